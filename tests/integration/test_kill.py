@@ -18,7 +18,7 @@ from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
-from tests.postgres import Cluster, throw_away
+from tests.postgres import Cluster
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -40,9 +40,8 @@ def service_of_four_workers(database_url: str) -> Iterator[Service]:
     """Start a worker process for each writer."""
     running = Service(database_url, WEB_CONCURRENCY=str(WRITERS))
     running.make_token(*SCOPES)
-    running.start()
-    yield running
-    running.stop()
+    with running:
+        yield running
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.soak)])
@@ -151,30 +150,21 @@ def test_kills_lose_no_acknowledged_write(
     assert max(restarts) < 3 * time_factor
 
 
-class TestPostgreSQL:
-    """A server of its own, which the test kills."""
-
-    @pytest.fixture
-    def cluster(self) -> Iterator[Cluster]:
-        with throw_away() as running:
-            yield running
-
-    @pytest.mark.postgresql
-    def test_crash_of_postgresql_loses_no_write(
-        self, cluster: Cluster, writers: list[Writer], time_factor: int
-    ) -> None:
-        cluster.stop(signal.SIGQUIT)
+@pytest.mark.postgresql
+def test_crash_of_postgresql_loses_no_write(
+    cluster: Cluster, writers: list[Writer], time_factor: int
+) -> None:
+    with cluster.stopped(signal.SIGQUIT):
         wait_until(lambda: all(writer.failures for writer in writers))
         before = [writer.acknowledged for writer in writers]
-        cluster.start()
-        wait_until(
-            lambda: all(
-                writer.acknowledged > old
-                for writer, old in zip(writers, before, strict=True)
-            ),
-            5 * time_factor,
-        )
-        stop(writers)
-        for writer in writers:
-            assert writer.failures == {503}
-            writer.check()
+    wait_until(
+        lambda: all(
+            writer.acknowledged > old
+            for writer, old in zip(writers, before, strict=True)
+        ),
+        5 * time_factor,
+    )
+    stop(writers)
+    for writer in writers:
+        assert writer.failures == {503}
+        writer.check()

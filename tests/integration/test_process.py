@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -74,11 +75,11 @@ class Load:
 
 @pytest.fixture
 def started(database_url: str) -> Iterator[Service]:
-    """A service whose token is made; its test starts it."""
+    """Return a service with a token, which its test starts."""
     made = Service(database_url)
     made.make_token(*SCOPES)
     yield made
-    made.stop()
+    made.kill()
 
 
 @LENGTHS
@@ -107,32 +108,26 @@ def test_requests_in_flight_at_sigterm_are_answered(
     for number in range(20):  # so that what follows takes its time
         document = {"title": "Dài", "content_html": "<p>" + "Dài. " * 20_000 + "</p>"}
         assert started.request("PUT", f"/api/v1/articles/{number}", document).ok
-    statuses: list[int] = []
 
-    def ask(number: int) -> None:
+    def ask(number: int) -> int:
         lines = [
             {"action": "put", "kind": "news", "id": f"{number}-{line}", "title": "A"}
             for line in range(300)
         ]
         try:
             if number % 2:
-                statuses.append(started.request("GET", "/feeds/news.rss").status_code)
-            else:
-                statuses.append(
-                    started.request("POST", "/api/v1/batch", lines).status_code
-                )
+                return started.request("GET", "/feeds/news.rss").status_code
+            return started.request("POST", "/api/v1/batch", lines).status_code
         except requests.ConnectionError as error:
             # A connection that is opened after the signal may be refused.
-            statuses.append(0 if "refused" in str(error) else -1)
+            return 0 if "refused" in str(error) else -1
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
-    for thread in threads:
-        thread.start()
-    # The first hundred of its 300 items are stored.
-    wait_until(lambda: started.request("GET", "/api/v1/articles/0-0").ok)
-    started.process.send_signal(signal.SIGTERM)
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(12) as pool:
+        answers = pool.map(ask, range(12))
+        # The first hundred of its 300 items are stored.
+        wait_until(lambda: started.request("GET", "/api/v1/articles/0-0").ok)
+        started.process.send_signal(signal.SIGTERM)
+    statuses = list(answers)
     assert started.process.wait(30) == 0
     failed = len(statuses) - statuses.count(200) - statuses.count(0)
     record_measurement(

@@ -70,8 +70,8 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
     feed = "/feeds/news.rss"
     wait_until(lambda: "Last-Modified" in gthread.request("GET", feed).headers)
     yield [asgi, gthread]
-    asgi.stop()
-    gthread.stop()
+    asgi.kill()
+    gthread.kill()
 
 
 def send(
@@ -93,7 +93,7 @@ def send(
 def comparable(response: Response) -> Response:
     """Return a response without what differs between two requests or servers."""
     status, headers, body = response
-    differing = ("date", "server", "connection")
+    differing = ("date", "expires", "server", "connection")
     headers = [(name, value) for name, value in headers if name not in differing]
     return status, headers, body
 
@@ -171,7 +171,6 @@ ERRORS = [
     "/entries/draft?preview=x",
     "/entries/none",
     "/entries/long%00",
-    "/h\u1ed9i".encode().decode("latin-1").encode("ascii", "ignore").decode() + "x",
     "/hub",
     "/api/v1/articles",
     "/api/v1/none",
@@ -252,11 +251,6 @@ def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
         ("/articles/x", {"Content-Length": str(MAX_BODY + 1)}, 413),
         ("/articles/x", {"Content-Length": "2", "Content-Type": "text/plain"}, 415),
         ("/articles/x", {"Content-Length": "2"}, 415),
-        (
-            "/articles/x",
-            {"Content-Length": "2", "Content-Type": "application/x-ndjson"},
-            415,
-        ),
         (
             "/articles/x",
             {
