@@ -87,24 +87,33 @@ for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs/", "/favico
     run(installation, tmp_path, "-c", without_extra + requests)
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
-def test_make_refuses_an_old_python(tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    old = "import sys; sys.version_info = (3, 10, 13); exec(sys.argv[2])"
-    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{old}' \"$@\"\n")
+def make_run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run `make run` in a new environment, with a script as its Python."""
+    python = folder / "python"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} {script}\n")
     python.chmod(0o755)
-    done = subprocess.run(
-        ["make", "run", f"PYTHON={python}", f"VENV={tmp_path}/venv"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    command = ["make", "run", f"PYTHON={python}", f"VENV={folder}/venv"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_make_refuses_an_old_python(tmp_path: Path) -> None:
+    old = "import sys; sys.version_info = (3, 10, 13); exec(sys.argv[2])"
+    done = make_run(tmp_path, f"-c '{old}' \"$@\"")
     message, _ = done.stderr.splitlines()  # the other is make's own
     assert message == (
-        f"Python 3.11 or newer is needed, and {python} is 3.10. "
+        f"Python 3.11 or newer is needed, and {tmp_path}/python is 3.10. "
         "Name another: make run PYTHON=python3.11"
     )
     assert not (tmp_path / "venv").exists()
+
+
+def test_make_clears_the_environment_of_a_failed_attempt(tmp_path: Path) -> None:
+    left = tmp_path / "venv/lib/python3.10/site-packages"
+    left.mkdir(parents=True)
+    # Without pip, whose installation takes seconds, make fails after it.
+    make_run(tmp_path, '"$@" $([ "$1" = -c ] || echo --without-pip)')
+    assert (tmp_path / "venv/bin/python").exists()
+    assert not left.exists()
 
 
 def test_requirements_are_pinned_and_explained() -> None:

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from feedsvc.storage.database import Database
+from tests.commands import invoke
 from tests.conformance import findings
 from tests.conftest import ApiClient
 from tests.fake_clock import HANOI, Clock
@@ -53,10 +54,7 @@ def test_item_without_title_does_not_stop_the_import(
         f"<item><guid>2</guid><description>&lt;p&gt;{reference} chữ&lt;/p&gt;</description></item>"
         "<item><title>Cũng tốt</title><guid>3</guid></item>"
     )
-    import_file(
-        app,
-        f"<rss version='2.0'><channel><title>x</title>{items}</channel></rss>".encode(),
-    )
+    import_file(app, rss_feed(items))
     assert {"1", "3"} <= stored_entries(app, "news").keys()
 
 
@@ -106,11 +104,8 @@ def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
 
 def test_html_that_takes_a_parser_seconds_is_skipped(app: Flask) -> None:
     description = f"<![CDATA[<p>{'&' * 80_000}</p>]]>"
-    result = import_file(
-        app,
-        "<rss version='2.0'><channel><item><guid>a</guid><title>Dài</title>"
-        f"<description>{description}</description></item></channel></rss>".encode(),
-    )
+    item = f"<title>Dài</title><description>{description}</description>"
+    result = import_file(app, rss_feed(f"<item><guid>a</guid>{item}</item>"))
     assert "1 skipped" in result.stdout
     assert "skipped: “Dài”: content_html: Too many “&”" in result.stderr
 
@@ -127,9 +122,9 @@ def test_html_that_takes_a_parser_seconds_is_skipped(app: Flask) -> None:
     ],
 )
 def test_unknown_format_is_refused(app: Flask, data: bytes) -> None:
-    result = app.test_cli_runner().invoke(args=["import", "-"], input=data)
+    result = invoke(app, "import", "-", input=data)
     assert result.exit_code == 1
-    assert "The file is" in str(result.exception)
+    assert "The file is" in result.stderr
 
 
 def test_changes_are_imported_but_deleted_entries_stay_deleted(
