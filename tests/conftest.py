@@ -24,7 +24,7 @@ from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.tokens import create_token
 from tests.fake_clock import Clock
 from tests.fork_server import end_with_parent
-from tests.postgres import EDITOR_TEMPLATE, Cluster, throw_away
+from tests.postgres import Cluster, throw_away
 from tests.scratch import scratch_directory
 from tests.server import Service
 from tests.settings import read_settings
@@ -77,53 +77,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def sqlite_editor_template(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, str]:
-    """Make a database with an editor, to be copied for each test, and its token."""
-    path = tmp_path_factory.mktemp("template") / "editor.db"
-    shutil.copy(sqlite_template, path)
-    return path, _add_editor(f"sqlite:///{path}")
-
-
-def _add_editor(database_url: str) -> str:
-    """Store the token and the categories of `editor`, and return the token."""
-    app = create_app(make_config(database_url), Clock())
-    token = _make_editor(app).token
-    _close(app)
-    return token
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'feedsvc.db')}"
 
 
 @pytest.fixture
-def editor_template(request: pytest.FixtureRequest) -> bool:
-    """Return whether the test's database is a copy of one with an editor.
-
-    The copy is made in a tenth of the time that the editor's requests take.
-    """
-    return "editor" in request.fixturenames
-
-
-@pytest.fixture
-def sqlite_url(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    sqlite_template: Path,
-    editor_template: bool,
-) -> str:
-    template = sqlite_template
-    if editor_template:
-        template, _ = request.getfixturevalue("sqlite_editor_template")
-    return f"sqlite:///{shutil.copy(template, tmp_path / 'feedsvc.db')}"
-
-
-@pytest.fixture
-def postgresql_url(cluster: Cluster, editor_template: bool) -> Iterator[str]:
-    template = "template"
-    if editor_template:
-        cluster.make_editor_template(_add_editor)
-        template = EDITOR_TEMPLATE
-    with cluster.database(template) as url:
+def postgresql_url(cluster: Cluster) -> Iterator[str]:
+    with cluster.database() as url:
         yield url
 
 
@@ -268,21 +229,9 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def editor(
-    request: pytest.FixtureRequest,
-    app: Flask,
-    database_url: str,
-    editor_template: bool,
-) -> ApiClient:
+def editor(app: Flask) -> ApiClient:
     """Return a client with all scopes; two categories exist."""
-    if not editor_template:
-        return _make_editor(app)
-    if database_url.startswith("sqlite"):
-        _, token = request.getfixturevalue("sqlite_editor_template")
-    else:
-        cluster: Cluster = request.getfixturevalue("cluster")
-        token = cluster.make_editor_template(_add_editor)
-    return ApiClient(app.test_client(), token)
+    return _make_editor(app)
 
 
 @pytest.fixture(scope="module")

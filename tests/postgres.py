@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -37,8 +37,6 @@ LOCALES = (
     ("--locale=C.UTF-8",),
 )
 
-EDITOR_TEMPLATE = "editor"
-
 
 class Cluster:
     """A server of its own: `start`, `stop` and `start` again, on the same port."""
@@ -49,7 +47,6 @@ class Cluster:
         self.process: subprocess.Popen[bytes] | None = None
         self._copy_options = ""
         self._administration: psycopg.Connection[Any] | None = None
-        self._editor_token = ""
         self._password = secrets.token_hex(16)
         self._numbers = count(1)
         (home / "password").write_text(
@@ -153,16 +150,6 @@ class Cluster:
         database = Database(self.url("template"), utcnow)
         upgrade(database)
         database.close()
-
-    def make_editor_template(self, add_editor: Callable[[str], str]) -> str:
-        """Make the database that those with an editor are copies of, once.
-
-        :param add_editor: adds the editor to the database of a URL, and returns its token.
-        """
-        if not self._editor_token:
-            self.run(f"CREATE DATABASE {EDITOR_TEMPLATE} TEMPLATE template")
-            self._editor_token = add_editor(self.url(EDITOR_TEMPLATE))
-        return self._editor_token
 
     @contextmanager
     def database(self, template: str = "template") -> Iterator[str]:

@@ -17,8 +17,9 @@ from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
-from tests.integration.test_kill import WRITERS, check_integrity
+from tests.integration.test_kill import check_integrity
 from tests.integration.tmpfs import Disk, small_disk
+from tests.integration.writers import WRITERS
 from tests.server import Service
 from tests.waiting import wait_until
 

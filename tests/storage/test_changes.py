@@ -69,10 +69,10 @@ def write(
             ]
             response = api.send("POST", "/batch", items)
         elif choice < 0.4:
-            hidden = chance.choice(
+            document.pop("expires", None)
+            document |= chance.choice(
                 [{"status": "draft"}, {"date_published": "2150-01-01T00:00:00Z"}]
             )
-            document = {**document, **hidden, "expires": None}
             response = api.send("PUT", f"{path}-{NEVER_PUBLIC}", document)
         else:
             response = api.send("PUT", path, document)
