@@ -73,7 +73,9 @@ DENSE = st.sampled_from(
         "FREQ=MONTHLY;BYMONTHDAY=-1",
         "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
         "FREQ=YEARLY;BYMONTH=3,10;BYDAY=-1SU",
+        "FREQ=DAILY;COUNT=100",
         "FREQ=WEEKLY;COUNT=70",
+        "FREQ=MONTHLY;COUNT=12",
         "FREQ=DAILY;UNTIL=20201025T013000Z",
     ]
 )
@@ -81,7 +83,7 @@ DENSE = st.sampled_from(
 BOUNDED = rules().map(lambda rule: f"{rule};UNTIL=20300101T000000Z")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=300)
 @given(
     DENSE | BOUNDED,
     st.sampled_from([HANOI, PARIS, NEW_YORK]),
