@@ -45,8 +45,8 @@ def new_database(kind: str) -> Iterator[tuple[str, int | None]]:
             yield f"sqlite:///{folder}/bench.db", None
         return
     with throw_away() as cluster, cluster.database() as url:
-        assert cluster._process
-        yield url, cluster._process.pid
+        assert cluster.process
+        yield url, cluster.process.pid
 
 
 def fill(url: str, count: int) -> None:

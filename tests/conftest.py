@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from config import Config
@@ -23,7 +22,8 @@ from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.tokens import create_token
 from tests.fake_clock import Clock
-from tests.postgres import EDITOR_TEMPLATE, Cluster, throw_away
+from tests.fork_server import end_with_parent
+from tests.postgres import Cluster, throw_away
 from tests.scratch import scratch_directory
 from tests.server import Service
 from tests.settings import read_settings, with_changes
@@ -38,21 +38,10 @@ os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_directory()))
 SLOW_FOLDERS = ("tests/integration/", "tests/browser/")
 
 
-def pytest_configure() -> None:
-    """Compile each rule of Flask's routes once, and not for each app: it takes half."""
-    compile_builder = Rule._compile_builder
-    builders: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
-
-    def compile_once(
-        rule: Rule, append_unknown: bool = True
-    ) -> Callable[..., tuple[str, str]]:
-        # The function depends on nothing else; it gets the rule as an argument.
-        key = (rule.rule, append_unknown, repr(rule.defaults), *rule._trace)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
-
-    Rule._compile_builder = compile_once  # type: ignore[assignment, method-assign]
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes of pytest-xdist end with the one that has started them."""
+    if hasattr(config, "workerinput"):
+        end_with_parent()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,7 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Run one PostgreSQL for all tests but those that stop theirs."""
+    """Run one PostgreSQL for all tests; one that stops it starts it again."""
     with throw_away() as running:
         yield running
 
@@ -87,53 +76,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def sqlite_editor_template(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, str]:
-    """Make a database with an editor, to be copied for each test, and its token."""
-    path = tmp_path_factory.mktemp("template") / "editor.db"
-    shutil.copy(sqlite_template, path)
-    return path, _add_editor(f"sqlite:///{path}")
-
-
-def _add_editor(database_url: str) -> str:
-    """Store the token and the categories of `editor`, and return the token."""
-    app = create_app(make_config(database_url), Clock())
-    token = _make_editor(app).token
-    _close(app)
-    return token
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'feedsvc.db')}"
 
 
 @pytest.fixture
-def editor_template(request: pytest.FixtureRequest) -> bool:
-    """Return whether the test's database is a copy of one with an editor.
-
-    The copy is made in a tenth of the time that the editor's requests take.
-    """
-    return "editor" in request.fixturenames
-
-
-@pytest.fixture
-def sqlite_url(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    sqlite_template: Path,
-    editor_template: bool,
-) -> str:
-    template = sqlite_template
-    if editor_template:
-        template, _ = request.getfixturevalue("sqlite_editor_template")
-    return f"sqlite:///{shutil.copy(template, tmp_path / 'feedsvc.db')}"
-
-
-@pytest.fixture
-def postgresql_url(cluster: Cluster, editor_template: bool) -> Iterator[str]:
-    template = "template"
-    if editor_template:
-        cluster.make_editor_template(_add_editor)
-        template = EDITOR_TEMPLATE
-    with cluster.database(template) as url:
+def postgresql_url(cluster: Cluster) -> Iterator[str]:
+    with cluster.database() as url:
         yield url
 
 
@@ -278,21 +228,9 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def editor(
-    request: pytest.FixtureRequest,
-    app: Flask,
-    database_url: str,
-    editor_template: bool,
-) -> ApiClient:
+def editor(app: Flask) -> ApiClient:
     """Return a client with all scopes; two categories exist."""
-    if not editor_template:
-        return _make_editor(app)
-    if database_url.startswith("sqlite"):
-        _, token = request.getfixturevalue("sqlite_editor_template")
-    else:
-        cluster: Cluster = request.getfixturevalue("cluster")
-        token = cluster.make_editor_template(_add_editor)
-    return ApiClient(app.test_client(), token)
+    return _make_editor(app)
 
 
 @pytest.fixture(scope="module")
@@ -331,10 +269,8 @@ def _make_editor(app: Flask) -> ApiClient:
 @pytest.fixture
 def service(database_url: str) -> Iterator[Service]:
     """Start gunicorn with two workers, as `make serve` does."""
-    running = Service(database_url)
-    running.start()
-    yield running
-    running.stop()
+    with Service(database_url) as running:
+        yield running
 
 
 def pytest_collection_finish() -> None:

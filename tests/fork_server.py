@@ -5,6 +5,7 @@ The import takes half a second of CPU time, most of the start of a service or co
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import runpy
@@ -17,6 +18,16 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+
+END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
+"""Words before a command: it is terminated when the process that starts it dies."""
+
+
+def end_with_parent() -> None:
+    """Terminate this process when its parent dies, even by `kill -9`."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # No module that reads the environment while it is imported.
@@ -89,6 +100,9 @@ def _run(
     command: list[str], cwd: Path, env: dict[str, str], output: Path, errors: Path
 ) -> None:
     os.setsid()
+    # The server ends when the last process closes a pipe, which this one inherits.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    end_with_parent()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

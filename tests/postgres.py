@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,7 @@ import psycopg
 from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
+from tests.fork_server import END_WITH_PARENT
 from tests.scratch import scratch_directory
 from tests.server import free_port
 
@@ -36,8 +37,6 @@ LOCALES = (
     ("--locale=C.UTF-8",),
 )
 
-EDITOR_TEMPLATE = "editor"
-
 
 class Cluster:
     """A server of its own: `start`, `stop` and `start` again, on the same port."""
@@ -45,12 +44,11 @@ class Cluster:
     def __init__(self, binaries: Path, home: Path) -> None:
         self.binaries, self.home = binaries, home
         self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
         self._copy_options = ""
         self._administration: psycopg.Connection[Any] | None = None
-        self._editor_token = ""
         self._password = secrets.token_hex(16)
         self._numbers = count(1)
-        self._process: subprocess.Popen[bytes] | None = None
         (home / "password").write_text(
             self._password
         )  # the directory is closed to others
@@ -87,8 +85,9 @@ class Cluster:
             "full_page_writes": "off",
         }
         with (self.home / "log").open("ab") as log:
-            process = self._process = subprocess.Popen(
+            process = self.process = subprocess.Popen(
                 [
+                    *END_WITH_PARENT,
                     str(self.binaries / "postgres"),
                     *("-D", str(self.home / "data")),
                     *(f"--{name}={value}" for name, value in options.items()),
@@ -114,9 +113,18 @@ class Cluster:
         if self._administration:
             self._administration.close()
             self._administration = None
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(how)
-            self._process.wait(30)
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+
+    @contextmanager
+    def stopped(self, how: signal.Signals = signal.SIGINT) -> Iterator[None]:
+        """Stop it for the time of the context."""
+        self.stop(how)
+        try:
+            yield
+        finally:
+            self.start()
 
     def url(self, database: str) -> str:
         """Return the setting FEEDSVC_DATABASE_URL for one of its databases."""
@@ -142,16 +150,6 @@ class Cluster:
         database = Database(self.url("template"), utcnow)
         upgrade(database)
         database.close()
-
-    def make_editor_template(self, add_editor: Callable[[str], str]) -> str:
-        """Make the database that those with an editor are copies of, once.
-
-        :param add_editor: adds the editor to the database of a URL, and returns its token.
-        """
-        if not self._editor_token:
-            self.run(f"CREATE DATABASE {EDITOR_TEMPLATE} TEMPLATE template")
-            self._editor_token = add_editor(self.url(EDITOR_TEMPLATE))
-        return self._editor_token
 
     @contextmanager
     def database(self, template: str = "template") -> Iterator[str]:

@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -19,10 +19,9 @@ from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.tokens import create_token
-from tests.fork_server import ForkedProcess, run_module
+from tests.fork_server import END_WITH_PARENT, ForkedProcess, run_module
+from tests.fork_server import ROOT as ROOT
 from tests.settings import read_settings
-
-ROOT = Path(__file__).parent.parent
 
 _SETTINGS = ("FEEDSVC_", "GUNICORN_", "PORT", "WEB_CONCURRENCY")
 """Beginnings of the variables that the service itself reads."""
@@ -51,7 +50,10 @@ def free_port() -> int:
 
 
 class Service:
-    """One gunicorn and its database; `start`, `kill` and `start` again."""
+    """One gunicorn and its database; `start`, `kill` and `start` again.
+
+    As a context, it is started, and killed at the end: a stop would take a second.
+    """
 
     root = ROOT
     """The directory of its code."""
@@ -81,6 +83,13 @@ class Service:
         """The words before each command, such as those of `nsenter`."""
         self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.token = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
 
     def command(self, *arguments: str) -> str:
         """Run `python -m feedsvc …` and return what it prints."""
@@ -136,7 +145,7 @@ class Service:
         else:
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
-                    [*self.within, self.python, "-m", *module],
+                    [*END_WITH_PARENT, *self.within, self.python, "-m", *module],
                     cwd=self.root,
                     env=self.environ,
                     stdout=output,
@@ -162,9 +171,9 @@ class Service:
 
     def kill(self) -> None:
         """End the master and all workers at once, with no chance to tidy up."""
-        assert self.process
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def _wait_for_workers(self) -> None:
         # The service is ready as soon as one of them is; tests signal or limit each.

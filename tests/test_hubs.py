@@ -86,8 +86,7 @@ def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:
 def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
     service = Service(database_url, FEEDSVC_HUBS=hub.url)
     service.make_token("news:write", "events:write", "categories:write")
-    service.start()
-    try:
+    with service:
         for slug, document in (("a", {}), ("b", {"parent": "a"}), ("other", {})):
             path = f"/api/v1/categories/{slug}"
             assert service.request("PUT", path, {"title": slug, **document}).ok
@@ -100,8 +99,6 @@ def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
         expected |= feeds("events", public_url=service.url)
         wait_until(lambda: hub.told >= expected)
         assert hub.told == expected
-    finally:
-        service.stop()
 
 
 def test_new_database_is_migrated_before_hubs_are_told(
@@ -110,7 +107,10 @@ def test_new_database_is_migrated_before_hubs_are_told(
     service = Service(f"sqlite:///{tmp_path}/new.db", FEEDSVC_HUBS=hub.url)
     log = tmp_path / "log"
     service.start(log)
-    service.stop()
+    service.make_token("news:write")
+    assert service.request("PUT", "/api/v1/articles/1", {"title": "x"}).ok
+    wait_until(lambda: hub.told)
+    service.kill()
     assert "WARNING" not in log.read_text()
 
 

@@ -77,71 +77,52 @@ def test_extras_are_those_of_the_documents(installation: Path) -> None:
     assert re.search(r"^Requires-Dist: pytest==.* extra == \"dev\"", text, re.M)
 
 
-def test_installation_has_its_data(installation: Path, tmp_path: Path) -> None:
-    run(installation, tmp_path, "-m", "feedsvc", "demo")
-    script = """
+def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> None:
+    python = Path(sys.executable)
+    publish_entry(InstalledService(python, tmp_path, PYTHONPATH=str(installation)))
+
+
+def test_installation_has_its_data_and_needs_no_extra(
+    installation: Path, tmp_path: Path
+) -> None:
+    without_extra = "import sys\nsys.modules['psycopg'] = None\n"
+    demo = "from feedsvc.__main__ import main\nmain()\n"
+    done = run(installation, tmp_path, "-c", without_extra + demo, "demo")
+    assert "TOKEN=" in done.stdout
+    requests = """
 import wsgi
 client = wsgi.app.test_client()
 for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs/", "/favicon.ico"):
     assert client.get(path).status_code == 200, path
 """
-    run(installation, tmp_path, "-c", script)
+    run(installation, tmp_path, "-c", without_extra + requests)
 
 
-def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> None:
-    # As a Python of another environment, which must run the service itself, too.
-    python, log = tmp_path / "python", tmp_path / "python.log"
-    python.write_text(f'#!/bin/sh\necho "$2" >>{log}\nexec {sys.executable} "$@"\n')
+def make_run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run `make run` in a new environment, with a script as its Python."""
+    python = folder / "python"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} {script}\n")
     python.chmod(0o755)
-    publish_entry(InstalledService(python, tmp_path, PYTHONPATH=str(installation)))
-    assert set(log.read_text().split()) == {"gunicorn", "feedsvc"}
+    command = ["make", "run", f"PYTHON={python}", f"VENV={folder}/venv"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_service_runs_without_the_extra(installation: Path, tmp_path: Path) -> None:
-    script = (
-        # An import of it raises a ModuleNotFoundError.
-        "import sys\nsys.modules['psycopg'] = None\n"
-        "from feedsvc.__main__ import main\nmain()\n"
-    )
-    done = run(installation, tmp_path, "-c", script, "demo")
-    assert "TOKEN=" in done.stdout
-
-
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["make", *arguments], cwd=ROOT, capture_output=True, text=True
-    )
-
-
-def write_python(path: Path, script: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return path
-
-
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
-@pytest.mark.parametrize("target", ["run", "serve", "test"])
-def test_make_refuses_an_old_python(tmp_path: Path, target: str) -> None:
+def test_make_refuses_an_old_python(tmp_path: Path) -> None:
     old = "import sys; sys.version_info = (3, 10, 13); exec(sys.argv[2])"
-    script = f"exec {sys.executable} -c '{old}' \"$@\""
-    python = write_python(tmp_path / "python", script)
-    done = make(target, f"PYTHON={python}", f"VENV={tmp_path}/venv")
+    done = make_run(tmp_path, f"-c '{old}' \"$@\"")
     message, _ = done.stderr.splitlines()  # the other is make's own
     assert message == (
-        f"Python 3.11 or newer is needed, and {python} is 3.10. "
+        f"Python 3.11 or newer is needed, and {tmp_path}/python is 3.10. "
         "Name another: make run PYTHON=python3.11"
     )
     assert not (tmp_path / "venv").exists()
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_make_clears_the_environment_of_a_failed_attempt(tmp_path: Path) -> None:
     left = tmp_path / "venv/lib/python3.10/site-packages"
     left.mkdir(parents=True)
     # Without pip, whose installation takes seconds, make fails after it.
-    script = f'exec {sys.executable} "$@" $([ "$1" = -c ] || echo --without-pip)'
-    python = write_python(tmp_path / "python", script)
-    make("run", f"PYTHON={python}", f"VENV={tmp_path}/venv")
+    make_run(tmp_path, '"$@" $([ "$1" = -c ] || echo --without-pip)')
     assert (tmp_path / "venv/bin/python").exists()
     assert not left.exists()
 

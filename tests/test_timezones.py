@@ -30,15 +30,10 @@ SPECIAL_NAMES = [
 
 @pytest.mark.parametrize("name", SPECIAL_NAMES)
 def test_special_names_are_not_zones(name: str, editor: ApiClient) -> None:
-    assert name not in zone_names()
-    with pytest.raises(ValueError, match="not an IANA time zone"):
-        zone(name)
     event = {"title": "Hội", "start": "2026-12-24T19:00:00", "timezone": name}
     response = editor.send("PUT", "/events/x", event)
-    assert (response.status_code, response.get_json()["errors"][0]["pointer"]) == (
-        422,
-        "#/timezone",
-    )
+    assert response.status_code == 422
+    assert response.get_json()["errors"][0]["pointer"] == "#/timezone"
     if name:
         with pytest.raises(SettingError, match="FEEDSVC_SITE_TIMEZONE"):
             read_settings({"FEEDSVC_SITE_TIMEZONE": name})

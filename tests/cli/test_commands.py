@@ -9,14 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from flask import Flask
-from flask.cli import ScriptInfo
 
-from feedsvc.cli.commands import commands
 from feedsvc.models import Category
 from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
+from tests.commands import invoke, run
 from tests.conftest import MakeApp
 from tests.server import ROOT, Service
 
@@ -32,25 +30,18 @@ from tests.server import ROOT, Service
     ],
 )
 def test_wrong_usage_is_one_sentence(app: Flask, arguments: str, status: int) -> None:
-    done = CliRunner().invoke(
-        commands, arguments.split(), obj=ScriptInfo(create_app=lambda: app)
-    )
+    done = invoke(app, *arguments.split())
     assert done.exit_code == status
     assert re.search(r"^Error: [^\n]+", done.output, re.MULTILINE)
     assert "Traceback" not in done.output
 
 
 def test_tokens_are_listed_with_their_state(app: Flask) -> None:
-    def run(*arguments: str) -> str:
-        done = app.test_cli_runner().invoke(args=["token", *arguments])
-        assert done.exit_code == 0, done.output
-        return done.output
-
-    run("create", "lan")
-    run("create", "nam", "--scope", "news:write")
-    run("revoke", "nam")
+    run(app, "token", "create", "lan")
+    run(app, "token", "create", "nam", "--scope", "news:write")
+    run(app, "token", "revoke", "nam")
     day = "2026-11-25"
-    assert run("list").splitlines() == [
+    assert run(app, "token", "list").splitlines() == [
         f"lan\tcategories:write events:write news:write\t{day}\tactive",
         f"nam\tnews:write\t{day}\trevoked {day}",
     ]
@@ -61,14 +52,10 @@ def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) ->
     file = tmp_path / "feedsvc.env"
     template = (ROOT / "deploy/feedsvc.env").read_text("utf-8")
     file.write_text(template.replace("/var/lib/feedsvc/", f"{tmp_path}/lib/"))
-    service = Service("", FEEDSVC_SETTINGS=str(file))
-    service.start()
-    try:
+    with Service("", FEEDSVC_SETTINGS=str(file)) as service:
         create = ("token", "create", "cms", "--scope", "news:write")
         service.token = service.command(*create).strip()
         assert service.request("GET", "/api/v1/articles").status_code == 200
-    finally:
-        service.stop()
 
 
 def test_demo_loads_samples_once(database_url: str) -> None:
@@ -82,13 +69,10 @@ def test_demo_loads_samples_once(database_url: str) -> None:
     for output in (first, second):
         assert f"{service.url}/feeds/news.rss\n" in output
     service.token = token[1]
-    service.start()
-    try:
+    with service:
         assert "<item>" in service.request("GET", "/feeds/news.rss").text
         entry = {"title": "Một", "categories": ["van-hoa"]}
         assert service.request("PUT", "/api/v1/articles/a", entry).status_code == 201
-    finally:
-        service.stop()
 
 
 def test_help_needs_no_settings() -> None:
@@ -117,13 +101,7 @@ def test_files_with_data_are_readable_by_their_owner_alone(
     old_umask = os.umask(0)
     try:
         app = make_app(database_url=url)
-
-        def run(*arguments: str) -> None:
-            obj = ScriptInfo(create_app=lambda: app)
-            done = CliRunner().invoke(commands, arguments, obj=obj)
-            assert done.exit_code == 0, done.output
-
-        run("export", f"{folder}/all.ndjson")
+        run(app, "export", f"{folder}/all.ndjson")
         with get_services(app).database.write() as transaction:
             put_category(transaction, Category("a", "A"))
             transaction.session.flush()

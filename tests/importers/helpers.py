@@ -10,6 +10,7 @@ from flask import Flask
 
 from feedsvc.services import get_services
 from feedsvc.storage.entries import list_entries
+from tests.commands import invoke
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILES = {
@@ -25,9 +26,21 @@ FILES = {
 
 def import_file(app: Flask, data: bytes, *options: str) -> Result:
     """Run the command, which must succeed."""
-    result = app.test_cli_runner().invoke(args=["import", "-", *options], input=data)
+    result = invoke(app, "import", "-", *options, input=data)
     assert result.exit_code == 0, result.output
     return result
+
+
+def import_fixture(app: Flask, name: str) -> dict[str, dict[str, Any]]:
+    """Import a file, and return the articles then stored."""
+    import_file(app, (FIXTURES / name).read_bytes())
+    return stored_entries(app, "news")
+
+
+def import_item(app: Flask, content: str) -> dict[str, Any]:
+    """Import a feed with an item of the guid `g`, and return the stored article."""
+    import_file(app, rss_feed(f"<item><guid>g</guid>{content}</item>"))
+    return stored_entries(app, "news")["g"]
 
 
 def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
@@ -36,6 +49,13 @@ def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
     with services.database.read() as session:
         rows = list_entries(session, kind, limit=200)
         return {row.guid: services.schemas[kind].dump(row.entry) for row in rows}
+
+
+def atom_feed(entry: str) -> bytes:
+    """Return a feed with one entry."""
+    namespace = "http://www.w3.org/2005/Atom"
+    content = f"<title>t</title><entry><title>a</title>{entry}</entry>"
+    return f'<feed xmlns="{namespace}">{content}</feed>'.encode()
 
 
 def rss_feed(items: str, before: str = "") -> bytes:

@@ -66,14 +66,6 @@ def test_series_without_an_interval_is_skipped(import_events: ImportEvents) -> N
     assert "INTERVAL=0" in warning
 
 
-def test_matching_start_of_a_series_is_kept(import_events: ImportEvents) -> None:
-    (event,), warnings = import_events(
-        "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nRRULE:FREQ=WEEKLY"
-    )
-    assert event["start"] == "2026-11-25T19:00:00+07:00"
-    assert warnings == []
-
-
 @pytest.mark.parametrize(
     ("start", "until", "expected"),
     [

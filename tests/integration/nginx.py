@@ -11,6 +11,7 @@ from pathlib import Path
 
 import requests
 
+from tests.fork_server import END_WITH_PARENT
 from tests.server import ROOT, free_port
 from tests.waiting import wait_until
 
@@ -46,7 +47,14 @@ def nginx(folder: Path, port: int) -> Iterator[str]:
         MAIN.format(folder=folder) + upstream + text + "}"
     )
     process = subprocess.Popen(
-        [NGINX, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+        [
+            *END_WITH_PARENT,
+            NGINX,
+            "-e",
+            f"{folder}/error.log",
+            "-c",
+            f"{folder}/nginx.conf",
+        ]
     )
     try:
 

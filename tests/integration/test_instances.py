@@ -10,7 +10,7 @@ import requests
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
-from tests.postgres import Cluster, throw_away
+from tests.postgres import Cluster
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -27,13 +27,6 @@ PATHS = (
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """Start a cluster of the test's own, as a test stops it."""
-    with throw_away() as running:
-        yield running
-
-
-@pytest.fixture
 def instances(database_url: str) -> Iterator[list[Service]]:
     public = {"FEEDSVC_PUBLIC_URL": "https://feeds.example", "WEB_CONCURRENCY": "1"}
     # What differs between machines must not matter.
@@ -44,12 +37,9 @@ def instances(database_url: str) -> Iterator[list[Service]]:
     ]
     services[0].command("demo")
     token = services[0].make_token(*SCOPES)
-    for service in services:
-        service.token = token
-        service.start()
-    yield services
-    for service in services:
-        service.stop()
+    services[1].token = token
+    with services[0], services[1]:
+        yield services
 
 
 def responses(service: Service) -> list[tuple[str, bytes]]:
@@ -101,19 +91,18 @@ def test_cached_feeds_are_served_while_postgresql_is_away(
     feeds = PATHS[:-1]
     for service in instances:
         assert all(service.request("GET", path).ok for path in feeds)
-    cluster.stop()
-    for service in instances:
-        assert all(service.request("GET", path).ok for path in feeds)
-        assert service.request("GET", "/healthz").ok
-        refused = [
-            service.request("PUT", "/api/v1/articles/n0", {"title": "Sau"}),
-            service.request("GET", "/feeds/news.atom?limit=3"),
-            service.request("GET", "/readyz"),
-        ]
-        for response in refused:
-            assert response.status_code == 503
-            assert int(response.headers["Retry-After"]) > 0
-    cluster.start()
+    with cluster.stopped():
+        for service in instances:
+            assert all(service.request("GET", path).ok for path in feeds)
+            assert service.request("GET", "/healthz").ok
+            refused = [
+                service.request("PUT", "/api/v1/articles/n0", {"title": "Sau"}),
+                service.request("GET", "/feeds/news.atom?limit=3"),
+                service.request("GET", "/readyz"),
+            ]
+            for response in refused:
+                assert response.status_code == 503
+                assert int(response.headers["Retry-After"]) > 0
     started = time.monotonic()
     wait_until(lambda: all(map(can_write, instances)), 5 * time_factor)
     record_measurement(

@@ -40,6 +40,7 @@ def test_log_has_writes_and_errors_but_no_token(
         database_url,
         PYTHONPATH=str(tmp_path),
         FEEDSVC_LOG_FORMAT=log_format,
+        WEB_CONCURRENCY="1",
         GUNICORN_CMD_ARGS="--access-logfile=-",
     )
     token = service.make_token(*SCOPES)

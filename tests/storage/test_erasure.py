@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conftest import ApiClient
 from tests.server import Service
 
 SECRETS = ("geheimtitel", "geheimtext", "geheimautor", "geheimort")
@@ -16,6 +15,7 @@ EVENT = {
     "location": {"name": SECRETS[3]},
     "start": "2032-01-01",
 }
+PATH = "/api/v1/events/e"
 
 
 def stored_secrets(folder: Path) -> set[str]:
@@ -24,28 +24,16 @@ def stored_secrets(folder: Path) -> set[str]:
     return {secret for secret in SECRETS if secret.encode() in content}
 
 
-def test_deleted_text_is_in_no_file(editor: ApiClient, tmp_path: Path) -> None:
-    editor.put("/events/e", EVENT)
-    editor.put("/events/e", {**EVENT, "start": "2032-01-02"})
-    assert stored_secrets(tmp_path) == set(SECRETS)
-    assert editor.send("DELETE", "/events/e").status_code == 204
-    assert stored_secrets(tmp_path) == set()
-
-
-def test_text_deleted_by_a_batch_is_in_no_file(
-    editor: ApiClient, tmp_path: Path
-) -> None:
-    editor.put("/events/e", EVENT)
-    item = {"action": "delete", "kind": "events", "id": "e"}
-    assert editor.send("POST", "/batch", [item]).status_code == 200
-    assert stored_secrets(tmp_path) == set()
-
-
-def test_deleted_text_is_in_no_file_of_a_running_service(
-    service: Service, tmp_path: Path
-) -> None:
+def test_deleted_text_is_in_no_file(service: Service, tmp_path: Path) -> None:
     service.make_token("events:write")
-    assert service.request("PUT", "/api/v1/events/e", EVENT).ok
-    assert stored_secrets(tmp_path) == set(SECRETS)
-    assert service.request("DELETE", "/api/v1/events/e").ok
-    assert stored_secrets(tmp_path) == set()
+    item = {"action": "delete", "kind": "events", "id": "e"}
+    for method, path, body in (
+        ("DELETE", PATH, None),
+        ("POST", "/api/v1/batch", [item]),
+    ):
+        assert service.request("PUT", PATH, EVENT).ok
+        changed = {**EVENT, "start": "2032-01-02"}
+        assert service.request("PUT", PATH, changed).ok
+        assert stored_secrets(tmp_path) == set(SECRETS)
+        assert service.request(method, path, body).ok
+        assert stored_secrets(tmp_path) == set()

@@ -96,9 +96,8 @@ def service(database_url: str) -> Iterator[Service]:
     """Start one worker: another one would show the entry later."""
     running = Service(database_url, WEB_CONCURRENCY="1")
     running.make_token("news:write")
-    running.start()
-    yield running
-    running.stop()
+    with running:
+        yield running
 
 
 def test_running_service_publishes_and_expires_in_time(service: Service) -> None:

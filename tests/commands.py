@@ -1,0 +1,22 @@
+"""Run feedsvc's commands in the process of the tests."""
+
+from __future__ import annotations
+
+from click.testing import CliRunner, Result
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from feedsvc.cli.commands import commands
+
+
+def invoke(app: Flask, *arguments: str, input: str | bytes = "") -> Result:
+    """Run a command as `feedsvc` does, also if it fails."""
+    info = ScriptInfo(create_app=lambda: app)
+    return CliRunner().invoke(commands, arguments, obj=info, input=input)
+
+
+def run(app: Flask, *arguments: str, input: str | bytes = "") -> str:
+    """Run a command that must succeed, and return its standard output."""
+    done = invoke(app, *arguments, input=input)
+    assert done.exit_code == 0, done.output
+    return done.stdout
