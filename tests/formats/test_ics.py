@@ -82,6 +82,13 @@ def test_imported_guid_is_the_uid() -> None:
     assert event["UID"] == "20261224T120000Z-1@lich.example"
 
 
+def test_organizer_needs_an_address() -> None:
+    assert CONCERT.event
+    event = replace(CONCERT.event, organizer=Person("Sở"))
+    document = ics.render(feed("events", "ics", replace(CONCERT, event=event)))
+    assert b"ORGANIZER" not in document
+
+
 def test_withdrawn_event_is_cancelled_with_its_notice() -> None:
     withdrawn = replace(CONCERT, status="withdrawn", notice="Đăng nhầm.").public_view()
     (event,) = read(ics.render(feed("events", "ics", withdrawn))).events
