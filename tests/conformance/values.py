@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from urllib.parse import urlsplit
 
 import html5lib
@@ -24,6 +25,11 @@ def is_uri(value: str) -> bool:
     if not _URI.fullmatch(value):
         return False
     return not value.startswith("http") or bool(urlsplit(value).hostname)
+
+
+def looks_like_html(value: str) -> bool:
+    """Tell if plain text has an end tag or a character reference."""
+    return bool(re.search("</[a-z]", value)) or unescape(value) != value
 
 
 def check_body(body: str) -> Iterator[str]:

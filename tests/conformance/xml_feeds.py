@@ -10,7 +10,7 @@ from typing import Any
 
 from lxml import etree
 
-from tests.conformance.values import check_body, is_uri
+from tests.conformance.values import check_body, is_uri, looks_like_html
 
 Element = Any
 """An lxml element; lxml's stubs lack too many of its methods."""
@@ -103,6 +103,9 @@ def _check_element(element: Element) -> Iterator[str]:
     in_item = element.getparent() is not None and name(element.getparent()) == "item"
     if is_body or (own_name == "description" and in_item):
         yield from check_body(text)
+    # Some readers take it for HTML all the same; titles, most show as they are.
+    elif own_name in ("summary", "subtitle", "rights") and looks_like_html(text):
+        yield f"is text that looks like HTML: {text}"
 
 
 def _check_children(parent: Element) -> Iterator[str]:
