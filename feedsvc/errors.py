@@ -1,6 +1,6 @@
 """Everything that the service refuses or cannot do, as exceptions without HTTP.
 
-The table in http/problem_details.py gives each its HTTP status. Messages are shown to
+`STATUSES` in web/errors.py gives each its HTTP status. Messages are shown to
 clients.
 """
 

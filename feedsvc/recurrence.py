@@ -57,12 +57,9 @@ def current_or_next(event: Event, now: datetime) -> Event:
 
 
 def last_occurrence(event: Event) -> Event:
-    """Return the last occurrence of a bounded series; the event if not recurring."""
-    if event.recurrence is None:
-        return event
-    starts = _starts_since(event, event.recurrence, _as_datetime(event.start))
-    (last,) = deque(starts, maxlen=1)
-    return _occurrence_at(event, last)
+    """Return the last occurrence of a series; the event if it is not recurring."""
+    (last,) = deque(occurrences(event, event.starts - _ONE_DAY), maxlen=1)
+    return last
 
 
 def series_end(event: Event) -> datetime:
@@ -190,7 +187,3 @@ def _as_datetime(moment: date) -> datetime:
     if isinstance(moment, datetime):
         return moment
     return datetime.combine(moment, time())
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=None)

@@ -31,7 +31,7 @@ class Services:
         self.cache = ResponseCache(self.database)
         self.background = Background(self.database, self.cache, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
-        self.schemas: dict[str, EntrySchema] = create_entry_schemas(
+        self.import_schemas: dict[str, EntrySchema] = create_entry_schemas(
             self.site, sanitize.MAX_LENGTH
         )
         """The schemas of entries that may be longer than posted ones, by kind."""

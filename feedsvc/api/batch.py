@@ -152,7 +152,10 @@ def _parse_line(line: bytes) -> Any:
 
 
 def _validate(document: Any, services: Services) -> tuple[str | None, Store]:
-    """Validate an item; return its id and what stores it, or raises why it cannot."""
+    """Validate an item; return its id, and a function that stores it.
+
+    If the item is invalid, the function raises why.
+    """
     if isinstance(document, BadRequest):
         return None, partial(_fail, document)
     try:

@@ -157,7 +157,7 @@ def _apply_patch(services: Services, stored: Entry, patch: Any) -> Entry:
     schema = services.entry_schemas[stored.kind]
     if isinstance(patch, dict) and not patch.keys() & {"content_html", "content_text"}:
         # The content of an imported entry may be longer than that of a posted one.
-        schema = services.schemas[stored.kind]
+        schema = services.import_schemas[stored.kind]
     patched: Entry = load_patched(schema, schema.dump_editable(stored), patch)
     if patched.id != stored.id:
         raise ValidationFailed(FieldError("#/id", "Must not change."))

@@ -153,9 +153,9 @@ def _normalize_segment(segment: re.Match[str]) -> str:
     return references + normalized[count:]
 
 
-def has_tags(text: str) -> bool:
+def has_tags(value: str) -> bool:
     """Tell if a text is HTML, by its tags."""
-    return _TAG.search(text) is not None
+    return _TAG.search(value) is not None
 
 
 def to_plain_text(html: str) -> str:

@@ -181,7 +181,7 @@ class EntrySchema(ModelSchema):
     url = own.url()
     title = own.Text(MAX_TITLE_LENGTH, required=True)
     summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
-    # Not Text, whose checks the sanitizer does too.
+    # It is no Text, since the sanitizer does the same checks.
     content_html = fields.String(metadata={"description": _CONTENT_LIMIT})
     content_text = own.Text(
         sanitize.MAX_LENGTH,
@@ -241,7 +241,7 @@ class EntrySchema(ModelSchema):
         if isinstance(field_obj, own.UtcDateTime):
             field_obj.timezone = self.site.timezone
 
-    # Also if fields have errors, since all errors are reported at once.
+    # It runs also if fields have errors, since all errors are reported at once.
     @ma.validates_schema(skip_on_field_errors=False)
     def validate_entry(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """Check the rules that concern more than one member."""

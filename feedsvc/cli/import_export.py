@@ -27,9 +27,13 @@ def export(file: IO[str]) -> None:
     FILE can be - for standard output.
     """
     # Only its owner may read it, since an export contains drafts.
-    os.umask(0o077)
-    with current_database().read() as session:
-        file.writelines(export_lines(session, current_services().schemas))
+    previous = os.umask(0o077)
+    try:
+        with current_database().read() as session:
+            lines = export_lines(session, current_services().import_schemas)
+            file.writelines(lines)
+    finally:
+        os.umask(previous)
 
 
 @click.command("import")
@@ -55,7 +59,7 @@ def import_(file: IO[bytes], kind: str | None) -> None:
 
 def _import_export(lines: Iterable[bytes]) -> None:
     count = skipped = 0
-    results = import_lines(current_database(), current_services().schemas, lines)
+    results = import_lines(current_database(), current_services().import_schemas, lines)
     with _progress_bar(results) as bar:
         for warning in bar:
             if warning:
@@ -74,7 +78,7 @@ def _import_feed(data: bytes, kind: str | None) -> None:
 
     database = current_database()
     kind = kind or ("events" if is_calendar(data) else "news")
-    schema = current_services().schemas[kind]
+    schema = current_services().import_schemas[kind]
     entries = list(read(data, schema.site.timezone))
     importer = Importer(database, schema)
     with _progress_bar(importer.run(entries), len(entries)) as bar:

@@ -236,7 +236,8 @@ class FeedQuery:
 class Parameter:
     """A query parameter of feeds.
 
-    :param parse: reads a value; raises a ValueError whose text follows the name.
+    :param parse: reads a value, whose `str` is its spelling in URLs; raises a
+        ValueError whose text follows the name.
     :param default: returns the value of a query without the parameter. It may depend on
         the parameters before it in PARAMETERS.
     :param applies_to: tells if a feed has the parameter, by its kind and format.

@@ -1,7 +1,8 @@
 """Formats: a feed → bytes. Pure functions, without a database, a clock or a network.
 
 A format is an entry of FORMATS (`feeds/query.py`) and the module of its suffix here,
-whose `render` makes its documents. Equal feeds give equal bytes.
+whose `render` makes its documents. Equal feeds give equal bytes. A format with the
+body or the summary of an entry shows its notice too, and before the title its state.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _article(entry: Entry, site: Site) -> Json:
 
 
 def _event(entry: Entry, site: Site) -> Json:
-    """Return an event: its current or next occurrence, and the schedule of all."""
+    """Return an event: its current or next occurrence."""
     event = entry.event
     occurrence = display_occurrence(entry)
     assert event is not None

@@ -256,13 +256,13 @@ def put_entry(
         session.add(row)
     elif _schedule(entry) != _schedule(old):
         row.sequence += 1
-    was_public = row.is_public
+    was_public_before = row.is_public
     row.version += 1
     row.is_imported = is_import
     _set_content(row, entry, categories, transaction.now)
-    # A change of what readers do not see leaves their feeds as they are. One that they
-    # will see shortens the lifetime of cached feeds.
-    is_seen = was_public or row.is_public or row.due_at is not None
+    # A change of what readers do not see leaves their feeds as they are. A scheduled
+    # entry counts as seen: cached feeds must not live until after its publication.
+    is_seen = was_public_before or row.is_public or row.due_at is not None
     row.changed_at = transaction.next_revision(*([entry.kind] if is_seen else []))
     changed = transaction.date_of(row.changed_at)
     row.updated_at = _updated_at(entry, updated, changed)
@@ -283,13 +283,13 @@ def delete_entry(
     old = row.entry
     if check:
         check(old)
-    was_public = row.is_public
+    was_public_before = row.is_public
     row.version += 1
     row.sequence += 1
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
     _set_content(row, old.erased(), [], transaction.now)
-    row.changed_at = transaction.next_revision(*([kind] if was_public else []))
+    row.changed_at = transaction.next_revision(*([kind] if was_public_before else []))
     row.updated_at = transaction.date_of(row.changed_at)
     transaction.erases = True
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")
@@ -375,7 +375,7 @@ def apply_due_changes(transaction: Transaction) -> int:
     """
     statement = (
         sa.select(EntryRow)
-        # The index begins with the kind.
+        # All kinds are named because the index on due_at begins with the kind.
         .where(EntryRow.kind.in_(KINDS), EntryRow.due_at <= transaction.now)
         .order_by(EntryRow.due_at)
         .limit(MAX_DUE)
@@ -383,15 +383,15 @@ def apply_due_changes(transaction: Transaction) -> int:
     )
     rows = transaction.session.scalars(statement).all()
     for row in rows:
-        was_public = row.is_public
+        was_public_before = row.is_public
         row.refresh(transaction.now)
         revision = transaction.next_revision(row.kind)
         # The end of an event, or its next occurrence, is no change of the entry.
-        if row.is_public != was_public:
+        if row.is_public != was_public_before:
             row.changed_at = revision
             action = "publish" if row.is_public else "expire"
             transaction.log_lines.append(f"{action} {row.kind}/{row.id}")
-        if row.is_public and not was_public:
+        if row.is_public and not was_public_before:
             row.updated_at = transaction.date_of(revision)
     return len(rows)
 
@@ -455,7 +455,7 @@ def _set_categories(row: EntryRow, categories: list[CategoryRow]) -> None:
 
 
 def _with_dates(entry: Entry, now: datetime) -> Entry:
-    """Return an entry with the dates of its publication and its withdrawal.
+    """Return an entry with the dates of its publication and its withdrawal, checked.
 
     :raises ValidationFailed: it would expire before its publication.
     """

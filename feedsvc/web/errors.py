@@ -51,7 +51,7 @@ STATUSES: dict[type[Exception], int] = {
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Register the handler of all exceptions but Werkzeug's, which `Api` registers."""
+    """Register the handler of all exceptions but Werkzeug's, which FeedsApi does."""
     for exception in STATUSES:
         app.register_error_handler(exception, error_response)
 
@@ -125,8 +125,8 @@ def _headers(status: int, error: Exception) -> dict[str, str]:
     headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
     is_public = request.path.startswith(("/feeds/", "/entries/"))
     if is_public and status in (404, 410):
-        # A cache that may not store the 410 of a deleted entry would keep the entry's
-        # page, and serve it while the service is unreachable.
+        # Stored, it replaces the page that a cache has of a deleted entry. Otherwise
+        # the cache would serve that page while the service is unreachable.
         headers["Cache-Control"] = "public, max-age=1"
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'

@@ -39,7 +39,7 @@ def own_path(link: str) -> str | None:
 
 @pytest.mark.parametrize(
     ("share", "feeds", "pages"),
-    [(4, 10, 80), pytest.param(1, 80, 300, marks=pytest.mark.soak)],
+    [(4, 5, 60), pytest.param(1, 40, 300, marks=pytest.mark.soak)],
 )
 def test_linked_pages_and_feeds_are_valid(
     seeded_app: Flask, share: int, feeds: int, pages: int

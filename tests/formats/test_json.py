@@ -41,18 +41,3 @@ def test_summary_feed_has_no_content_html() -> None:
     (item,) = parsed("news", FULL, content="summary")["items"]
     assert "content_html" not in item
     assert item["content_text"] == item["summary"] == "Một & hai < ba"
-
-
-@pytest.mark.parametrize(
-    ("duration", "shown", "exact"),
-    [(61.5, "62", [61.5]), (0.25, "0", [0.25]), (728.0, "728", [])],
-)
-def test_durations_are_rounded_and_exact_in_the_extension(
-    duration: float, shown: str, exact: list[float]
-) -> None:
-    file = Attachment("https://media.example/a.mp3", "audio/mpeg", duration=duration)
-    document = render_feed(feed("news", "json", replace(BARE, attachments=(file,))))
-    (item,) = json.loads(document, parse_int=str)["items"]
-    assert item["attachments"][0]["duration_in_seconds"] == shown
-    files = item["_entry"].get("attachments", [])
-    assert [each["duration_in_seconds"] for each in files] == exact

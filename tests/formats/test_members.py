@@ -42,7 +42,7 @@ UNUSED_ENTRY_MEMBERS = {
 
 UNUSED_EVENT_MEMBERS = {"recurrence"}
 
-TEXT_MEMBERS = {
+STRING_MEMBERS = {
     name
     for name, type_ in get_type_hints(Entry).items()
     if type_ in (str, str | None) and name not in ("kind", "status", "language")
@@ -109,7 +109,7 @@ OTHER_MEMBERS = [
         (FULL, member)
         for member in fields(Entry)
         if member.default != getattr(FULL, member.name)
-        and member.name not in TEXT_MEMBERS | {"kind", "language", "version"}
+        and member.name not in STRING_MEMBERS | {"kind", "language", "version"}
     ),
     *(
         (CONCERT, member)
@@ -165,7 +165,7 @@ def test_every_value_of_an_event_is_rendered(changes: dict[str, Any]) -> None:
         assert render_entry(entry, (), SITE, language)
 
 
-@pytest.mark.parametrize("name", sorted(TEXT_MEMBERS))
+@pytest.mark.parametrize("name", sorted(STRING_MEMBERS))
 def test_text_member_is_in_every_format(name: str) -> None:
     marker = {
         "url": "https://marker.example/",

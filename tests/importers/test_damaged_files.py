@@ -58,7 +58,7 @@ def test_random_damage_raises_only_bad_request(
     files = [(FIXTURES / name).read_bytes() for name in FILES]
     for _ in range(50):
         data, kind = damage(chance.choice(files), chance), chance.choice(KINDS)
-        importer = Importer(database, get_services(app).schemas[kind])
+        importer = Importer(database, get_services(app).import_schemas[kind])
         with suppress(BadRequest):
             for _ in importer.run(read(data, HANOI)):
                 pass

@@ -49,7 +49,7 @@ def import_events(app: Flask, editor: ApiClient) -> ImportEvents:
         )
         text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{zone}{blocks}END:VCALENDAR\n"
         services = get_services(app)
-        importer = Importer(services.database, services.schemas["events"])
+        importer = Importer(services.database, services.import_schemas["events"])
         for _ in importer.run(read(text.replace("\n", "\r\n").encode(), HANOI)):
             pass
         return editor.send("GET", "/events").get_json()["items"], importer.warnings
