@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test pytest golden bench soak build screenshots image image-test
+.PHONY: run serve test lint fmt fast pytest golden bench soak build screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc demo
@@ -15,11 +15,21 @@ run: $(BIN)/feedsvc
 serve: $(BIN)/feedsvc
 	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf
 
-test: $(VENV)/.tests $(BIN)/feedsvc
+test: lint pytest
+
+lint: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist worksteal
+
+fmt: $(VENV)/.tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Formats, pages and entries, without services, browsers and PostgreSQL: less than 20 seconds on two idle cores.
+FAST = tests/formats tests/web tests/test_architecture.py $(wildcard tests/api/test_auth*.py tests/api/test_entr*.py)
+fast: $(VENV)/.tests $(BIN)/feedsvc
+	$(BIN)/pytest -n 2 -k "not postgresql" $(FAST)
 
 pytest: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/pytest -n 3 --dist worksteal

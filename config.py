@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TypeVar
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import limits
 from dotenv import dotenv_values
@@ -20,6 +19,7 @@ from marshmallow.validate import Email, OneOf, Range, Regexp
 from sqlalchemy.engine import make_url
 
 from feedsvc.languages import check_language
+from feedsvc.models import Site
 from feedsvc.timezones import zone
 
 T = TypeVar("T")
@@ -39,21 +39,9 @@ class Config:
     host: str
     port: int
     database_url: str
-    public_url: str
-    site_url: str
-    site_title: str
-    site_description: str
-    site_language: str
-    site_timezone: ZoneInfo
-    site_icon: str
-    site_logo: str
-    site_color: str
-    site_rights: str
-    site_contact: str
-    poll_minutes: int
+    site: Site
     max_body: int
     rate_writes: str
-    hubs: tuple[str, ...]
     trusted_proxies: int
     log_format: str
     secret_key: str
@@ -88,7 +76,6 @@ def _read(env: FileAwareEnv) -> Config:
     env.add_parser("base_urls", _with_validation_error(_parse_base_urls))
     env.add_parser("timezone", _with_validation_error(zone))
     port = env.int("PORT", 8000, validate=Range(1, 65535))
-    public_url = env.base_url("FEEDSVC_PUBLIC_URL", f"http://localhost:{port}")
     return Config(
         host=env.str("HOST", "127.0.0.1"),
         port=port,
@@ -97,46 +84,52 @@ def _read(env: FileAwareEnv) -> Config:
             "sqlite:///var/feedsvc.db",
             validate=_with_validation_error(_check_database_url),
         ),
-        public_url=public_url,
-        site_url=env.base_url("FEEDSVC_SITE_URL", "") or public_url,
-        site_title=env.str(
-            "FEEDSVC_SITE_TITLE", "Cổng thông tin điện tử thành phố Hà Nội"
-        ),
-        site_description=env.str(
-            "FEEDSVC_SITE_DESCRIPTION", "Tin tức và sự kiện của thành phố Hà Nội"
-        ),
-        site_language=env.str(
-            "FEEDSVC_SITE_LANGUAGE",
-            "vi",
-            validate=_with_validation_error(check_language),
-        ),
-        site_timezone=env.timezone("FEEDSVC_SITE_TIMEZONE", "Asia/Ho_Chi_Minh"),
-        site_icon=env.base_url("FEEDSVC_SITE_ICON", ""),
-        site_logo=env.base_url("FEEDSVC_SITE_LOGO", ""),
-        site_color=env.str(
-            "FEEDSVC_SITE_COLOR",
-            "",
-            validate=Regexp(
-                r"#[0-9a-fA-F]{6}\Z", error="Must be a colour such as #9d1c20."
-            ),
-        ),
-        site_rights=env.str("FEEDSVC_SITE_RIGHTS", ""),
-        site_contact=env.str("FEEDSVC_SITE_CONTACT", "", validate=Email()),
-        poll_minutes=env.int(
-            "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
-        ),
+        site=_read_site(env, default_url=f"http://localhost:{port}"),
         max_body=env.int("FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)),
         rate_writes=env.str(
             "FEEDSVC_RATE_WRITES",
             "600/minute",
             validate=_with_validation_error(limits.parse),
         ),
-        hubs=env.base_urls("FEEDSVC_HUBS", ""),
         trusted_proxies=env.int("FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)),
         log_format=env.str(
             "FEEDSVC_LOG_FORMAT", "text", validate=OneOf(["text", "json"])
         ),
         secret_key=env.str("FEEDSVC_SECRET_KEY", ""),
+    )
+
+
+def _read_site(env: FileAwareEnv, default_url: str) -> Site:
+    """Return the settings of the portal; `env` collects the errors."""
+    public_url = env.base_url("FEEDSVC_PUBLIC_URL", default_url)
+    return Site(
+        public_url=public_url,
+        url=env.base_url("FEEDSVC_SITE_URL", "") or public_url,
+        title=env.str("FEEDSVC_SITE_TITLE", "Cổng thông tin điện tử thành phố Hà Nội"),
+        description=env.str(
+            "FEEDSVC_SITE_DESCRIPTION", "Tin tức và sự kiện của thành phố Hà Nội"
+        ),
+        language=env.str(
+            "FEEDSVC_SITE_LANGUAGE",
+            "vi",
+            validate=_with_validation_error(check_language),
+        ),
+        timezone=env.timezone("FEEDSVC_SITE_TIMEZONE", "Asia/Ho_Chi_Minh"),
+        icon=env.base_url("FEEDSVC_SITE_ICON", ""),
+        logo=env.base_url("FEEDSVC_SITE_LOGO", ""),
+        color=env.str(
+            "FEEDSVC_SITE_COLOR",
+            "",
+            validate=Regexp(
+                r"#[0-9a-fA-F]{6}\Z", error="Must be a colour such as #9d1c20."
+            ),
+        ),
+        rights=env.str("FEEDSVC_SITE_RIGHTS", ""),
+        contact=env.str("FEEDSVC_SITE_CONTACT", "", validate=Email()),
+        poll_minutes=env.int(
+            "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
+        ),
+        hubs=env.base_urls("FEEDSVC_HUBS", ""),
     )
 
 

@@ -19,7 +19,7 @@ from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web import feeds, health, pages, static_files
 from feedsvc.web.errors import register_error_handlers
-from feedsvc.web.headers import add_common_headers
+from feedsvc.web.responses import add_common_headers
 
 if TYPE_CHECKING:
     from config import Config

@@ -14,7 +14,7 @@ from a2wsgi import WSGIMiddleware
 
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.services import get_services
-from feedsvc.web.headers import common_headers
+from feedsvc.web.responses import common_headers
 from wsgi import app as flask_app
 
 if TYPE_CHECKING:

@@ -4,24 +4,14 @@
 """
 
 import os
-import sys
 from typing import Any
 
-from config import Config, SettingError
+# Imported before the workers start, so that they share the memory of the application.
+import wsgi
 from feedsvc.logs import Logger
+from feedsvc.services import get_services
 
-_APP_LOAD_ERROR = 4  # gunicorn's own: it ends the service instead of trying again
-
-
-def _load_settings() -> Config:
-    try:
-        return Config.from_env()
-    except SettingError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(_APP_LOAD_ERROR)
-
-
-_settings = _load_settings()  # gunicorn has a setting named config
+_settings = get_services(wsgi.app).config  # gunicorn has a setting named config
 
 bind = f"{_settings.host}:{_settings.port}"
 wsgi_app = "feedsvc.asgi:app"
@@ -45,8 +35,4 @@ logger_class = Logger
 
 def post_worker_init(worker: Any) -> None:
     """Migrate the database, and start a worker's background threads."""
-    # Imported here, since the process that starts the workers needs neither.
-    from feedsvc.services import get_services
-    from wsgi import app
-
-    get_services(app).background.start()
+    get_services(wsgi.app).background.start()

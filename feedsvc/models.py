@@ -255,7 +255,7 @@ class Entry:
     The storage sets `guid` (unless an import has one), `version`, `updated`,
     `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
-    current or next occurrence.
+    current or next occurrence, and `is_ongoing`: that it has begun.
 
     Entries of a kind with the same `translation_key` are `translations` of each other;
     the storage sets the visible ones, in the order of their languages.
@@ -287,6 +287,7 @@ class Entry:
     withdrawn: datetime | None = None
     sequence: int = 0
     starts: datetime | None = None
+    is_ongoing: bool = False
     translations: tuple[Translation, ...] = ()
 
     def public_view(self) -> Entry:
@@ -318,7 +319,7 @@ DELETED_MEMBERS = frozenset("id kind guid published updated version sequence".sp
 
 WITHDRAWN_MEMBERS = frozenset(
     "id kind title language status url categories event notice expires published guid "
-    "updated version withdrawn sequence starts".split()
+    "updated version withdrawn sequence starts is_ongoing".split()
 )
 """Members of a withdrawn entry that readers still see."""
 

@@ -4,9 +4,9 @@ Rules run in the local time of the event's time zone. An occurrence at a local t
 a change to daylight saving time skips takes place as long after the change as it was to
 be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
 
-dateutil walks a rule from its start, through 20,000 days for a daily rule of 1970. So
-no function here walks an unbounded series from its start: `rule_since` makes a copy of
-the rule that starts near the requested time.
+dateutil walks a rule from its start. For a daily rule of 1970 that is through 20,000
+days, so the walk of a daily or weekly rule without a COUNT begins near the requested
+time.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import lru_cache
-from itertools import islice, takewhile
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 
 from dateutil.rrule import rrule, rruleset, rrulestr
 
@@ -29,16 +27,7 @@ WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
 """The end of an unbounded series; no event takes place later."""
 
-_MAX_COUNT = 1000
-"""The highest COUNT of a rule that the API accepts."""
-
-_LAST_YEAR = datetime(9999, 1, 1, tzinfo=UTC)
-"""A bound for UNTIL: a time in dateutil's last year may overflow in another zone."""
-
 _ONE_DAY = timedelta(days=1)
-_ONE_YEAR = timedelta(days=366)
-_BEYOND_CALENDAR = 146_400
-"""An interval (days, weeks, months or years) of more than 400 years."""
 
 
 def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
@@ -68,35 +57,12 @@ def current_or_next(event: Event, now: datetime) -> Event:
 
 
 def last_occurrence(event: Event) -> Event:
-    """Return the last occurrence before MAX_DATETIME; the event if not recurring.
-
-    The search goes backwards, in longer and longer periods before the last possible
-    start.
-    """
-    recurrence = event.recurrence
-    if recurrence is None:
+    """Return the last occurrence of a bounded series; the event if not recurring."""
+    if event.recurrence is None:
         return event
-    start = _as_datetime(event.start)
-    first = _naive(start)
-    bound = _naive(MAX_DATETIME)
-    if not is_unbounded(event):
-        rule = _as_yearly(recurrence.rrule, start)
-        candidates = [_last_start(rule, first, start.tzinfo)]
-        candidates += map(_as_datetime, recurrence.rdates)
-        bound = min(bound, max(map(_naive, candidates)) + _ONE_DAY)
-    period = _ONE_YEAR
-    while True:
-        since = max(first, bound - period)
-        starts = takewhile(
-            lambda moment: _naive(moment) < bound,
-            _starts_since(event, recurrence, since),
-        )
-        last = deque(starts, maxlen=1)
-        if last:
-            return _occurrence_at(event, last[0])
-        if since == first:
-            raise ValueError("The series has no occurrence.")
-        period *= 4
+    starts = _starts_since(event, event.recurrence, _as_datetime(event.start))
+    (last,) = deque(starts, maxlen=1)
+    return _occurrence_at(event, last)
 
 
 def series_end(event: Event) -> datetime:
@@ -123,17 +89,6 @@ def is_unbounded(event: Event) -> bool:
     return not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
 
 
-def _shift_to_last_years(moment: datetime) -> datetime:
-    """Return a time in the last 800 years of the calendar, which repeats every 400.
-
-    A rule that starts there has the same occurrences, as many days after its start.
-    Where it has none, such as on 30 February, dateutil looks for one in every year
-    until 9999, of which few are left there.
-    """
-    years = ((9999 - moment.year) // 400 - 1) * 400
-    return moment.replace(year=moment.year + max(0, years))
-
-
 def start_matches_rule(event: Event) -> bool:
     """Tell if the start of a recurring event is the first occurrence by its own rule.
 
@@ -142,14 +97,6 @@ def start_matches_rule(event: Event) -> bool:
     assert event.recurrence is not None
     start = _as_datetime(event.start)
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
-    assert isinstance(rule, rrule)
-    # With an interval that leaves the calendar after one step, this ends at once.
-    late = _shift_to_last_years(start)
-    late_rule = rule.replace(
-        dtstart=late, until=None, count=None, interval=_BEYOND_CALENDAR
-    )
-    if next(iter(late_rule), None) != late:
-        return False
     return next(iter(rule), None) == start and not start.fold
 
 
@@ -182,104 +129,21 @@ def display_occurrence(entry: Entry) -> Event | None:
     return _occurrence_at(event, entry.starts.astimezone(event.timezone))
 
 
-def rule_since(text: str, start: datetime, since: datetime) -> rrule:
-    """Return a rule with all occurrences from `since` on, and few before.
+def _start_of_walk(
+    rule: Mapping[str, str], start: datetime, since: datetime
+) -> datetime:
+    """Return a time shortly before `since` from which a rule has the same occurrences.
 
-    The rule starts a whole number of intervals after `start`. What the original takes
-    from its start (RFC 5545 §3.3.10: the day of the month, the weekday) is explicit in
-    the copy.
-
-    :param text: the value of an RRULE property.
-    :param start: the first occurrence, in local time.
-    :param since: a local time in the same zone.
-    :raises ValueError: the rule cannot be parsed.
+    It is a whole number of intervals after the start of the series.
     """
-    text = _as_yearly(text, start)
-    # Aware datetimes of different zones may be equal, so the zone is part of the key.
-    key = (text, _naive(start), start.tzinfo)
-    rule = _parse_rule(*key)
-    if since <= start:
-        return rule
-    parts = Recurrence(text).rule_parts
-    changes = {"dtstart": _last_step(parts, start, since), **_implied(parts, start)}
-    if "COUNT" in parts:
-        # A count from the new start would go on for too long.
-        changes |= {"count": None, "until": _last_start(*key)}
-    return rule.replace(**changes)
-
-
-@lru_cache(1024)
-def _parse_rule(text: str, start: datetime, zone: tzinfo | None) -> rrule:
-    rule = rrulestr(text, dtstart=start.replace(tzinfo=zone))
-    assert isinstance(rule, rrule)
-    return rule
-
-
-@lru_cache(4096)
-def _last_start(text: str, start: datetime, zone: tzinfo | None) -> datetime:
-    """Return the last start by a rule with COUNT, or the UNTIL of a rule."""
-    until = Recurrence(text).rule_parts.get("UNTIL")
-    if until:
-        bound = datetime.fromisoformat(until)
-        if zone is None:
-            return min(bound, _naive(_LAST_YEAR))
-        return min(bound, _LAST_YEAR).astimezone(zone)
-    rule = _parse_rule(text, start, zone)
-    last = deque(islice(rule, _MAX_COUNT), maxlen=1)
-    return last[0] if last else start.replace(tzinfo=zone)
-
-
-def _as_yearly(text: str, start: datetime) -> str:
-    """Return a rule with BYMONTH as a yearly rule with the same occurrences.
-
-    Without an interval and BYSETPOS, FREQ only tells which days the start implies.
-    """
-    parts = Recurrence(text).rule_parts
-    has_interval = parts.get("INTERVAL", "1") != "1"
-    if "BYMONTH" not in parts or "BYSETPOS" in parts or has_interval:
-        return text
-    # Between the months dateutil would look at every day, week or month.
-    frequency = parts.pop("FREQ")
-    parts.pop("INTERVAL", None)
-    if "BYDAY" not in parts and "BYMONTHDAY" not in parts:
-        if frequency == "DAILY":
-            parts["BYDAY"] = ",".join(WEEKDAYS)
-        elif frequency == "WEEKLY":
-            parts["BYDAY"] = WEEKDAYS[start.weekday()]
-    others = (f"{name}={value}" for name, value in parts.items())
-    return ";".join(["FREQ=YEARLY", *others])
-
-
-def _last_step(parts: Mapping[str, str], start: datetime, since: datetime) -> datetime:
-    """Return the latest time up to `since` that a whole number of intervals reaches."""
-    frequency = parts["FREQ"]
-    interval = int(parts.get("INTERVAL", "1"))
-    if frequency == "DAILY":
-        return start + timedelta(days=(since - start).days // interval * interval)
-    if frequency == "WEEKLY":
-        # It is one interval earlier, since dateutil would start in the middle of a week
-        # and BYSETPOS would count from there.
-        steps = (since - start).days // (7 * interval) - 1
-        return start + timedelta(weeks=max(0, steps) * interval)
-    if frequency == "MONTHLY":
-        months = (since.year - start.year) * 12 + since.month - start.month
-        months = months // interval * interval
-        if months == 0:
-            return start
-        year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-        return start.replace(year=year, month=month + 1, day=1)
-    years = (since.year - start.year) // interval * interval
-    return start.replace(year=start.year + years, month=1, day=1) if years else start
-
-
-def _implied(parts: Mapping[str, str], start: datetime) -> dict[str, Any]:
-    """Return the values that a monthly or yearly rule takes from its start."""
-    explicit = {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}
-    if parts["FREQ"] not in ("MONTHLY", "YEARLY") or parts.keys() & explicit:
-        return {}
-    if parts["FREQ"] == "YEARLY" and "BYMONTH" not in parts:
-        return {"bymonth": start.month, "bymonthday": start.day}
-    return {"bymonthday": start.day}
+    days = {"DAILY": 1, "WEEKLY": 7}.get(rule["FREQ"], 0)
+    days *= int(rule.get("INTERVAL", 1))
+    if days == 0 or "COUNT" in rule or since <= start:
+        return start
+    # It is one interval earlier than it may be: dateutil would start in the middle of a
+    # week, and BYSETPOS would count from there.
+    steps = max(0, (since - start).days // days - 1)
+    return start + timedelta(days=steps * days)
 
 
 def _starts_since(
@@ -289,7 +153,10 @@ def _starts_since(
     start = _as_datetime(event.start)
     since = since.replace(tzinfo=start.tzinfo)
     recurrence_set = rruleset()
-    recurrence_set.rrule(rule_since(recurrence.rrule, start, since))
+    begin = _start_of_walk(recurrence.rule_parts, start, since)
+    rule = rrulestr(recurrence.rrule, dtstart=begin)
+    assert isinstance(rule, rrule)
+    recurrence_set.rrule(rule)
     for rdate in map(_as_datetime, recurrence.rdates):
         if rdate >= since:
             recurrence_set.rdate(rdate)

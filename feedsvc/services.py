@@ -12,7 +12,7 @@ from feedsvc.api.auth import Authenticator
 from feedsvc.api.schemas import EntrySchema, create_entry_schemas
 from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.models import Clock, Site
+from feedsvc.models import Clock
 from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.migrations.runner import check_schema
 
@@ -26,7 +26,7 @@ class Services:
     def __init__(self, config: Config, clock: Clock) -> None:
         self.config = config
         self.clock = clock
-        self.site = _create_site(config)
+        self.site = config.site
         self.database = Database(config.database_url, clock)
         self.cache = ResponseCache(self.database)
         self.background = Background(self.database, self.cache, self.site)
@@ -67,21 +67,3 @@ def current_database() -> Database:
     database = current_services().database
     check_schema(database)
     return database
-
-
-def _create_site(config: Config) -> Site:
-    return Site(
-        public_url=config.public_url,
-        url=config.site_url,
-        title=config.site_title,
-        description=config.site_description,
-        language=config.site_language,
-        timezone=config.site_timezone,
-        icon=config.site_icon,
-        rights=config.site_rights,
-        contact=config.site_contact,
-        hubs=config.hubs,
-        color=config.site_color,
-        logo=config.site_logo,
-        poll_minutes=config.poll_minutes,
-    )

@@ -6,7 +6,6 @@ import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from tests.fork_server import end_with_parent
 from tests.postgres import Cluster, throw_away
 from tests.scratch import scratch_directory
 from tests.server import Service
-from tests.settings import read_settings
+from tests.settings import read_settings, with_changes
 
 pytest_plugins = "tests.data.fixtures"
 
@@ -126,7 +125,7 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
     def make(
         *, own_clock: Clock | None = None, migrate: bool = True, **changes: Any
     ) -> Flask:
-        apps.append(create_app(replace(config, **changes), own_clock or clock))
+        apps.append(create_app(with_changes(config, **changes), own_clock or clock))
         if migrate:
             upgrade(get_services(apps[-1]).database)
         return apps[-1]
@@ -246,9 +245,8 @@ def shared_editor(
     path = shutil.copy(
         sqlite_template, tmp_path_factory.mktemp("shared") / "feedsvc.db"
     )
-    config = replace(
-        make_config(f"sqlite:///{path}"),
-        rate_writes="1000000/second",
+    config = with_changes(
+        make_config(f"sqlite:///{path}"), rate_writes="1000000/second"
     )
     app = create_app(config, shared_clock)
     yield _make_editor(app)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 from unittest.mock import patch
 
+import config
 from config import Config
 
 
@@ -18,6 +22,12 @@ def read_settings(environ: Mapping[str, str]) -> Config:
 
 def setting_names() -> set[str]:
     """Return the names of all settings."""
-    names = {field.name.upper() for field in fields(Config)}
-    own = {"HOST", "PORT"}
-    return own | {f"FEEDSVC_{name}" for name in names - own}
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', inspect.getsource(config)))
+
+
+def with_changes(settings: config.Config, **changes: Any) -> config.Config:
+    """Return settings with changes; those of the portal may begin with `site_`."""
+    names = {field.name for field in fields(settings)}
+    own = {name: changes.pop(name) for name in changes.keys() & names}
+    site = {name.removeprefix("site_"): value for name, value in changes.items()}
+    return replace(settings, site=replace(settings.site, **site), **own)

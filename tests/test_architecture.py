@@ -12,21 +12,19 @@ PACKAGE = Path(__file__).parent.parent / "feedsvc"
 PACKAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
 
 MAY_IMPORT = {
-    "api": {"feeds", "formats", "http", "storage", "web"},
+    "api": {"feeds", "formats", "storage", "web"},
     "cli": {"api", "feeds", "importers", "storage"},
     "feeds": {"storage"},
     "formats": {"feeds"},
-    "http": set(),
     "importers": {"api", "formats", "storage"},
     "storage": set(),
-    "web": {"feeds", "formats", "http", "storage"},
+    "web": {"feeds", "formats", "storage"},
 }
 """The packages that each may import."""
 
 MUST_NOT_IMPORT = {
     "feeds": {"flask"},
     "formats": {"flask", "sqlalchemy", "socket", "time"},
-    "http": {"sqlalchemy.orm", "marshmallow"},
     "importers": {"flask"},
     "storage": {"flask", "marshmallow", "feedgen"},
 }

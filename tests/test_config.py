@@ -17,16 +17,16 @@ from tests.settings import read_settings
 
 def test_default_follows_other_settings() -> None:
     config = read_settings({"PORT": "9000"})
-    assert config.public_url == "http://localhost:9000"
-    assert config.site_url == config.public_url
-    assert config.site_timezone.key == "Asia/Ho_Chi_Minh"
+    assert config.site.public_url == "http://localhost:9000"
+    assert config.site.url == config.site.public_url
+    assert config.site.timezone.key == "Asia/Ho_Chi_Minh"
 
 
 def test_empty_value_is_absent() -> None:
     names = ("PORT", "FEEDSVC_POLL_MINUTES", "FEEDSVC_SITE_URL", "FEEDSVC_HUBS_FILE")
     config = read_settings(dict.fromkeys(names, ""))
     assert config == read_settings({})
-    assert (config.port, config.poll_minutes, config.hubs) == (8000, 15, ())
+    assert (config.port, config.site.poll_minutes, config.site.hubs) == (8000, 15, ())
 
 
 def test_last_slash_is_dropped_but_for_hubs() -> None:
@@ -36,9 +36,9 @@ def test_last_slash_is_dropped_but_for_hubs() -> None:
             "FEEDSVC_HUBS": "https://a.example/, https://b_c.example/hub",
         }
     )
-    assert config.public_url == "https://feeds.example"
+    assert config.site.public_url == "https://feeds.example"
     # A hub's own URL is called as it is.
-    assert config.hubs == ("https://a.example/", "https://b_c.example/hub")
+    assert config.site.hubs == ("https://a.example/", "https://b_c.example/hub")
 
 
 def test_value_is_read_from_file(tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ def test_settings_file_is_read_after_the_environment(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("sqlite:////x.db\n")
     environ = {"PORT": "9001", "FEEDSVC_POLL_MINUTES": ""}
     config = read_settings({"FEEDSVC_SETTINGS": str(file), **environ})
-    assert (config.poll_minutes, config.port) == (5, 9001)
-    assert config.site_title == 'Hà "Nội"'
-    assert config.site_color == "#1d4f91"
-    assert config.site_description == "$one  ${two}"
-    assert config.site_icon == ""
+    assert (config.site.poll_minutes, config.port) == (5, 9001)
+    assert config.site.title == 'Hà "Nội"'
+    assert config.site.color == "#1d4f91"
+    assert config.site.description == "$one  ${two}"
+    assert config.site.icon == ""
     assert config.database_url == "sqlite:////x.db"
 
 
@@ -138,7 +138,7 @@ def test_all_invalid_values_are_named_at_once() -> None:
     ("command", "status"),
     [
         (["-m", "feedsvc", "token", "list"], 2),
-        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"], 4),
+        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"], 1),
     ],
 )
 def test_invalid_value_stops_the_start(command: list[str], status: int) -> None:

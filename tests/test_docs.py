@@ -34,7 +34,7 @@ CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 @pytest.mark.parametrize("name", sorted(setting_names()))
 def test_every_setting_is_documented(name: str) -> None:
-    assert f"| `{name}` |" in OPERATING
+    assert f"\n- `{name}`" in OPERATING
 
 
 def command_names(group: click.Group, prefix: str = "") -> list[str]:
@@ -87,18 +87,9 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
-def test_every_promise_has_its_test() -> None:
-    files = [path.read_text("utf-8") for path in ROOT.glob("tests/**/*.py")]
-    made = set(re.findall(r"def (test_\w+)", "".join(files)))
-    promises = (ROOT / "docs/reliability.md").read_text("utf-8")
-    named = set(re.findall(r"`(test_\w+)`", promises))
-    assert named
-    assert named <= made
-
-
 def documented_commands() -> list[str]:
     """Return the arguments of each command that is written out in the documents."""
-    paths = [ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/*.md")]
+    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
     text = "\n".join(path.read_text("utf-8") for path in paths)
     found = {
         command.strip()
@@ -149,7 +140,7 @@ def test_commands_of_readme_run(database_url: str) -> None:
     assert token
     service.token = token[1]
     with service:
-        article, event, feed, _ = run_curl_lines(service, README)
+        article, event, feed = run_curl_lines(service, README)
     assert '"title":"Xin chào"' in article
     assert '"title":"Hội sách"' in event
     assert "Xin chào" in feed

@@ -29,6 +29,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source")
     for name in ("config.py", "wsgi.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    for name in ("deploy/postgres.txt", "tests/requirements.txt"):
+        (source / name).parent.mkdir()
+        shutil.copy(ROOT / name, source / name)
     shutil.copytree(ROOT / "feedsvc", source / "feedsvc")
     sdist = subprocess.check_output(
         [sys.executable, "-c", BUILD_SDIST], cwd=source, text=True
@@ -64,6 +67,14 @@ def test_console_script_has_the_version(installation: Path, tmp_path: Path) -> N
     script = str(installation / "bin" / "feedsvc")
     done = run(installation, tmp_path, script, "--version")
     assert done.stdout == f"feedsvc, version {__version__}\n"
+
+
+def test_extras_are_those_of_the_documents(installation: Path) -> None:
+    (metadata,) = installation.glob("feedsvc-*.dist-info/METADATA")
+    text = metadata.read_text("utf-8")
+    assert re.findall(r"^Provides-Extra: (.*)", text, re.M) == ["postgres", "dev"]
+    assert re.search(r"^Requires-Dist: psycopg.* extra == \"postgres\"", text, re.M)
+    assert re.search(r"^Requires-Dist: pytest==.* extra == \"dev\"", text, re.M)
 
 
 def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> None:
@@ -124,8 +135,8 @@ def test_requirements_are_pinned_and_explained() -> None:
         if not line.startswith("#"):
             name, version = line.split("==")
             pins[canonicalize_name(name)] = version
-    extras = PROJECT["optional-dependencies"].values()
-    for text in sum(extras, PROJECT["dependencies"]):
+    extra = (ROOT / "deploy/postgres.txt").read_text("utf-8").splitlines()
+    for text in PROJECT["dependencies"] + extra[1:]:
         requirement = Requirement(text)
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier
         assert re.search(rf"^- .*\b{requirement.name.lower()}\b.*:", documented, re.M)

@@ -43,7 +43,7 @@ def test_every_zone_of_tzdata_is_accepted() -> None:
     assert {"UTC", "Asia/Ho_Chi_Minh", "Asia/Saigon", "Europe/Paris"} <= zone_names()
     assert all(zone(name).key == name for name in zone_names())
     config = read_settings({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"})
-    assert config.site_timezone.key == "Europe/Paris"
+    assert config.site.timezone.key == "Europe/Paris"
 
 
 def test_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -87,14 +88,8 @@ _BODY = {
 }
 
 
-@dataclass(frozen=True)
-class BatchItem:
-    """An item of a batch: an entry to put, an id to delete, or an error."""
-
-    kind: str = ""
-    id: str | None = None
-    entry: Entry | None = None
-    error: FeedsvcError | None = None
+Store = Callable[[Transaction], int]
+"""Puts or deletes an entry, and returns the status; raises a FeedsvcError."""
 
 
 def batch_blueprint(services: Services) -> ApiBlueprint:
@@ -114,12 +109,13 @@ def batch_blueprint(services: Services) -> ApiBlueprint:
             for start in range(0, len(documents), TRANSACTION_SIZE):
                 # Sanitizing takes long, so it comes before the transaction.
                 group = [
-                    _parse_item(document, services)
+                    _validate(document, services)
                     for document in documents[start : start + TRANSACTION_SIZE]
                 ]
                 with services.database.write(current_token().name) as transaction:
-                    for index, item in enumerate(group, start):
-                        results.append({"index": index, **_store(item, transaction)})
+                    for index, (entry_id, store) in enumerate(group, start):
+                        result = _result(store, transaction)
+                        results.append({"index": index, "id": entry_id, **result})
             has_failures = any("errors" in result for result in results)
             headers = {"Cache-Control": "no-store"}
             return {"results": results}, 207 if has_failures else 200, headers
@@ -155,46 +151,49 @@ def _parse_line(line: bytes) -> Any:
         return error
 
 
-def _parse_item(document: Any, services: Services) -> BatchItem:
-    """Validate an item, and check the scope that it needs."""
+def _validate(document: Any, services: Services) -> tuple[str | None, Store]:
+    """Validate an item; return its id and what stores it, or raises why it cannot."""
     if isinstance(document, BadRequest):
-        return BatchItem(error=document)
+        return None, partial(_fail, document)
     try:
         head = load_validated(BatchItemSchema(), document)
     except ValidationFailed as invalid:
-        return BatchItem(error=invalid)
+        return None, partial(_fail, invalid)
     kind, entry_id = head["kind"], head["id"]
     scope = f"{kind}:write"
     if scope not in current_token().scopes:
         forbidden = Forbidden(f"The token lacks the scope {scope}.")
-        return BatchItem(kind, entry_id, error=forbidden)
+        return entry_id, partial(_fail, forbidden)
     if head["action"] == "delete":
-        return BatchItem(kind, entry_id)
+        return entry_id, partial(_delete, kind, entry_id)
     del document["action"]
     try:
         entry = load_validated(services.entry_schemas[kind], document)
     except ValidationFailed as invalid:
-        return BatchItem(kind, entry_id, error=invalid)
-    return BatchItem(kind, entry_id, entry)
+        return entry_id, partial(_fail, invalid)
+    return entry_id, partial(_put, entry)
 
 
-def _store(item: BatchItem, transaction: Transaction) -> dict[str, Any]:
-    """Put or delete the entry of an item, and return the result."""
+def _fail(error: FeedsvcError, transaction: Transaction) -> int:
+    raise error
+
+
+def _delete(kind: str, entry_id: str, transaction: Transaction) -> int:
+    delete_entry(transaction, kind, entry_id)
+    return 204
+
+
+def _put(entry: Entry, transaction: Transaction) -> int:
+    _, is_new = put_entry(transaction, entry)
+    return 201 if is_new else 200
+
+
+def _result(store: Store, transaction: Transaction) -> dict[str, Any]:
+    """Store an item, and return its status and errors."""
     try:
-        return {"id": item.id, "status": _apply(item, transaction)}
+        return {"status": store(transaction)}
+    except ValidationFailed as invalid:
+        return {"status": 422, "errors": invalid.errors[:MAX_ERRORS_PER_ITEM]}
     except FeedsvcError as error:
         errors = [FieldError("#", str(error))]
-        if isinstance(error, ValidationFailed):
-            errors = list(error.errors[:MAX_ERRORS_PER_ITEM])
-        return {"id": item.id, "status": STATUSES[type(error)], "errors": errors}
-
-
-def _apply(item: BatchItem, transaction: Transaction) -> int:
-    """Put or delete the entry of an item, and return the status."""
-    if item.error:
-        raise item.error
-    if item.entry is None:
-        delete_entry(transaction, item.kind, item.id or "")
-        return 204
-    _, is_new = put_entry(transaction, item.entry)
-    return 201 if is_new else 200
+        return {"status": STATUSES[type(error)], "errors": errors}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, current_app, request
+from flask import Response, current_app, jsonify, request
 from flask.views import MethodView
 from marshmallow import fields
 from marshmallow.validate import OneOf, Range
@@ -84,19 +84,18 @@ def _page(
             "There is no change with this cursor: the database was restored from a "
             "backup. Begin again with after=0."
         )
-    items: list[str] = []
+    items: list[dict[str, Any]] = []
     size = 0
     for row in list_changes(session, from_microseconds(after), kind, limit):
-        item = current_app.json.dumps(_document(row, schemas), separators=(",", ":"))
-        size += len(item.encode())
+        item = _document(row, schemas)
+        size += len(current_app.json.dumps(item).encode())
         # The first change is sent however large it is, or the client would never get
         # past it.
         if items and size > PAGE_BYTES:
             break
         items.append(item)
         after = to_microseconds(row.changed_at)
-    body = f'{{"changes":[{",".join(items)}],"next":{after}}}'
-    response = Response(body, mimetype="application/json")
+    response = jsonify(changes=items, next=after)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.add_etag()

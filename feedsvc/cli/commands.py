@@ -127,8 +127,8 @@ def demo() -> None:
             "\nThe database is not empty. For another token:\n\n"
             "    .venv/bin/feedsvc token create NAME\n"
         )
-    base_url = services.config.public_url
-    click.echo(f" directory  {base_url}/")
+    base_url = services.site.public_url
+    click.echo(f"front page  {base_url}/")
     for kind in KINDS:
         for name, format in FORMATS.items():
             if kind in format.kinds:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import chain
 from typing import IO, Any
 
@@ -20,33 +19,17 @@ _COUNTERS = ("new", "changed", "unchanged", "skipped")
 
 
 @click.command()
-@click.argument("file", type=click.Path(allow_dash=True))
+@click.argument("file", type=click.File("x", "utf-8", lazy=True))
 @with_appcontext
-def export(file: str) -> None:
+def export(file: IO[str]) -> None:
     """Write everything but tokens into a new file, as NDJSON.
 
     FILE can be - for standard output.
     """
-    database = current_database()
-    with _create_file(file) as output, database.read() as session:
-        output.writelines(export_lines(session, current_services().schemas))
-
-
-@contextmanager
-def _create_file(file: str) -> Iterator[IO[str]]:
-    if file == "-":
-        with click.open_file("-", "w", encoding="utf-8") as output:
-            yield output
-        return
     # Only its owner may read it, since an export contains drafts.
-    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as output:
-            yield output
-    except BaseException:
-        # The beginning of an export would look like a whole one.
-        os.unlink(file)
-        raise
+    os.umask(0o077)
+    with current_database().read() as session:
+        file.writelines(export_lines(session, current_services().schemas))
 
 
 @click.command("import")

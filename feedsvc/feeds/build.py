@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import FORMATS, MAX_PAGE, CategoryFilter, FeedQuery
+from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
 from feedsvc.recurrence import MAX_DATETIME, overlaps
@@ -98,42 +98,35 @@ def _start_of(day: date, site: Site) -> datetime:
     return datetime.combine(day, time(), site.timezone).astimezone(UTC)
 
 
-def newest_entries(
+def newest_by_category(
     session: Session, categories: Categories
-) -> dict[tuple[str, str | None], Entry]:
-    """Return the newest entry of each kind and category that has any.
+) -> dict[tuple[str, str], Entry]:
+    """Return the newest entry of each kind and category that has any, by both.
 
-    By kind and slug; a kind alone has None. Of events, those that are over do not
-    count. Entries of the categories below a category count as its own.
+    Entries of the categories below a category count as its own.
     """
-    rows: dict[tuple[str, str | None], EntryRow] = {}
+    newest: dict[tuple[str, str], Entry] = {}
     for kind in KINDS:
         by_key: dict[int, EntryRow] = dict(session.execute(_select_newest(kind)).all())
         for category in categories.rows:
             keys = categories.with_descendants(category)
-            candidates = [by_key[key] for key in keys if key in by_key]
-            if candidates:
-                rows[kind, category.slug] = max(candidates, key=_publication)
-        query = FeedQuery(kind, FORMATS["rss"], parameters={"limit": 1})
-        statement = select_entries(query).options(*WHOLE_ENTRY)
-        newest = session.scalars(statement).first()
-        if newest:
-            rows[kind, None] = newest
-    return {key: row.entry.public_view() for key, row in rows.items()}
+            rows = [by_key[key] for key in keys if key in by_key]
+            if rows:
+                row = max(rows, key=lambda row: (row.published_at, row.guid))
+                newest[kind, category.slug] = row.entry.public_view()
+    return newest
 
 
 def _select_newest(kind: str) -> sa.Select[int, EntryRow]:
     """Return the statement for the newest entry of each category itself."""
     newest_pk = (
         sa.select(EntryCategoryRow.entry_pk)
-        .join(EntryRow, EntryRow.pk == EntryCategoryRow.entry_pk)
         .where(
             EntryCategoryRow.category_id == CategoryRow.id,
             EntryCategoryRow.kind == kind,
             EntryCategoryRow.is_public,
-            ~EntryRow.is_over,
         )
-        .order_by(EntryCategoryRow.published_at.desc(), EntryRow.guid.desc())
+        .order_by(EntryCategoryRow.published_at.desc())
         .limit(1)
         .correlate(CategoryRow)
         .scalar_subquery()
@@ -143,8 +136,3 @@ def _select_newest(kind: str) -> sa.Select[int, EntryRow]:
         .join(EntryRow, EntryRow.pk == newest_pk)
         .options(*WHOLE_ENTRY)
     )
-
-
-def _publication(row: EntryRow) -> tuple[datetime, str]:
-    assert row.published_at
-    return row.published_at, row.guid

@@ -14,8 +14,6 @@ from feedsvc.storage.database import Database, Revisions
 
 MAX_BYTES = 64 * 1024 * 1024
 
-_LOCKS = 64
-
 
 class ResponseCache:
     """Responses by canonical URL, in memory, least recently used first out.
@@ -32,8 +30,6 @@ class ResponseCache:
             max_bytes, getsizeof=lambda response: response.size
         )
         self._lock = threading.Lock()
-        # Two URLs may share a lock, which only makes one wait for the other.
-        self._rendering = [threading.Lock() for _ in range(_LOCKS)]
         self.is_polled = False
         """True if a thread calls `poll`; without one each `get` does."""
         # What a worker has written it serves at once.
@@ -64,15 +60,11 @@ class ResponseCache:
     def get_or_render(
         self, url: str, render: Callable[[], CachedResponse]
     ) -> CachedResponse:
-        """Return the response of a canonical URL; one thread renders it if need be."""
+        """Return the response of a canonical URL; render it if none is valid."""
         response = self.get(url)
-        if response:
-            return response
-        with self._rendering[hash(url) % _LOCKS]:
-            response = self.get(url)
-            if response is None:
-                response = render()
-                self._put(url, response)
+        if response is None:
+            response = render()
+            self._put(url, response)
         return response
 
     def _put(self, url: str, response: CachedResponse) -> None:

@@ -117,4 +117,6 @@ def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], 
         return published_at.desc(), EntryRow.guid.desc()
     if query["when"] == "past":
         return EntryRow.starts_at.desc(), EntryRow.guid.desc()
+    if query.format.is_page:
+        return EntryRow.listed_at.asc(), EntryRow.guid.asc()
     return EntryRow.starts_at.asc(), EntryRow.guid.asc()

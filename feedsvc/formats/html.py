@@ -1,4 +1,4 @@
-"""HTML pages from Jinja templates: the directory, feeds, entries, errors."""
+"""HTML pages from Jinja templates: the front page, feeds, entries, errors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from feedsvc.formats import content, labels, links
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
 from feedsvc.words import MAX_LENGTH
+
+_FRONT_ARTICLES = 4
+"""Articles on the front page besides the first."""
+
+_FRONT_EVENTS = 5
+"""Events on the front page."""
 
 _environment = Environment(
     loader=PackageLoader("feedsvc.formats"),
@@ -44,7 +50,7 @@ def render_page(
     - `site`, and `localized_site`: the site in the language of the page
     - `language`: the language of the page; `t`: its phrases by key
     - `ui`: the language of the page if it is not the site's, for links to other pages
-    - `section`: the kind that the page belongs to, `directory`, or None
+    - `section`: the kind that the page belongs to, `front`, or None
     - `search`: the words that the page has searched for, or None
     - `feeds`: the feeds that the page announces, each a list of its formats; by default
       those of the sections
@@ -68,35 +74,47 @@ def render_page(
     return _environment.get_template(template).render(names).encode()
 
 
-def render_directory(
-    site: Site,
+def render_front_page(
+    articles: Feed,
+    events: Feed,
     categories: Sequence[Category],
-    newest: Mapping[tuple[str, str | None], Entry],
+    newest: Mapping[tuple[str, str], Entry],
     ui: str | None,
 ) -> bytes:
-    """Render the directory of feeds: categories as a tree.
+    """Render the front page: the newest articles, the next events, and all categories.
 
-    :param newest: the newest entries by kind and slug; a kind alone has None.
+    The newest article with a picture comes first.
+
+    :param newest: the newest entries of categories, by kind and slug.
     """
-    children: dict[str | None, list[Category]] = {}
+    site = articles.site
+    lead = next((entry for entry in articles.entries if entry.image), None)
+    others = [entry for entry in articles.entries if entry is not lead]
+    # What has begun is no next event, unless there are few others.
+    next_events = sorted(events.entries, key=lambda entry: entry.is_ongoing)
+    rows = []
     for category in categories:
-        children.setdefault(category.parent, []).append(category)
-
-    def node(kind: str, category: Category | None = None) -> dict[str, Any]:
-        slug = category.slug if category else None
-        return {
-            "variants": _variants(site, kind, category),
-            "newest": newest.get((kind, slug)),
-            "children": [node(kind, child) for child in children.get(slug, [])],
-        }
-
+        entries = [newest.get((kind, category.slug)) for kind in KINDS]
+        present = [entry for entry in entries if entry]
+        entry = max(present, key=lambda entry: entry.date, default=None)
+        kind = entry.kind if entry else KINDS[0]
+        rows.append((category, entry, Feed.empty(site, kind, FORMATS["rss"], category)))
     return render_page(
-        "directory.html",
+        "front.html",
         site,
         ui=ui,
         language_links=_language_links(site, ui, "./"),
-        section="directory",
-        sections={kind: node(kind) for kind in KINDS},
+        section="front",
+        # Readers offer all that a page announces, so it is one feed a kind.
+        feeds=[
+            [Feed.empty(site, "news", FORMATS["rss"])],
+            [Feed.empty(site, "events", FORMATS[name]) for name in ("rss", "ics")],
+        ],
+        lead=lead,
+        articles=others[: _FRONT_ARTICLES if lead else _FRONT_ARTICLES + 1],
+        events=next_events[:_FRONT_EVENTS],
+        variants={kind: _variants(site, kind) for kind in KINDS},
+        rows=rows,
     )
 
 
@@ -161,19 +179,24 @@ def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
     """Return the entries in the order of the feed, with a heading for each month.
 
     Only lists by the dates of events have headings: others have one group without.
+    Events that have begun stand under a heading of their own.
     """
     if feed.query.kind != "events" or feed.query["order"] != "start":
         return [("", list(feed.entries))] if feed.entries else []
 
-    # Days are in the events' own zones: two events may be in another order than theirs.
-    months: dict[str, list[Entry]] = {}
-    for entry in feed.entries:
+    def heading(entry: Entry) -> str:
+        if entry.is_ongoing:
+            return labels.translate(site.language, "event.ongoing")
         day = labels.event_day(entry)
-        months.setdefault(f"{day:%Y-%m}" if day else "", []).append(entry)
-    return [
-        (labels.month_name(name, site.language) if name else "", entries)
-        for name, entries in months.items()
-    ]
+        return labels.month_name(day, site.language) if day else ""
+
+    # Days are in the events' own zones: two events may be in another order than theirs.
+    groups: dict[tuple[bool, str], list[Entry]] = {}
+    is_behind_ongoing = False
+    for entry in feed.entries:
+        is_behind_ongoing = is_behind_ongoing or entry.is_ongoing
+        groups.setdefault((is_behind_ongoing, heading(entry)), []).append(entry)
+    return [(name, entries) for (_, name), entries in groups.items()]
 
 
 def _other_languages(site: Site, ui: str | None) -> list[tuple[str, str | None]]:

@@ -107,7 +107,6 @@ def _entry_extension(entry: Entry, feed: Feed, about: str) -> Json:
         "rights": entry.rights or feed.site.rights,
         "status": entry.status,
         "notice": entry.notice,
-        "attachments": _fractional_durations(entry),
         "translations": [
             {
                 "id": translation.id,
@@ -128,18 +127,6 @@ def _attachment(file: Attachment) -> Json:
         "size_in_bytes": file.length,
         "duration_in_seconds": None if file.duration is None else round(file.duration),
     }
-
-
-def _fractional_durations(entry: Entry) -> list[Json]:
-    """Return the exact durations that `attachments` has rounded.
-
-    Readers that expect an integer reject a feed with a fraction.
-    """
-    return [
-        {"url": iri_to_uri(file.url), "duration_in_seconds": file.duration}
-        for file in entry.attachments
-        if file.duration is not None and file.duration != int(file.duration)
-    ]
 
 
 def _event(event: Event) -> Json:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from feedsvc.formats.common import format_iso, iri_to_uri
 from feedsvc.formats.json import Json, drop_empty
-from feedsvc.models import Entry, Event, Offer, Person, Place, Recurrence, Site
+from feedsvc.models import Entry, Event, Offer, Person, Place, Site
 from feedsvc.recurrence import display_occurrence
 
 _SCHEMA = "https://schema.org"
@@ -26,15 +26,6 @@ _STATUSES = {
     "tentative": "EventScheduled",
     "postponed": "EventPostponed",
     "cancelled": "EventCancelled",
-}
-_DAYS = {
-    "MO": "Monday",
-    "TU": "Tuesday",
-    "WE": "Wednesday",
-    "TH": "Thursday",
-    "FR": "Friday",
-    "SA": "Saturday",
-    "SU": "Sunday",
 }
 
 
@@ -106,7 +97,6 @@ def _event(entry: Entry, site: Site) -> Json:
             for performer in event.performers
         ],
         "organizer": event.organizer and _agent("Organization", event.organizer),
-        "eventSchedule": event.recurrence and _schedule(event, event.recurrence),
     }
 
 
@@ -129,38 +119,6 @@ def _offer(offer: Offer, entry: Entry, site: Site) -> Json:
         # Google recommends a URL; without one of its own, the offer is on the page.
         "url": iri_to_uri(offer.url or site.entry_url(entry)),
     }
-
-
-def _schedule(event: Event, recurrence: Recurrence) -> Json:
-    """Return a schema.org Schedule; it has no member for some parts of a rule."""
-    rule = recurrence.rule_parts
-    until = rule.get("UNTIL")
-    schedule: Json = {
-        "@type": "Schedule",
-        # A duration of ISO 8601, whose units are the initials of FREQ's values.
-        "repeatFrequency": f"P{rule.get('INTERVAL', '1')}{rule['FREQ'][0]}",
-        "repeatCount": int(rule["COUNT"]) if "COUNT" in rule else None,
-        "byDay": [
-            f"{_SCHEMA}/{_DAYS[day]}" if day in _DAYS else day
-            for day in _values(rule, "BYDAY")
-        ],
-        "byMonth": [int(month) for month in _values(rule, "BYMONTH")],
-        "byMonthDay": [int(day) for day in _values(rule, "BYMONTHDAY")],
-        # The times have members of their own.
-        "startDate": event.start.isoformat()[:10],
-        "endDate": until and f"{until[:4]}-{until[4:6]}-{until[6:8]}",
-        "exceptDate": [format_iso(exdate) for exdate in recurrence.exdates],
-        "scheduleTimezone": event.timezone.key,
-    }
-    if isinstance(event.start, datetime):
-        schedule["startTime"] = event.start.time().isoformat(timespec="seconds")
-    if isinstance(event.end, datetime):
-        schedule["endTime"] = event.end.time().isoformat(timespec="seconds")
-    return schedule
-
-
-def _values(rule: dict[str, str], part: str) -> list[str]:
-    return rule[part].split(",") if part in rule else []
 
 
 def _place(place: Place) -> Json:

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from babel import Locale, UnknownLocaleError
+from babel.core import get_global
 from babel.dates import (
     format_date,
     format_skeleton,
@@ -114,13 +115,10 @@ def _name(feed: Feed, kind_key: str) -> str:
     return " – ".join(part for part in parts if part)
 
 
-def month_name(month: str, language: str) -> str:
-    """Return the name of a month.
-
-    :param month: `YYYY-MM`.
-    """
-    first_day = date.fromisoformat(f"{month}-01")
-    return format_skeleton("yMMMM", first_day, locale=_locale(language))
+def month_name(day: date, language: str) -> str:
+    """Return the name of the month of a day, with its year."""
+    name = format_skeleton("yMMMM", day, locale=_locale(language))
+    return name[0].upper() + name[1:]
 
 
 def feed_description(feed: Feed) -> str:
@@ -138,6 +136,13 @@ def language_name(tag: str) -> str:
     name = locale.get_display_name()
     # Many languages write their own name with a small letter, such as français.
     return name[0].upper() + name[1:] if name else tag
+
+
+def locale_of(tag: str) -> str:
+    """Return the language and region of a tag, such as vi_VN of vi."""
+    likely = get_global("likely_subtags").get(tag, tag)
+    subtags = likely.replace("-", "_").split("_")
+    return f"{subtags[0]}_{subtags[-1]}" if len(subtags) > 1 else tag
 
 
 def entry_state(entry: Entry) -> str | None:
@@ -271,19 +276,6 @@ def event_hours(entry: Entry, site: Site) -> str:
         return hours
     frequency = _frequency(entry.event, entry.event.recurrence, site.language)
     return f"{hours} · {frequency}"
-
-
-def event_dates(entry: Entry, site: Site) -> str:
-    """Return the day of an event in its own time zone, or its first and last day."""
-    event = display_occurrence(entry)
-    if event is None:
-        return ""
-    start, last_day = _local_days(event)
-    first = _date(start, "long", site.language)
-    if last_day == start.date():
-        return first
-    last = _date(last_day, "long", site.language)
-    return translate(site.language, "event.from_to", first, last)
 
 
 def event_day(entry: Entry) -> date | None:

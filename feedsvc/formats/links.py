@@ -1,4 +1,4 @@
-"""Links of pages: to entries and lists, readers, calendars, networks, maps."""
+"""Links of pages: to entries and lists, calendars, networks, maps."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ from urllib.parse import quote
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.models import Category, Entry, Place, Site
 
-_READERS = {
-    "Feedly": "https://feedly.com/i/subscription/feed/{}",
-    "Inoreader": "https://www.inoreader.com/?add_feed={}",
-    "NewsBlur": "https://www.newsblur.com/?url={}",
-    "The Old Reader": "https://theoldreader.com/feeds/subscribe?url={}",
-}
-_CALENDARS = {
-    "Google Calendar": "https://calendar.google.com/calendar/r?cid={}",
-    "Outlook": "https://outlook.live.com/calendar/0/addfromweb?url={}",
-}
 # The networks' own buttons would be scripts that track readers.
 _SHARING = {
     "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
@@ -44,16 +35,10 @@ def list_url(
     )
 
 
-def reader_links(feed: Feed) -> dict[str, str]:
-    """Return links that subscribe to a feed in a web reader, by the reader's name."""
-    url = quote(feed.self_url, safe="")
-    return {name: link.format(url) for name, link in _READERS.items()}
-
-
-def calendar_links(feed: Feed) -> dict[str, str]:
-    """Return links that subscribe to an iCalendar feed in a web calendar, by name."""
+def google_calendar(feed: Feed) -> str:
+    """Return the URL that subscribes to an iCalendar feed in Google Calendar."""
     url = quote(webcal(feed), safe="")
-    return {name: link.format(url) for name, link in _CALENDARS.items()}
+    return f"https://calendar.google.com/calendar/r?cid={url}"
 
 
 def webcal(feed: Feed) -> str:
@@ -66,6 +51,16 @@ def share_links(entry: Entry, site: Site) -> dict[str, str]:
     url = quote(site.entry_url(entry), safe="")
     title = quote(entry.title, safe="")
     return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
+
+
+def preview_picture(entry: Entry, site: Site) -> str:
+    """Return the picture of a link's preview: the entry's or the site's, or none.
+
+    Networks show no SVG.
+    """
+    candidates = (entry.image.url if entry.image else "", site.logo, site.icon)
+    pictures = (url for url in candidates if url and not url.endswith(".svg"))
+    return iri_to_uri(next(pictures, ""))
 
 
 def map_link(place: Place) -> str:

@@ -1,1 +1,27 @@
 """Feeds and calendars of others → entries as if they had been posted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+MAX_GUID_LENGTH = 1000
+"""Characters of an imported guid."""
+
+
+@dataclass(frozen=True)
+class ImportedEntry:
+    """An entry as read from a file, before validation.
+
+    `fields` are members of the API's entry documents; empty ones are left out.
+    `updated` is when its source changed it last. `categories` are titles; the importer
+    finds or creates their slugs. An entry with a `skip_reason` is reported and not
+    imported.
+    """
+
+    guid: str
+    fields: dict[str, Any]
+    updated: datetime | None = None
+    categories: tuple[str, ...] = ()
+    skip_reason: str = ""

@@ -14,7 +14,7 @@ from lxml import etree
 
 from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
-from feedsvc.importers.base import ImportedEntry
+from feedsvc.importers import ImportedEntry
 
 _MEDIA = "http://search.yahoo.com/mrss/"
 _CAPTION_ELEMENTS = {

@@ -15,7 +15,7 @@ from feedsvc import timezones
 from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
 from feedsvc.formats import labels
-from feedsvc.importers.base import ImportedEntry
+from feedsvc.importers import ImportedEntry
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

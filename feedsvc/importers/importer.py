@@ -15,8 +15,7 @@ from feedsvc.api import sanitize, text
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.schemas import CategorySchema, EntrySchema
 from feedsvc.errors import Conflict, FeedsvcError, Gone, NotFound, ValidationFailed
-from feedsvc.importers import feed, ics
-from feedsvc.importers.base import MAX_GUID_LENGTH, ImportedEntry
+from feedsvc.importers import MAX_GUID_LENGTH, ImportedEntry, feed, ics
 from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction

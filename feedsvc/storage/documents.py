@@ -21,7 +21,7 @@ from feedsvc import timezones
 from feedsvc.models import Entry, Event, Recurrence
 
 COLUMN_MEMBERS = frozenset(
-    ("guid", "version", "sequence", "updated", "starts", "categories", "translations")
+    "guid version sequence updated starts is_ongoing categories translations".split()
 )
 """Members that come from columns, or from other rows."""
 
@@ -81,7 +81,7 @@ def _event_members(event: Event) -> dict[str, Any]:
         "start": _local_text(event.start),
         "end": event.end and _local_text(event.end),
         "timezone": event.timezone.key,
-        "recurrence": _recurrence_members(event.recurrence, event.timezone),
+        "recurrence": event.recurrence and event.recurrence.to_dict(),
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -125,27 +125,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _recurrence_members(
-    recurrence: Recurrence | None, zone: ZoneInfo
-) -> dict[str, Any] | None:
-    """Return a recurrence for JSON, with UNTIL in the local time of the zone."""
-    if recurrence is None:
-        return None
-
-    def to_local(match: re.Match[str]) -> str:
-        until = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=UTC)
-        try:
-            local = until.astimezone(zone)
-        except OverflowError:  # the last hours of the year 9999
-            return match[0]
-        # A local UNTIL would be the first of two equal local times.
-        return match[0] if local.fold else f"UNTIL={local:{_UNTIL_FORMAT}}"
-
-    members = recurrence.to_dict()
-    rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})Z", to_local, members["rrule"])
-    return {**members, "rrule": rrule}
-
-
 def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
     """Return the members in `_TIMES` of an event from its document."""
     zone = timezones.zone(event["timezone"])
@@ -159,6 +138,7 @@ def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
+    # Version 1 stored UNTIL in local time.
     def to_utc(match: re.Match[str]) -> str:
         local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
         return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"

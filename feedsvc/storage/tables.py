@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import ForeignKey, Index
@@ -220,6 +221,8 @@ class EntryRow(Base):
     # `refresh` sets the following columns, from the document and the clock.
     # The start of the event, or of the current or next occurrence of a series.
     starts_at: Mapped[datetime | None]
+    # Where pages list it: by its start, and while it goes on behind those of today.
+    listed_at: Mapped[datetime | None]
     # The end of the event or series.
     ends_at: Mapped[datetime | None]
     is_over: Mapped[bool]
@@ -237,6 +240,7 @@ class EntryRow(Base):
     __table_args__ = (
         Index("ix_entries_published", "kind", "is_public", "published_at", "guid"),
         Index("ix_entries_starts", "kind", "is_public", "is_over", "starts_at"),
+        Index("ix_entries_listed", "kind", "is_public", "is_over", "listed_at"),
         Index("ix_entries_ends", "kind", "is_public", "ends_at"),
         Index("ix_entries_due", "kind", "due_at"),
         Index("ix_entries_changes", "kind", "changed_at"),
@@ -252,6 +256,7 @@ class EntryRow(Base):
             sequence=self.sequence,
             updated=self.updated_at,
             starts=self.starts_at,
+            is_ongoing=self.listed_at != self.starts_at,
             categories=tuple(
                 membership.category.category for membership in self.memberships
             ),
@@ -281,9 +286,10 @@ class EntryRow(Base):
         self.was_public = self.was_public or self.is_public
         moments = [begin, end]
         if entry.event:
-            moments.append(self._refresh_times(entry.event, now))
+            moments += self._refresh_times(entry.event, now)
         else:
             self.starts_at = None
+            self.listed_at = None
             self.ends_at = None
             self.is_over = False
         ahead = [moment for moment in moments if moment and moment > now]
@@ -293,13 +299,21 @@ class EntryRow(Base):
             membership.is_public = self.is_public
             membership.published_at = self.published_at
 
-    def _refresh_times(self, event: Event, now: datetime) -> datetime:
-        """Set the times of an event; return the end of its current occurrence."""
+    def _refresh_times(self, event: Event, now: datetime) -> list[datetime]:
+        """Set the times of an event; return when they change."""
         occurrence = current_or_next(event, now)
         self.starts_at = occurrence.starts
+        self.listed_at = occurrence.starts
+        if occurrence.starts <= now < occurrence.ends:
+            self.listed_at = _next_midnight(now, event.timezone)
         self.ends_at = series_end(event)
         self.is_over = self.ends_at <= now
-        return occurrence.ends
+        return [occurrence.starts, self.listed_at, occurrence.ends]
+
+
+def _next_midnight(now: datetime, zone: ZoneInfo) -> datetime:
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), zone).astimezone(UTC)
 
 
 def _end_of_publication(entry: Entry) -> datetime | None:

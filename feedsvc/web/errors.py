@@ -21,8 +21,8 @@ from feedsvc import errors
 from feedsvc.errors import FeedsvcError
 from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
-from feedsvc.web.headers import HTML_SECURITY_HEADERS
 from feedsvc.web.pages import requested_language
+from feedsvc.web.responses import HTML_SECURITY_HEADERS
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -73,8 +73,8 @@ def redirect_to_section(kind: str, category_filter: str = "") -> Response:
 
 @blueprint.get("")
 @blueprint.get("/")
-def redirect_to_directory() -> Response:
-    """Redirect to the directory."""
+def redirect_to_front_page() -> Response:
+    """Redirect to the front page."""
     return redirect(current_services().site, "/")
 
 

@@ -1,4 +1,4 @@
-"""Pages: the directory of feeds, OPML, and a page for each entry."""
+"""Pages: the front page, OPML, and a page for each entry."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from itsdangerous import BadSignature
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import Gone, NotFound
-from feedsvc.feeds.build import build_feed, newest_entries
+from feedsvc.feeds.build import build_feed, newest_by_category
 from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import ics, opml
-from feedsvc.formats.html import render_directory, render_entry
+from feedsvc.formats.html import render_entry, render_front_page
 from feedsvc.languages import primary_subtag
 from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
 from feedsvc.services import current_services
@@ -42,15 +42,18 @@ blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/")
-def show_directory() -> Response:
-    """Answer with the directory: all feeds, with the newest entry of each."""
+def show_front_page() -> Response:
+    """Answer with the newest articles, the next events, and all categories."""
     site = current_services().site
     ui = requested_language(site)
 
     def render(session: Session) -> bytes:
+        page = FORMATS["html"]
+        articles = build_feed(session, FeedQuery("news", page), site)
+        events = build_feed(session, FeedQuery("events", page), site)
         categories = Categories(session)
-        newest = newest_entries(session, categories)
-        return render_directory(site, categories.all(), newest, ui)
+        newest = newest_by_category(session, categories)
+        return render_front_page(articles, events, categories.all(), newest, ui)
 
     return _cached_response("/", render, ui)
 
@@ -62,7 +65,7 @@ def show_opml() -> Response:
 
     def render(session: Session) -> bytes:
         categories = Categories(session)
-        newest = newest_entries(session, categories)
+        newest = newest_by_category(session, categories)
         modified = read_revisions(session).of(KINDS)
         return opml.render(site, categories.all(), newest, modified)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -14,8 +15,7 @@ from tests.server import Service
 Theme = Literal["light", "dark"]
 
 SHOTS: dict[str, tuple[str, int, int, Theme]] = {
-    "directory": ("/", 1280, 960, "light"),
-    "news": ("/feeds/news.html", 1280, 1280, "light"),
+    "front": ("/", 1280, 960, "light"),
     "events": ("/feeds/events.html", 390, 960, "light"),
     "event": ("/entries/dem-ca-tru-o-van-mieu?ui=en", 390, 960, "dark"),
 }
@@ -30,7 +30,9 @@ def main(folder: Path) -> None:
         service.command("demo")
         service.start()
         browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+            executable_path=shutil.which("chromium-headless-shell")
+            or shutil.which("chromium"),
+            args=["--no-sandbox"],
         )
         try:
             for name, (path, width, height, theme) in SHOTS.items():

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import Literal
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from flask import Flask
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 
 PAGES = {
-    "directory": "/",
-    "directory in English": "/?ui=en",
+    "front": "/",
+    "front page in English": "/?ui=en",
     "news": "/feeds/news.html",
     "whole entries": "/feeds/news.html?content=full",
     "events in English": "/feeds/events.html?ui=en",
@@ -88,15 +86,3 @@ def test_table_is_focusable_only_while_it_scrolls(
         expect(table).to_have_attribute("tabindex", "0")
         page.set_viewport_size({"width": width, "height": height})
     expect(table).not_to_have_attribute("tabindex", "0")
-
-
-@pytest.mark.parametrize("path", ["/", "/feeds/news.html", "/feeds/events.html"])
-def test_page_with_style_and_script_is_below_60_kb(
-    seeded_app: Flask, path: str
-) -> None:
-    client = seeded_app.test_client()
-    sizes = [
-        len(gzip.compress(client.get(part, buffered=True).data))
-        for part in (path, "/static/style.css", "/static/pages.js")
-    ]
-    assert sum(sizes) < 60_000, sizes

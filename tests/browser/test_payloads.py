@@ -68,7 +68,7 @@ def context_without_csp(chromium: Browser) -> Iterator[BrowserContext]:
 @pytest.mark.parametrize(
     "paths",
     [
-        pytest.param(["/"], id="directory"),
+        pytest.param(["/"], id="front"),
         pytest.param(FEEDS, id="feeds"),
         pytest.param(CATEGORIES[::8], id="categories"),
         pytest.param(ENTRIES[::8], id="entries"),

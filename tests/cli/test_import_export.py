@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -281,22 +280,6 @@ def test_import_keeps_longer_content_than_the_api(
     exported = run(app, "export", "-").replace('"version":2', '"version":3')
     run(app, "import", "-", input=exported)
     assert editor.send("GET", path).get_json()["version"] == 3
-
-
-def test_export_that_fails_leaves_no_file(app: Flask, tmp_path: Path) -> None:
-    path = tmp_path / "all.ndjson"
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    editor_of(app).put("/categories/a", {"title": "A"})
-    # As on a full disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
-    try:
-        done = invoke(app, "export", str(path))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert done.exit_code == 1
-    assert "File too large" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert not path.exists()
 
 
 def test_export_overwrites_no_file(app: Flask, tmp_path: Path) -> None:

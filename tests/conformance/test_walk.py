@@ -13,7 +13,6 @@ from flask import Flask
 from lxml import etree, html
 
 from tests.conformance import CHECKS, findings
-from tests.conformance.test_service import is_known
 
 PUBLIC_URL = "https://feeds.example"
 START = ("/", "/feeds.opml")
@@ -67,7 +66,7 @@ def test_linked_pages_and_feeds_are_valid(
         if media_type in CHECKS:
             url = PUBLIC_URL + path
             found = findings(response.data, response.content_type, url=url)
-            errors += [f"{path} {item}" for item in found if not is_known(item)]
+            errors += [f"{path} {finding}" for finding in found]
         if media_type in ("application/atom+xml", "application/rss+xml"):
             assert not feedparser.parse(response.data).bozo, path
     assert errors == []

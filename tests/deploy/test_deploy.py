@@ -26,34 +26,23 @@ from tests.settings import read_settings, setting_names
 
 DEPLOY = ROOT / "deploy"
 DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
-DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
 
-RESOURCES = {
-    resource["kind"]: resource
-    for resource in DOCUMENTS
-    if resource["metadata"]["name"] == "feedsvc"
-}
-"""The resources of Kubernetes that are named like the service, by kind."""
-
-COMMAND = re.compile(r'gunicorn(", "| )-c\1python:feedsvc.gunicorn_conf("]|\n)')
-
-
-def pods() -> Iterator[dict[str, Any]]:
-    """Yield what each Deployment and Job starts."""
-    for document in DOCUMENTS:
-        if "template" in document.get("spec", {}):
-            yield document["spec"]["template"]["spec"]
-
-
 def containers() -> Iterator[dict[str, Any]]:
-    for pod in pods():
-        yield from pod["containers"]
+    for document in DOCUMENTS:
+        yield from (
+            document.get("spec", {})
+            .get("template", {})
+            .get("spec", {})
+            .get("containers", [])
+        )
 
 
 @pytest.mark.parametrize(
-    "document", DOCUMENTS, ids=lambda document: document["metadata"]["name"]
+    "document",
+    DOCUMENTS,
+    ids=lambda document: f"{document['kind']}-{document['metadata']['name']}",
 )
 def test_kubernetes_resource_is_valid(document: dict[str, Any]) -> None:
     kubernetes_validate.validate(
@@ -61,48 +50,55 @@ def test_kubernetes_resource_is_valid(document: dict[str, Any]) -> None:
     )
 
 
-def test_kubernetes_names_and_ports_agree() -> None:
-    deployment = RESOURCES["Deployment"]
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    assert deployment["spec"]["selector"]["matchLabels"] == labels
-    assert deployment["metadata"]["labels"] == labels
-    for kind in ("Service", "PodDisruptionBudget"):
-        selector = RESOURCES[kind]["spec"]["selector"]
-        assert selector.get("matchLabels", selector).items() <= labels.items()
-    settings = RESOURCES["ConfigMap"]["data"]
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert ports["http"] == read_settings(settings).port
-    for container in containers():
-        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+def resource(kind: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any]
+    (found,) = (
+        document
+        for document in DOCUMENTS
+        if (document["kind"], document["metadata"]["name"]) == (kind, name)
+    )
+    return found
+
+
+def environment_of_pods() -> dict[str, str]:
+    variables = next(containers_of("feedsvc"))["env"]
+    return {each["name"]: each["value"] for each in variables if "value" in each}
+
+
+@pytest.mark.parametrize("name", ["feedsvc", "feedsvc-nginx"])
+def test_kubernetes_services_find_their_pods(name: str) -> None:
+    pods = resource("Deployment", name)["spec"]
+    service = resource("Service", name)["spec"]
+    labels = pods["template"]["metadata"]["labels"]
+    assert pods["selector"]["matchLabels"] == labels == service["selector"]
+
+
+def test_kubernetes_pods_are_behind_nginx() -> None:
+    (port,) = resource("Service", "feedsvc")["spec"]["ports"]
+    (listening,) = next(containers_of("feedsvc"))["ports"]
+    assert listening["containerPort"] == read_settings(environment_of_pods()).port
+    _, _, command = next(containers_of("nginx"))["command"]
+    shipped, own = re.findall(r"s/(.*?)/(.*?)/", command)[0]
+    assert own == f"feedsvc:{port['port']}"
+    assert f"server {shipped};" in (DEPLOY / "upstream.conf").read_text("utf-8")
 
 
 def test_image_has_the_same_version_and_user_everywhere() -> None:
-    (job,) = (document for document in DOCUMENTS if document["kind"] == "Job")
-    suffix = __version__.replace(".", "-")
-    assert job["metadata"]["name"] == f"feedsvc-migrate-{suffix}"
-    assert {each["image"] for each in containers()} == {f"feedsvc:{__version__}"}
+    container = next(containers_of("feedsvc"))
+    assert container["image"] == f"feedsvc:{__version__}"
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
     operating = (ROOT / "docs/operating.md").read_text("utf-8")
     assert f" feedsvc:{__version__}\n" in operating
     assert f"`feedsvc, version {__version__}`" in operating
-    users = set(re.findall(r"--[ug]id (\d+)", DOCKERFILE))
-    users |= {str(pod["securityContext"]["runAsUser"]) for pod in pods()}
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    users = set(re.findall(r"--[ug]id (\d+)", dockerfile))
+    pods = resource("Deployment", "feedsvc")["spec"]["template"]["spec"]
+    users.add(str(pods["securityContext"]["runAsUser"]))
     assert users == {"990"}
 
 
-def pins(text: str) -> list[str]:
-    """Return the requirements with one spelling of their names."""
-    found = re.findall(r"^\S+==\S+", text, re.M)
-    return sorted(pin.lower().replace("_", "-") for pin in found)
-
-
-def test_image_has_the_pinned_versions_with_hashes() -> None:
-    hashed = (DEPLOY / "requirements.txt").read_text("utf-8")
-    assert pins(hashed) == pins((ROOT / "requirements.txt").read_text("utf-8"))
-    blocks = re.split(r"^(?=\S+==)", hashed, flags=re.M)[1:]
-    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", block) for block in blocks)
-    assert "COPY deploy/requirements.txt ." in DOCKERFILE
-    assert "--require-hashes -r requirements.txt" in DOCKERFILE
+def containers_of(name: str) -> Iterator[dict[str, Any]]:
+    return (container for container in containers() if container["name"] == name)
 
 
 def test_compose_file_is_valid() -> None:
@@ -133,7 +129,11 @@ def test_nginx_forwards_the_parameters_of_feeds() -> None:
 
 
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:
+    nginx = (DEPLOY / "nginx.conf").read_text("utf-8")
+    upstream = (DEPLOY / "upstream-compose.conf").read_text("utf-8")
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     services = COMPOSE["services"]
+    assert services["feedsvc"]["deploy"] == {"replicas": 2}
     # All are in the default network of the project.
     for each in services.values():
         assert not {"network_mode", "networks"} & set(each)
@@ -143,28 +143,33 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
         "./nginx.conf": "/etc/nginx/conf.d/default.conf",  # in place of the image's
         "./upstream-compose.conf": "/etc/nginx/conf.d/upstream.conf",
     }
-    upstream = (DEPLOY / "upstream-compose.conf").read_text("utf-8")
     assert "default feedsvc:8000;" in upstream
-    assert "HOST=0.0.0.0 PORT=8000" in DOCKERFILE
-    assert "listen 80 " in (DEPLOY / "nginx.conf").read_text("utf-8")
+    assert "HOST=0.0.0.0 PORT=8000" in dockerfile
+    assert "listen 80 " in nginx
     assert services["nginx"]["ports"] == ["80:80"]
     assert "ports" not in services["feedsvc"]
 
 
-def test_password_of_compose_needs_no_escape(cluster: Cluster) -> None:
-    password = "a@b/c100%25:?#[]p'\"\\ ü"
+@pytest.mark.parametrize("password", ["a@b/c", "100%25:?#[]", "p'\"\\ ü"])
+def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) -> None:
     environment = COMPOSE["services"]["feedsvc"]["environment"]
-    database = COMPOSE["services"]["db"]["environment"]
-    assert environment["PGPASSWORD"] == database["POSTGRES_PASSWORD"]
-    address = f"@127.0.0.1:{cluster.port}/postgres"
-    url = environment["FEEDSVC_DATABASE_URL"].replace("@db/feedsvc", address)
+    assert (
+        environment["PGPASSWORD"]
+        == COMPOSE["services"]["db"]["environment"]["POSTGRES_PASSWORD"]
+    )
     quoted = password.replace("'", "''")
     cluster.run(f"CREATE ROLE feedsvc LOGIN PASSWORD '{quoted}'")
     try:
         done = subprocess.run(
             [sys.executable, "-m", "feedsvc", "token", "list"],
             cwd=ROOT,
-            env={**os.environ, "FEEDSVC_DATABASE_URL": url, "PGPASSWORD": password},
+            env={
+                **os.environ,
+                "FEEDSVC_DATABASE_URL": environment["FEEDSVC_DATABASE_URL"].replace(
+                    "@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"
+                ),
+                "PGPASSWORD": password,
+            },
             capture_output=True,
             text=True,
         )
@@ -179,11 +184,10 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
     """A worker has 10 connections and 10 more for a time; another one may replace it."""
     text = (DEPLOY / "kubernetes.yaml").read_text("utf-8")
     (maximum,) = map(int, re.findall(r"max_connections to (\d+)", text))
-    deployment = RESOURCES["Deployment"]["spec"]
-    surge = deployment["strategy"]["rollingUpdate"]["maxSurge"]
-    workers = int(RESOURCES["ConfigMap"]["data"]["WEB_CONCURRENCY"])
-    connections = (deployment["replicas"] + surge) * (workers + 1) * 20
-    assert connections <= maximum - 3
+    spec = resource("Deployment", "feedsvc")["spec"]
+    pods = spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxSurge"]
+    workers = int(environment_of_pods()["WEB_CONCURRENCY"])
+    assert pods * (workers + 1) * 20 <= maximum - 3
 
 
 def test_files_name_only_existing_settings() -> None:
@@ -202,9 +206,11 @@ def test_settings_file_replaces_the_defaults_of_hanoi() -> None:
     assert "Hà Nội" not in str(settings)
 
 
-@pytest.mark.parametrize("name", ["Makefile", "Dockerfile", "deploy/feedsvc.service"])
-def test_one_command_starts_the_service(name: str) -> None:
-    assert COMMAND.search((ROOT / name).read_text("utf-8"))
+def test_systemd_unit_starts_the_command_of_make_serve() -> None:
+    unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert "gunicorn -c python:feedsvc.gunicorn_conf\n" in unit
+    assert "gunicorn -c python:feedsvc.gunicorn_conf\n" in makefile
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")

@@ -24,7 +24,6 @@ from feedsvc.models import (
     Image,
     Person,
     Place,
-    Site,
     Source,
 )
 from tests.conformance import findings
@@ -32,7 +31,6 @@ from tests.formats.feeds import (
     BARE,
     CONCERT,
     ENTRIES,
-    FAIR,
     FULL,
     HANOI,
     SITE,
@@ -61,8 +59,9 @@ def test_document_equals_its_golden_file(kind: str, format: str) -> None:
 
 
 @pytest.mark.parametrize("format", XML)
-def test_feedparser_reads_news(format: str) -> None:
-    parsed = feedparser.parse(rendered("news", format, FULL, BARE, category=VAN_HOA))
+def test_feedparser_reads_the_feed_and_its_modules(format: str) -> None:
+    """tests/interop compares the entries of many feeds with the API."""
+    parsed = feedparser.parse(rendered("news", format, FULL, category=VAN_HOA))
     assert not parsed.bozo
     assert parsed.feed.title == "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố"
     assert parsed.feed.link == "https://portal.example/van-hoa"
@@ -70,72 +69,26 @@ def test_feedparser_reads_news(format: str) -> None:
     assert parsed.feed.language == "vi"
     assert parsed.feed.rights == "© Cổng thông tin"
     assert parsed.feed.updated_parsed[:6] == (2026, 11, 2, 1, 0, 0)
-    assert [link.href for link in parsed.feed.links if link.rel == "self"] == [
-        f"https://feeds.example/feeds/news/van-hoa.{format}"
-    ]
-    full, bare = parsed.entries
-    assert full.id == FULL.guid
-    assert (
-        full.link
-        == "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
-    )
-    assert full.published_parsed[:6] == (2026, 11, 1, 1, 0, 0)
-    title = (
-        "Thành tựu &lt;b&gt;&amp;amp; tiến bộ&lt;/b&gt;"
-        if format == "rss"
-        else FULL.title
-    )
-    assert full.title == title
-    assert [category.label or category.term for category in full.tags] == [
-        "Văn hoá",
-        "Giao thông",
-    ]
-    assert {category.scheme for category in full.tags} == {
-        "https://feeds.example/feeds/news"
-    }
-    assert full.content[0].value.count("<img") == 1
-    assert "Cây cầu &amp; sông" in full.content[0].value
-    assert "Đoạn một &amp; hai." in full.content[0].value
-    assert (
-        'Nguồn: <a href="https://bao.example/">Báo Thủ đô</a>' in full.content[0].value
-    )
+    (full,) = parsed.entries
+    tags = [category.label or category.term for category in full.tags]
+    assert tags == ["Văn hoá", "Giao thông"]
     assert full.media_content[0]["url"] == "https://media.example/c%E1%BA%A7u.jpg"
     assert full.media_credit[0]["content"] == "Nam"
-    assert full.enclosures[0].href == "https://media.example/a.mp3"
-    assert full.enclosures[0].type == "audio/mpeg"
-    assert bare.title == "Chỉ có tiêu đề"
-    assert bare.link == "https://feeds.example/entries/trong"
-    assert "content" not in bare or bare.content[0].value == ""
 
 
 @pytest.mark.parametrize("format", XML)
-def test_feedparser_reads_events(format: str) -> None:
-    parsed = feedparser.parse(rendered("events", format, CONCERT, FAIR))
-    assert not parsed.bozo
-    concert, fair = parsed.entries
-    assert concert.title == "Hoãn: Hoà nhạc"
+def test_feedparser_reads_time_and_place_of_an_event(format: str) -> None:
+    (concert,) = feedparser.parse(rendered("events", format, CONCERT)).entries
     when = (
         "19:00 – 21:30, thứ Năm 24/12/2026 · Nhà hát Lớn · 1 Tràng Tiền"
         " · Trực tiếp và trực tuyến"
     )
     assert concert.summary == f"{when}. Nhạc Giáng sinh"
     assert concert.content[0].value.startswith(f"<p><strong>{when}</strong></p>")
-    assert (
-        "<p>Dòng một<br />dòng hai</p>\n<p>Đoạn &lt;hai&gt;</p>"
-        in concert.content[0].value
-    )
     assert concert.ev_startdate == "2026-12-24T19:00:00+07:00"
     assert concert.ev_enddate == "2026-12-24T21:30:00+07:00"
     assert concert.ev_location == "Nhà hát Lớn, 1 Tràng Tiền"
-    assert concert.ev_organizer == "Sở Văn hoá"
     assert concert.where["coordinates"] == (105.857, 21.024)
-    assert concert.published_parsed[:6] == (2026, 11, 1, 1, 0, 0), (
-        "the announcement, not the start"
-    )
-    assert fair.summary == "Từ thứ Bảy 05/12/2026 đến Thứ Hai 07/12/2026".replace(
-        "Thứ", "thứ"
-    )
-    assert fair.ev_startdate == "2026-12-05"
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -165,14 +118,6 @@ def test_unrenderable_entry_is_left_out_and_logged(
     parsed = feedparser.parse(rendered("news", format, FULL, broken, BARE))
     assert [entry.id for entry in parsed.entries] == [FULL.guid, BARE.guid]
     assert "Entry hong left out" in caplog.text
-
-
-@pytest.mark.parametrize("format", XML)
-def test_empty_feed_is_valid(format: str) -> None:
-    bare_site = replace(SITE, icon="", rights="", contact="", description="")
-    parsed = feedparser.parse(rendered("news", format, site=bare_site))
-    assert not parsed.bozo
-    assert parsed.entries == []
 
 
 @pytest.mark.parametrize(
@@ -318,16 +263,6 @@ CALLED_OFF = replace(
 )
 
 
-@pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
-def test_summary_begins_with_the_correction(format: str) -> None:
-    text = unescape(summaries("news", format, CORRECTED).decode())
-    correction, summary = (
-        text.find("Đính chính: Giờ họp là 10 giờ"),
-        text.find("Họp lúc 9 giờ."),
-    )
-    assert 0 < correction < summary
-
-
 @pytest.mark.parametrize("format", ["rss", "atom"])
 def test_correction_and_summary_are_sentences(format: str) -> None:
     (entry,) = feedparser.parse(summaries("news", format, CORRECTED)).entries
@@ -390,6 +325,9 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
         '<li><a href="https://media.example/2.pdf?a=1&amp;b=2">Phụ lục &lt;I&gt; &amp; II</a> (1,2 MB)</li>\n'
         '<li><a href="https://media.example/quy%E1%BA%BFt-%C4%91%E1%BB%8Bnh.doc">quyết-định.doc</a></li>\n</ul>'
     )
+    one_file = replace(BARE, attachments=FILES[:1])
+    assert "Tệp đính kèm" not in rendered("news", "rss", one_file).decode()
+    assert "Tệp đính kèm" not in summaries("news", "rss", entry).decode()
 
 
 def test_page_names_attachments_as_feeds_do() -> None:
@@ -401,23 +339,6 @@ def test_page_names_attachments_as_feeds_do() -> None:
         "Phụ lục <I> & II",
         "quyết-định.doc",
     ]
-
-
-@pytest.mark.parametrize(
-    ("format", "files"), [("rss", FILES[:1]), ("atom", FILES), ("json", FILES)]
-)
-def test_no_attachment_links_if_all_are_enclosures(
-    format: str, files: tuple[Attachment, ...]
-) -> None:
-    entry = replace(BARE, content_html="<p>Văn bản kèm theo.</p>", attachments=files)
-    assert "Tệp đính kèm" not in rendered("news", format, entry).decode()
-
-
-def test_rss_summary_has_no_attachment_links() -> None:
-    assert (
-        "Tệp đính kèm"
-        not in summaries("news", "rss", replace(BARE, attachments=FILES)).decode()
-    )
 
 
 @pytest.mark.parametrize("format", XML)
@@ -439,46 +360,37 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
     assert findings(document, FORMATS[format].media_type) == []
 
 
-ITUNES = "{http://www.itunes.com/dtds/podcast-1.0.dtd}"
-
-
-def durations(entry: Entry, format: str = "rss", site: Site = SITE) -> list[str]:
-    root: Any = etree.fromstring(rendered("news", format, entry, site=site))
-    return [element.text for element in root.iter(f"{ITUNES}duration")]
-
-
-def test_rss_has_the_duration_of_an_enclosure() -> None:
-    assert durations(FULL) == ["62"]
-    document = rendered("news", "rss", FULL)
-    assert feedparser.parse(document).entries[0].itunes_duration == "62"
-
-
-@pytest.mark.parametrize("name", ["a.mp3?from=portal", "a.MP3", "a.m4a#t=10"])
-def test_duration_depends_on_the_path_of_the_file_alone(name: str) -> None:
-    file = replace(FULL.attachments[0], url=f"https://media.example/{name}")
-    assert durations(replace(FULL, attachments=(file,))) == ["62"]
-
-
-@pytest.mark.parametrize("name", ["a.ogg?copy=a.mp3", "a.ogg#a.mp3"])
-def test_query_makes_no_podcast_of_another_file(name: str) -> None:
-    file = replace(FULL.attachments[0], url=f"https://media.example/{name}")
-    assert durations(replace(FULL, attachments=(file,))) == []
+PODCAST = FULL.attachments[0]
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("files", "has_duration"),
     [
-        BARE,
-        replace(FULL, attachments=FILES),
-        replace(FULL, attachments=(FILES[1], FULL.attachments[0])),
-        replace(
-            FULL,
-            attachments=(
-                replace(FULL.attachments[0], url="https://media.example/a.ogg"),
-            ),
+        *(
+            ((replace(PODCAST, url=f"https://media.example/{name}"),), has_duration)
+            for name, has_duration in {
+                "a.mp3?from=portal": True,
+                "a.MP3": True,
+                "a.m4a#t=10": True,
+                "a.ogg": False,
+                "a.ogg?copy=a.mp3": False,
+                "a.ogg#a.mp3": False,
+            }.items()
         ),
+        (FILES, False),
+        ((FILES[1], PODCAST), False),
     ],
-    ids=["no attachment", "no duration", "only the second", "no podcast's file"],
 )
-def test_rss_without_durations_does_not_declare_itunes(entry: Entry) -> None:
-    assert b"itunes" not in rendered("news", "rss", entry)
+def test_feed_is_a_podcast_if_an_enclosure_of_its_types_has_a_duration(
+    files: tuple[Attachment, ...], has_duration: bool
+) -> None:
+    document = rendered("news", "rss", replace(BARE, attachments=files))
+    (item,) = feedparser.parse(document).entries
+    assert item.get("itunes_duration") == ("62" if has_duration else None)
+    # A channel that declares it must have an owner, whom validators look for.
+    assert (b"itunes" in document) is has_duration
+    without_contact = replace(SITE, contact="")
+    document = rendered(
+        "news", "rss", replace(BARE, attachments=files), site=without_contact
+    )
+    assert b"itunes" not in document

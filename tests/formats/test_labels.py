@@ -163,11 +163,6 @@ def test_title_of_a_page_tells_which_entries_it_has(
     assert labels.page_title(page) == title
 
 
-def test_phrases_are_read_once_for_all_tags_of_a_language() -> None:
-    assert labels.phrases("en-GB") is labels.phrases("en")
-    assert labels.phrases("qa-x1") is labels.phrases("en")
-
-
 @pytest.mark.parametrize(
     ("status", "event_status", "notice", "expected"),
     [

@@ -34,6 +34,7 @@ UNUSED_ENTRY_MEMBERS = {
     "notice",
     "sequence",
     "starts",
+    "is_ongoing",
     "status",
     "withdrawn",
 }
@@ -49,7 +50,7 @@ TEXT_MEMBERS = {
 
 HIDDEN_ON_ENTRY_PAGES = {"id", "guid", "content_text", "translation_key"}
 
-DERIVED_MEMBERS = {"event", "starts", "translations"}
+DERIVED_MEMBERS = {"event", "starts", "is_ongoing", "translations"}
 """Members that follow from others, or from other entries."""
 
 

@@ -14,19 +14,8 @@ from feedsvc.formats import render_feed
 from feedsvc.formats.html import render_page
 from feedsvc.models import KINDS
 from tests.formats.feeds import CONCERT, FULL, SITE, feed
-from tests.formats.golden import FOLDER
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_every_format_has_golden_files() -> None:
-    expected = {
-        f"{kind}.{name}" for name, form in FORMATS.items() for kind in form.kinds
-    }
-    single_event = {"calendar.ics"}
-    assert expected | single_event == {path.name for path in FOLDER.iterdir()}, (
-        "tests/golden: make golden writes what is missing"
-    )
 
 
 def test_docs_list_every_format_with_its_media_type() -> None:

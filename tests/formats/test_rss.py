@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from feedsvc.formats import render_feed
-from tests.formats.feeds import FULL, SITE, feed
 from tests.formats.xml_reader import read_xml
 
 HIDDEN = {"id", "content_text", "translation_key"}
@@ -17,8 +13,3 @@ HTML = ("title", "description", "{http://purl.org/rss/1.0/modules/content/}encod
 def read_entries(document: bytes) -> tuple[int, list[str]]:
     count, root = read_xml(document)
     return count, [element.text or "" for element in root.iter(*HTML)]
-
-
-def test_rss_without_contact_has_no_durations() -> None:
-    document = replace(feed("news", "rss", FULL), site=replace(SITE, contact=""))
-    assert b"itunes" not in render_feed(document)

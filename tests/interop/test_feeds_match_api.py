@@ -115,6 +115,7 @@ def test_links_to_the_next_page_reach_every_entry(
         parsed = feedparser.parse(fetch_feed(url))
         assert not parsed.bozo
         ids += [entry.id for entry in parsed.entries]
+        assert len(ids) == len(set(ids)), url
         links = {link.rel: link.href for link in parsed.feed.links}
         url = links.get("next", "").removeprefix("https://feeds.example")
     entries = expected_feeds.feed(kind, category, limit=10_000)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
 import shutil
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,47 +23,6 @@ def quick_start() -> list[str]:
     text = (ROOT / "README.md").read_text("utf-8")
     section = text.partition("## Quick start\n")[2].partition("\n## ")[0]
     return re.findall(r"^ {4}(\S.*)$", section, re.MULTILINE)
-
-
-class Terminal:
-    """A program in a terminal of 24 lines and 120 columns."""
-
-    def __init__(self, command: str, cwd: Path) -> None:
-        self._output = ""
-        self._control, terminal = pty.openpty()
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
-        environ = {
-            **os.environ,
-            "HOME": str(cwd),
-            "TERM": "xterm",
-            "LC_ALL": "C.UTF-8",
-        }
-        self.process = subprocess.Popen(
-            ["bash", "-c", command],
-            cwd=cwd,
-            env=environ,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,
-        )
-        os.close(terminal)
-
-    def press(self, keys: str, text: str) -> None:
-        """Press keys, and wait until a text is drawn."""
-        self._output = ""
-        os.write(self._control, keys.encode())
-        end = time.monotonic() + 30
-        while text not in self._output:
-            assert time.monotonic() < end, self._output
-            if select.select([self._control], [], [], 0.1)[0]:
-                self._output += os.read(self._control, 65536).decode(errors="replace")
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self._control)
 
 
 @contextmanager
@@ -129,17 +82,13 @@ def test_quick_start_shows_own_entries(tmp_path: Path) -> None:
         assert '"title":"Hội sách"' in done.stdout
         assert "<title>Xin chào</title>" in done.stdout
         if not shutil.which("newsboat"):
-            pytest.skip("newsboat is not installed: all but its screen is verified")
-        screen = Terminal(newsboat, tmp_path)
-        try:
-            # Newsboat ignores keys that are pressed before it has drawn.
-            for keys, shown in (
-                ("", "Sự kiện mới nhất"),
-                ("\n", "Xin chào"),
-                ("q", "Sự kiện mới nhất"),
-                ("\x1bOB", "Sự kiện mới nhất"),  # down: it is highlighted
-                ("\n", "Hội sách"),
-            ):
-                screen.press(keys, shown)
-        finally:
-            screen.close()
+            pytest.skip("newsboat is not installed")
+        subprocess.run(
+            ["bash", "-ec", f"{newsboat} -x reload"],  # without its screen
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path)},
+            check=True,
+        )
+        (cache,) = tmp_path.rglob("cache.db")
+        assert "Xin chào".encode() in cache.read_bytes()
+        assert "Hội sách".encode() in cache.read_bytes()

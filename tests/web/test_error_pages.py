@@ -27,7 +27,7 @@ def page_texts(client: FlaskClient, path: str, status: int, **kwargs: Any) -> li
     response = client.open(path, **kwargs)
     assert (response.status_code, response.mimetype) == (status, "text/html")
     page: Any = html.fromstring(response.text)
-    paragraphs = page.xpath("//main/p[not(@class='status')]")
+    paragraphs = page.xpath("//main/p[not(@class='status' or @class='pages')]")
     return [page.get("lang"), page.findtext(".//h1")] + [
         paragraph.text_content() for paragraph in paragraphs
     ]

@@ -31,59 +31,90 @@ def get_page(client: FlaskClient, path: str, status: int = 200) -> Any:
     return html.fromstring(response.text)
 
 
-def newest(client: FlaskClient) -> dict[str, str]:
-    """Return the newest title of each section and category in the directory."""
-    titles = {}
-    for head in get_page(client, "/").xpath("//div[@class='head']"):
-        (link,) = head.xpath("./h2/a | ./h3/a")
-        path = link.get("href").removeprefix("https://feeds.example/feeds/")
-        titles[path] = "".join(head.xpath("./p[@class='shown']/a//text()"))
-    return titles
+def titles(page: Any, section: str) -> list[str]:
+    """Return the titles of entries in a section of the front page."""
+    path = f"//section[@aria-labelledby='{section}']//article//h3/a//text()"
+    return [str(title) for title in page.xpath(path)]
 
 
-def test_directory_shows_the_newest_entry(
-    editor: ApiClient, client: FlaskClient, tick: Callable[[], None], clock: Clock
+def test_front_page_shows_the_newest_articles(
+    editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    assert set(newest(client).values()) == {""}
+    assert titles(get_page(client, "/"), "news") == []
+    for number in range(7):
+        document: dict[str, Any] = {"title": f"Tin {number}"}
+        if number == 3:
+            document["image"] = "https://portal.example/a.jpg"
+        editor.put(f"/articles/{number}", document)
+        clock.forward(seconds=1)
+    # The newest one with a picture comes first.
+    expected = ["Tin 3", "Tin 6", "Tin 5", "Tin 4", "Tin 2"]
+    page = get_page(client, "/")
+    assert titles(page, "news") == expected
+    assert page.xpath("//article[contains(@class, 'first')]//h3/a/text()") == ["Tin 3"]
+
+
+def test_front_page_shows_the_next_events(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    editor.put("/events/past", {"title": "Đã qua", "start": "2026-11-01"})
+    for day in (7, 3, 1, 5, 9, 2):
+        document = {"title": f"Ngày {day}", "start": f"2026-12-{day:02}"}
+        editor.put(f"/events/{day}", document)
+    expected = ["Ngày 1", "Ngày 2", "Ngày 3", "Ngày 5", "Ngày 7"]
+    assert titles(get_page(client, "/"), "events") == expected
+
+
+def test_front_page_has_a_row_for_each_category(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
     editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
     editor.put("/articles/a", {"title": "Một", "categories": ["xe-buyt"]})
     clock.forward(seconds=1)
-    editor.put("/articles/b", {"title": "Hai", "categories": ["giao-thong"]})
-    event = {"start": "2026-11-26T19:00:00", "end": "2026-11-26T20:00:00"}
-    editor.put("/events/e", {"title": "Hội", **event})
-    shown = newest(client)
-    assert shown["news.html"] == shown["news/giao-thong.html"] == "Hai"
-    assert shown["news/xe-buyt.html"] == "Một"
-    assert shown["news/van-hoa.html"] == ""
-    assert shown["events.html"] == "Hội"
-    inner = get_page(client, "/").xpath(
-        "//li[div//a[contains(@href, '/news/giao-thong.html')]]/ul/li//h3/a/text()"
-    )
-    assert inner == ["Xe buýt"]
-    editor.send("PATCH", "/articles/b", {"title": "Ba"})
-    assert newest(client)["news.html"] == "Ba"
-    editor.send("DELETE", "/articles/b")
-    later = {"title": "Mai", "date_published": "2026-11-26T08:00:00"}
-    editor.put("/articles/c", later)
-    assert newest(client)["news/giao-thong.html"] == "Một"
-    clock.forward(days=3)
-    tick()
-    assert newest(client)["news.html"] == "Mai"
-    # It is over.
-    assert newest(client)["events.html"] == ""
+    event = {"title": "Hội", "start": "2026-12-24", "categories": ["van-hoa"]}
+    editor.put("/events/e", event)
+    feeds = "https://feeds.example/feeds/"
+    rows = [
+        (
+            row.findtext("a"),
+            row.xpath("string(span)"),
+            [link.get("href").removeprefix(feeds) for link in row.findall("a")],
+        )
+        for row in get_page(client, "/").xpath("//ul[@class='rows']/li")
+    ]
+    assert rows == [
+        ("Giao thông", "Một", ["news/giao-thong.html", "news/giao-thong.rss"]),
+        ("Văn hoá", "Hội", ["events/van-hoa.html", "events/van-hoa.rss"]),
+        ("Xe buýt", "Một", ["news/xe-buyt.html", "news/xe-buyt.rss"]),
+    ]
 
 
-def test_directory_links_to_every_feed(editor: ApiClient, client: FlaskClient) -> None:
-    page = client.get("/").text
-    for kind in ("news", "events"):
-        for slug in ("", "/giao-thong", "/van-hoa"):
-            for format in ("rss", "atom", "json"):
-                url = f"https://feeds.example/feeds/{kind}{slug}.{format}"
-                # A link, and one for autodiscovery.
-                assert page.count(f'href="{url}"') == 2
-    for slug in ("", "/giao-thong", "/van-hoa"):
-        assert page.count(f'href="webcal://feeds.example/feeds/events{slug}.ics"') == 1
-    assert "news.ics" not in page
+def test_front_page_announces_three_feeds(client: FlaskClient) -> None:
+    links = get_page(client, "/").xpath("//link[@rel='alternate']/@href")
+    assert [link.rpartition("/")[2] for link in links] == [
+        "news.rss",
+        "events.rss",
+        "events.ics",
+    ]
+
+
+def test_follow_panel_has_the_formats_of_a_feed(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    page = get_page(client, "/feeds/events/van-hoa.html")
+    (panel,) = page.xpath("//div[@class='panel']")
+    assert panel.xpath(".//input/@value") == [
+        "https://feeds.example/feeds/events/van-hoa.rss"
+    ]
+    assert panel.xpath(".//a/@href") == [
+        *(
+            f"https://feeds.example/feeds/events/van-hoa.{format}"
+            for format in ("rss", "atom", "json")
+        ),
+        "webcal://feeds.example/feeds/events/van-hoa.ics",
+        "https://calendar.google.com/calendar/r?cid="
+        "webcal%3A%2F%2Ffeeds.example%2Ffeeds%2Fevents%2Fvan-hoa.ics",
+    ]
 
 
 def test_entry_that_is_no_longer_public_is_410(
@@ -448,6 +479,43 @@ def test_notice_of_a_cancelled_event_is_the_reason(
     assert f"{label}: Vì mưa bão." in editor.client.get(path).text
 
 
+def test_events_that_have_begun_are_listed_behind_those_of_today(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    for id, start, end in (
+        ("long", "2026-11-01", "2026-12-31"),
+        ("tonight", "2026-11-25T19:00:00", "2026-11-25T21:00:00"),
+        ("tomorrow", "2026-11-26T08:00:00", "2026-11-26T09:00:00"),
+    ):
+        editor.put(f"/events/{id}", {"title": id, "start": start, "end": end})
+
+    def listed() -> list[tuple[str, list[str]]]:
+        page = get_page(client, "/feeds/events.html")
+        groups: list[tuple[str, list[str]]] = []
+        for element in page.xpath("//h2[@class='month'] | //article//h3"):
+            if element.tag == "h2":
+                groups.append((element.text, []))
+            else:
+                groups[-1][1].append(element.findtext("a"))
+        return groups
+
+    month, ongoing = "Tháng 11 năm 2026", "Đang diễn ra"
+    assert listed() == [
+        (month, ["tonight"]),
+        (ongoing, ["long"]),
+        (month, ["tomorrow"]),
+    ]
+    assert titles(get_page(client, "/"), "events") == ["tonight", "tomorrow", "long"]
+    # At 20:00 in Hanoi, the event of tonight has begun.
+    clock.forward(hours=10)
+    tick()
+    assert listed() == [(ongoing, ["long", "tonight"]), (month, ["tomorrow"])]
+    # At 8:30 of the next day, the last one has.
+    clock.forward(hours=12.5)
+    tick()
+    assert listed() == [(ongoing, ["long", "tomorrow"])]
+
+
 def test_day_and_hours_of_an_event_are_in_its_own_zone(
     editor: ApiClient, client: FlaskClient
 ) -> None:
@@ -467,8 +535,6 @@ def test_day_and_hours_of_an_event_are_in_its_own_zone(
     assert days == ["2026-12-30", "2026-12-31", "2027-01-01"]
     hours = page.xpath("//p[@class='when']/text()")
     assert hours == ["Cả ngày", "23:00 (Giờ Pháp)", "00:30"]
-    shown = get_page(client, "/").xpath("//p[@class='shown']/span/text()")
-    assert shown == ["30/12/2026"]
 
 
 def test_entry_is_shared_where_vietnam_blocks_nothing(

@@ -127,6 +127,7 @@ def _create_tables() -> None:
         sa.Column("is_imported", sa.Boolean, nullable=False),
         sa.Column("series_starts_at", INSTANT),
         sa.Column("starts_at", INSTANT),
+        sa.Column("listed_at", INSTANT),
         sa.Column("ends_at", INSTANT),
         sa.Column("is_over", sa.Boolean, nullable=False),
         sa.Column("is_public", sa.Boolean, nullable=False),
@@ -181,6 +182,7 @@ def _create_indexes() -> None:
     for name, table, columns in (
         ("ix_entries_published", "entries", "kind is_public published_at guid"),
         ("ix_entries_starts", "entries", "kind is_public is_over starts_at"),
+        ("ix_entries_listed", "entries", "kind is_public is_over listed_at"),
         ("ix_entries_ends", "entries", "kind is_public ends_at"),
         ("ix_entries_translation_key", "entries", "translation_key"),
         ("ix_entries_changed_at", "entries", "changed_at"),
@@ -266,9 +268,10 @@ def _entry_row(row: Any, changed_at: int, now: datetime) -> dict[str, Any]:
     ends_at = _microseconds(row["ends"])
     is_over = ends_at is not None and ends_at <= (_microseconds(now) or 0)
     due = [_microseconds(row["next_change_at"])]
-    # In version 1 the end of an event was no scheduled change.
-    if row["is_visible"] and not is_over:
-        due.append(ends_at)
+    # In version 1 the start and the end of an event were no scheduled changes: the
+    # first tick examines all that are not over.
+    if row["is_visible"] and ends_at is not None and not is_over:
+        due.append(_microseconds(now))
     return {
         "pk": row["pk"],
         "id": row["id"],
@@ -286,6 +289,7 @@ def _entry_row(row: Any, changed_at: int, now: datetime) -> dict[str, Any]:
         "is_imported": row["imported"],
         "series_starts_at": _microseconds(row["series_start"]),
         "starts_at": _microseconds(row["starts"]),
+        "listed_at": _microseconds(row["starts"]),
         "ends_at": ends_at,
         "is_over": is_over,
         "is_public": row["is_visible"],
