@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from config import Config
 from feedsvc.app import create_app
-from feedsvc.models import SCOPES, Site, utcnow
+from feedsvc.models import SCOPES, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
@@ -153,11 +153,6 @@ def database(app: Flask) -> Database:
 def tick(app: Flask) -> Callable[[], None]:
     """Return the function that a worker calls once a second."""
     return get_services(app).background.tick
-
-
-@pytest.fixture
-def site(app: Flask) -> Site:
-    return get_services(app).site
 
 
 RecordMeasurement = Callable[[str, str, str], None]

@@ -9,10 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc.importers.importer import Importer, read
-from feedsvc.services import get_services
 from tests.conftest import ApiClient
-from tests.fake_clock import HANOI
 from tests.importers.helpers import (
     FIXTURES,
     import_file,
@@ -48,11 +45,9 @@ def import_events(app: Flask, editor: ApiClient) -> ImportEvents:
             for event in events
         )
         text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{zone}{blocks}END:VCALENDAR\n"
-        services = get_services(app)
-        importer = Importer(services.database, services.import_schemas["events"])
-        for _ in importer.run(read(text.replace("\n", "\r\n").encode(), HANOI)):
-            pass
-        return editor.send("GET", "/events").get_json()["items"], importer.warnings
+        result = import_file(app, text.replace("\n", "\r\n").encode())
+        stored = editor.send("GET", "/events").get_json()["items"]
+        return stored, result.stderr.splitlines()
 
     return run
 
