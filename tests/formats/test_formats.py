@@ -110,16 +110,6 @@ def test_concurrent_renderings_are_equal(format: str) -> None:
     assert all(entry.title.encode() in document for entry in ENTRIES[kind])
 
 
-@pytest.mark.parametrize("format", XML)
-def test_unrenderable_entry_is_left_out_and_logged(
-    format: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    broken = replace(BARE, id="hong", title="a\x0bb")
-    parsed = feedparser.parse(rendered("news", format, FULL, broken, BARE))
-    assert [entry.id for entry in parsed.entries] == [FULL.guid, BARE.guid]
-    assert "Entry hong left out" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("content", "name", "credited"),
     [

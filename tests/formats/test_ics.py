@@ -14,9 +14,9 @@ from icalendar import Calendar
 
 from feedsvc.api.text import normalize_line
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import ics, render_feed
+from feedsvc.formats import ics
 from feedsvc.models import Entry, Person, Place, Recurrence
-from tests.formats.feeds import CONCERT, FAIR, FULL, VAN_HOA, feed
+from tests.formats.feeds import CONCERT, FULL, VAN_HOA, feed
 from tests.formats.golden import assert_golden
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -101,15 +101,6 @@ def test_description_in_a_summary_feed_is_the_summary() -> None:
     assert read(ics.render(short)).events[0]["DESCRIPTION"] == (
         f"Nhạc Giáng sinh\n\n{FACTS}"
     )
-
-
-def test_unrenderable_event_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    broken = replace(CONCERT, id="hong", title="a\ud800b")
-    assert (
-        len(read(render_feed(feed("events", "ics", CONCERT, broken, FAIR))).events) == 2
-    )
-    assert "Entry hong left out" in caplog.text
-    assert read(ics.render(feed("events", "ics"))).events == []
 
 
 def normalized(value: str) -> str | None:

@@ -155,7 +155,6 @@ def whole_feed(format: str, entry: Entry) -> Feed:
     ids=str,
 )
 def test_every_value_of_an_event_is_rendered(changes: dict[str, Any]) -> None:
-    """An entry that a format cannot render is left out of feeds."""
     assert CONCERT.event
     entry = replace(CONCERT, event=replace(CONCERT.event, **changes))
     for format, form in FORMATS.items():
