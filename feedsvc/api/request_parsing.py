@@ -75,7 +75,7 @@ def check_body_headers(media_types: Collection[str]) -> None:
         return
     # Werkzeug would cut a chunked body at the limit without an error.
     if request.content_length is None or "Transfer-Encoding" in request.headers:
-        raise LengthRequired("Send a Content-Length; chunked bodies are not read.")
+        raise LengthRequired("Send a body with a Content-Length, not a chunked one.")
     max_length = current_app.config["MAX_CONTENT_LENGTH"]
     if request.content_length > max_length:
         raise RequestEntityTooLarge(f"The body has more than {max_length:,} bytes.")

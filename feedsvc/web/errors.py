@@ -14,7 +14,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,
 )
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from feedsvc import errors
@@ -65,6 +65,8 @@ def error_response(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         status = error.code or 500
         detail = error.description or error.name
+        if isinstance(error, NotFound):
+            detail = "There is nothing at this URL."
     else:
         status = STATUSES[type(error)]
         detail = str(error)

@@ -24,7 +24,8 @@ def check_schema(database: Database) -> None:
     # To connect would create the file.
     if database.is_sqlite and not Path(database.url.database or "").exists():
         raise Unavailable(
-            f"There is no database {database.url.database}: run `feedsvc db upgrade`."
+            f"There is no database {database.url.database}. Set FEEDSVC_SETTINGS, or "
+            "run `feedsvc db upgrade`."
         )
     with database.read() as session:
         current = _schema_version(session.connection())
