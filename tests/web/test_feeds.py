@@ -312,6 +312,40 @@ def test_ties_are_sorted_by_guid_in_the_same_direction(
     assert [item["id"] for item in feed["items"]] == sorted(guids[1::2], reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("query", "rises"),
+    [
+        ("", False),
+        ("?order=start", True),
+        ("?when=all&order=start", True),
+        ("?when=past&order=start", False),
+    ],
+)
+def test_ties_of_events_are_sorted_by_guid_in_the_same_direction(
+    editor: ApiClient, client: FlaskClient, query: str, rises: bool
+) -> None:
+    day = "2026-11-20" if "past" in query else "2026-12-24"
+    event = {"title": "x", "start": day, "date_published": "2026-11-20T08:00:00Z"}
+    for number in range(8):
+        editor.put(f"/events/{number}", event)
+    feed = client.get(f"/feeds/events.json{query}").get_json(force=True)
+    guids = [item["id"] for item in feed["items"]]
+    assert len(guids) == 8
+    assert guids == sorted(guids, reverse=not rises)
+
+
+def test_limit_of_a_calendar_cuts_the_lowest_guids_of_ties(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    guids = []
+    for number in range(8):
+        event = {"title": "x", "start": "2026-12-24T19:00:00"}
+        guids.append(editor.put(f"/events/{number}", event).get_json()["guid"])
+    calendar = Calendar.from_ical(client.get("/feeds/events.ics?limit=5").data)
+    uids = {f"urn:uuid:{event['UID']}" for event in calendar.walk("VEVENT")}
+    assert uids == set(sorted(guids)[3:])
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_entry_that_is_not_public_is_in_no_feed(
     editor: ApiClient,
