@@ -89,6 +89,19 @@ def test_front_page_has_a_row_for_each_category(
     ]
 
 
+def test_draft_is_not_the_newest_of_its_category(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    date = {"date_published": "2026-11-20T08:00:00Z"}
+    draft = {"title": "Nháp", "status": "draft", **date, "categories": ["van-hoa"]}
+    editor.put("/articles/a", draft)
+    assert "Nháp" not in client.get("/").text
+    assert "van-hoa" not in client.get("/feeds.opml").text
+    editor.put("/articles/a", {**draft, "status": "published"})
+    assert "Nháp" in client.get("/").text
+    assert "van-hoa" in client.get("/feeds.opml").text
+
+
 def test_front_page_announces_three_feeds(client: FlaskClient) -> None:
     links = get_page(client, "/").xpath("//link[@rel='alternate']/@href")
     assert [link.rpartition("/")[2] for link in links] == [
