@@ -443,6 +443,18 @@ def test_periods_and_windows_of_events(
         assert ids(client_with_events, path) == expected.split()
 
 
+def test_all_day_event_without_an_end_lasts_until_midnight(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    editor.put("/events/e", {"title": "x", "start": "2026-11-25"})
+    clock.now = clock.now.replace(hour=16, minute=59)
+    tick()
+    assert ids(client, "/feeds/events.json") == ["e"]
+    clock.forward(minutes=1)
+    tick()
+    assert ids(client, "/feeds/events.json") == []
+
+
 def test_limit_of_a_calendar_cuts_the_events_that_ended_first(
     client_with_events: FlaskClient,
 ) -> None:
