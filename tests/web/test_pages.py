@@ -102,6 +102,20 @@ def test_draft_is_not_the_newest_of_its_category(
     assert "van-hoa" in client.get("/feeds.opml").text
 
 
+def test_newest_of_a_category_is_the_first_of_its_feed(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    for number in range(8):
+        category = {"title": f"Mục {number}", "parent": "van-hoa"}
+        editor.put(f"/categories/c{number}", category)
+        article = {"title": f"Tin {number}", "date_published": "2026-11-20T08:00:00Z"}
+        editor.put(f"/articles/{number}", {**article, "categories": [f"c{number}"]})
+    feed = client.get("/feeds/news/van-hoa.json").get_json(force=True)
+    rows = get_page(client, "/").xpath("//ul[@class='rows']/li")
+    newest = {row.findtext("a"): row.xpath("string(span)") for row in rows}
+    assert newest["Văn hoá"] == feed["items"][0]["title"]
+
+
 def test_front_page_announces_three_feeds(client: FlaskClient) -> None:
     links = get_page(client, "/").xpath("//link[@rel='alternate']/@href")
     assert [link.rpartition("/")[2] for link in links] == [
