@@ -223,7 +223,8 @@ def test_413_names_the_limit(make_app: MakeApp) -> None:
     app = make_app(max_body=1000)
     token = create_token(get_services(app).database, "e", SCOPES)
     editor = ApiClient(app.test_client(), token)
-    answer = editor.send("PUT", "/articles/a", {"title": "x" * 1000})
+    shortest = b'{"title": "x"}'.ljust(1001)
+    answer = editor.send("PUT", "/articles/a", data=shortest, headers=JSON)
     assert answer.status_code == 413
     assert answer.get_json()["detail"] == "The body has more than 1,000 bytes."
 

@@ -263,6 +263,14 @@ def test_bodies_are_refused_by_their_headers(
     assert json.loads(response[2])["status"] == status
 
 
+def test_body_of_the_maximal_length_is_accepted(servers: list[Service]) -> None:
+    headers = {"Authorization": f"Bearer {servers[0].token}", **JSON}
+    headers["Content-Length"] = str(MAX_BODY)
+    body = json.dumps(STORED["/articles/short"]).encode().ljust(MAX_BODY)
+    response = check_equal(servers, "PUT", "/api/v1/articles/short", headers, body)
+    assert response[0] == 200
+
+
 def test_token_is_needed_before_a_body_is_parsed(servers: list[Service]) -> None:
     headers = {"Content-Type": "application/json", "Content-Length": "1"}
     assert check_equal(servers, "PUT", "/api/v1/articles/x", headers, b"{")[0] == 401

@@ -180,6 +180,18 @@ def test_deleted_entry_is_restored_under_its_guid(
     assert response.get_json()["version"] == 3
 
 
+@pytest.mark.parametrize(
+    ("patch", "sequence"),
+    [({"title": "Tựa khác"}, 1), ({"start": "2140-01-02T19:00:00", "end": None}, 2)],
+)
+def test_sequence_of_a_moved_event_rises_again(
+    editor: ApiClient, patch: dict[str, Any], sequence: int
+) -> None:
+    assert "\r\nSEQUENCE:1\r\n" in get(editor, "/entries/moved.ics").text
+    assert editor.send("PATCH", "/events/moved", patch).status_code == 200
+    assert f"\r\nSEQUENCE:{sequence}\r\n" in get(editor, "/entries/moved.ics").text
+
+
 def test_new_entry_can_be_stored(editor: ApiClient) -> None:
     event = {"title": "Mới", "start": "2140-01-01", "categories": ["am-nhac"]}
     stored = editor.put("/events/new", event).get_json()

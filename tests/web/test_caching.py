@@ -214,6 +214,18 @@ def test_every_change_of_a_feed_changes_its_validators(
     assert changed("DELETE") == (True, True)
 
 
+@pytest.mark.parametrize("path", ["/feeds/news.json", "/entries/a"])
+def test_change_at_the_end_of_a_long_response_changes_its_etag(
+    editor: ApiClient, client: FlaskClient, path: str
+) -> None:
+    etags = set()
+    for end in ("Một", "Hai"):
+        content = f"<p>{'Nội dung. ' * 10_000}{end}</p>"
+        editor.put("/articles/a", {"title": "x", "content_html": content})
+        etags.add(client.get(path).headers["ETag"])
+    assert len(etags) == 2
+
+
 def test_all_hints_recommend_the_same_interval(make_app: MakeApp) -> None:
     client = make_app(poll_minutes=30).test_client()
     for name in ("news.rss", "news.atom", "news.json", "events.ics", "events.rss"):

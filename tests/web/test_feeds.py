@@ -312,6 +312,40 @@ def test_ties_are_sorted_by_guid_in_the_same_direction(
     assert [item["id"] for item in feed["items"]] == sorted(guids[1::2], reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("query", "rises"),
+    [
+        ("", False),
+        ("?order=start", True),
+        ("?when=all&order=start", True),
+        ("?when=past&order=start", False),
+    ],
+)
+def test_ties_of_events_are_sorted_by_guid_in_the_same_direction(
+    editor: ApiClient, client: FlaskClient, query: str, rises: bool
+) -> None:
+    day = "2026-11-20" if "past" in query else "2026-12-24"
+    event = {"title": "x", "start": day, "date_published": "2026-11-20T08:00:00Z"}
+    for number in range(8):
+        editor.put(f"/events/{number}", event)
+    feed = client.get(f"/feeds/events.json{query}").get_json(force=True)
+    guids = [item["id"] for item in feed["items"]]
+    assert len(guids) == 8
+    assert guids == sorted(guids, reverse=not rises)
+
+
+def test_limit_of_a_calendar_cuts_the_lowest_guids_of_ties(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    guids = []
+    for number in range(8):
+        event = {"title": "x", "start": "2026-12-24T19:00:00"}
+        guids.append(editor.put(f"/events/{number}", event).get_json()["guid"])
+    calendar = Calendar.from_ical(client.get("/feeds/events.ics?limit=5").data)
+    uids = {f"urn:uuid:{event['UID']}" for event in calendar.walk("VEVENT")}
+    assert uids == set(sorted(guids)[3:])
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_entry_that_is_not_public_is_in_no_feed(
     editor: ApiClient,
@@ -407,6 +441,18 @@ def test_periods_and_windows_of_events(
     for place in ("", "/van-hoa", "/giao-thong,van-hoa"):
         path = f"/feeds/events{place}.json{query}"
         assert ids(client_with_events, path) == expected.split()
+
+
+def test_all_day_event_without_an_end_lasts_until_midnight(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    editor.put("/events/e", {"title": "x", "start": "2026-11-25"})
+    clock.now = clock.now.replace(hour=16, minute=59)
+    tick()
+    assert ids(client, "/feeds/events.json") == ["e"]
+    clock.forward(minutes=1)
+    tick()
+    assert ids(client, "/feeds/events.json") == []
 
 
 def test_limit_of_a_calendar_cuts_the_events_that_ended_first(

@@ -89,6 +89,33 @@ def test_front_page_has_a_row_for_each_category(
     ]
 
 
+def test_draft_is_not_the_newest_of_its_category(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    date = {"date_published": "2026-11-20T08:00:00Z"}
+    draft = {"title": "Nháp", "status": "draft", **date, "categories": ["van-hoa"]}
+    editor.put("/articles/a", draft)
+    assert "Nháp" not in client.get("/").text
+    assert "van-hoa" not in client.get("/feeds.opml").text
+    editor.put("/articles/a", {**draft, "status": "published"})
+    assert "Nháp" in client.get("/").text
+    assert "van-hoa" in client.get("/feeds.opml").text
+
+
+def test_newest_of_a_category_is_the_first_of_its_feed(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    for number in range(8):
+        category = {"title": f"Mục {number}", "parent": "van-hoa"}
+        editor.put(f"/categories/c{number}", category)
+        article = {"title": f"Tin {number}", "date_published": "2026-11-20T08:00:00Z"}
+        editor.put(f"/articles/{number}", {**article, "categories": [f"c{number}"]})
+    feed = client.get("/feeds/news/van-hoa.json").get_json(force=True)
+    rows = get_page(client, "/").xpath("//ul[@class='rows']/li")
+    newest = {row.findtext("a"): row.xpath("string(span)") for row in rows}
+    assert newest["Văn hoá"] == feed["items"][0]["title"]
+
+
 def test_front_page_announces_three_feeds(client: FlaskClient) -> None:
     links = get_page(client, "/").xpath("//link[@rel='alternate']/@href")
     assert [link.rpartition("/")[2] for link in links] == [
