@@ -5,8 +5,7 @@ a change to daylight saving time skips takes place as long after the change as i
 be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
 
 dateutil walks a rule from its start. For a daily rule of 1970 that is through 20,000
-days, so the walk of a daily or weekly rule without a COUNT begins near the requested
-time.
+days, so the walk of a rule without a COUNT begins near the requested time.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 
+from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rruleset, rrulestr
 
 from feedsvc.models import EPOCH, Entry, Event, Recurrence
@@ -28,6 +28,14 @@ MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
 """The end of an unbounded series; no event takes place later."""
 
 _ONE_DAY = timedelta(days=1)
+
+_PERIODS = {
+    "DAILY": relativedelta(days=1),
+    "WEEKLY": relativedelta(weeks=1),
+    "MONTHLY": relativedelta(months=1),
+    "YEARLY": relativedelta(years=1),
+}
+"""The step of each FREQ."""
 
 
 def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
@@ -133,14 +141,17 @@ def _start_of_walk(
 
     It is a whole number of intervals after the start of the series.
     """
-    days = {"DAILY": 1, "WEEKLY": 7}.get(rule["FREQ"], 0)
-    days *= int(rule.get("INTERVAL", 1))
-    if days == 0 or "COUNT" in rule or since <= start:
+    frequency = rule["FREQ"]
+    # Not every month has a later day.
+    has_every_day = start.day <= 28 or frequency in ("DAILY", "WEEKLY")
+    if "COUNT" in rule or since <= start or not has_every_day:
         return start
+    interval = int(rule.get("INTERVAL", 1))
+    longest_days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[frequency]
     # It is one interval earlier than it may be: dateutil would start in the middle of a
     # week, and BYSETPOS would count from there.
-    steps = max(0, (since - start).days // days - 1)
-    return start + timedelta(days=steps * days)
+    steps = max(0, (since - start).days // (longest_days * interval) - 1)
+    return start + steps * interval * _PERIODS[frequency]
 
 
 def _starts_since(

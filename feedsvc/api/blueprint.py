@@ -165,7 +165,12 @@ def swagger_ui_blueprint(site: Site) -> flask.Blueprint:
         "/api/docs",
         "/api/openapi.json",
         # Without the validator's picture, which is on another host.
-        config={"app_name": "feedsvc", "validatorUrl": None},
+        # Its default for the other URL is the Host header of the first request.
+        config={
+            "app_name": "feedsvc",
+            "validatorUrl": None,
+            "oauth2RedirectUrl": f"{site.public_url}/api/docs/oauth2-redirect.html",
+        },
     )
 
     # Werkzeug's redirect to the slash would lead where the Host header says.

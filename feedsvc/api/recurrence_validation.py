@@ -52,11 +52,15 @@ _PARTS = {
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
 _ALLOWED_FREQ = {
-    "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
+    "BYMONTHDAY": ("MONTHLY", "YEARLY"),
     "BYYEARDAY": ("YEARLY",),
     "BYWEEKNO": ("YEARLY",),
 }
-"""The values of FREQ that a part may be combined with (the table of §3.3.10)."""
+"""The values of FREQ that a part may be combined with (the table of §3.3.10).
+
+That table also has BYMONTHDAY with DAILY, of which each match would be looked for day
+by day.
+"""
 
 
 def validate_rrule(text: str) -> str:

@@ -111,8 +111,8 @@ class CategorySchema(ModelSchema):
     """A category."""
 
     model_class = models.Category
-    # Not required: the path of a PUT has it.
-    slug = own.CategorySlug()
+    # The path of a PUT has it, if the body has none.
+    slug = own.CategorySlug(required=True)
     title = own.Text(200, required=True)
     description = own.Text(2000, multiline=True)
     language = own.language()
@@ -258,12 +258,12 @@ class EntrySchema(ModelSchema):
         published = data.get("published", models.EPOCH)
         if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]
-        slugs = data.get("categories", ())
-        duplicates = {
-            index: ["Duplicate category."]
-            for index, slug in enumerate(slugs)
-            if isinstance(slug, str) and slug in slugs[:index]
-        }
+        seen: set[str] = set()
+        duplicates = {}
+        for index, slug in enumerate(data.get("categories", ())):
+            if slug in seen:
+                duplicates[index] = ["Duplicate category."]
+            seen.add(slug)
         if duplicates:
             errors["categories"] = duplicates
         if errors:

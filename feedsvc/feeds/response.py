@@ -156,7 +156,7 @@ class CachedResponse:
 
 
 # Each program sends the same header with all of its requests.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _negotiate(accept_encoding: str) -> str:
     """Return the content coding that a client prefers; an empty one is none."""
     accepted = parse_accept_header(accept_encoding, Accept)

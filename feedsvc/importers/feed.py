@@ -42,7 +42,12 @@ def read(data: bytes) -> Iterator[ImportedEntry | str]:
     if parsed.bozo:
         yield f"The file is damaged: {parsed.bozo_exception}"
     for entry in parsed.entries:
-        yield _to_entry(entry, parsed)
+        try:
+            yield _to_entry(entry, parsed)
+        # Dates and numbers out of range raise anything; the other entries are right.
+        except Exception as error:
+            fields = {"title": entry.get("title")}
+            yield ImportedEntry(entry.get("id", ""), fields, skip_reason=str(error))
 
 
 def _parse(data: bytes) -> FeedParserDict:
@@ -88,7 +93,8 @@ def _move_captions(data: bytes) -> bytes:
                 if attribute not in picture.attrib:
                     picture.set(attribute, text)
             element.getparent().remove(element)
-    return etree.tostring(document, encoding="utf-8")
+    # Without the DOCTYPE, so that feedparser resolves no entity that it declares.
+    return etree.tostring(document.getroot(), encoding="utf-8")
 
 
 def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:

@@ -41,7 +41,8 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     for event in events:
         try:
             yield _to_entry(event, overridden[event.uid], site_zone)
-        except ValueError as error:
+        # icalendar raises anything on a property of another form than it expects.
+        except Exception as error:
             fields = {"title": event.summary}
             yield ImportedEntry(event.uid, fields, skip_reason=str(error))
 

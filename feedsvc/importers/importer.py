@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.api import sanitize, text
 from feedsvc.api.request_parsing import load_validated
-from feedsvc.api.schemas import CategorySchema, EntrySchema
+from feedsvc.api.schemas import MAX_CATEGORIES, CategorySchema, EntrySchema
 from feedsvc.errors import Conflict, FeedsvcError, Gone, NotFound, ValidationFailed
 from feedsvc.importers import MAX_GUID_LENGTH, ImportedEntry, feed, ics
 from feedsvc.models import Category, Entry
@@ -90,7 +90,8 @@ class Importer:
             if stored:
                 entry = replace(entry, id=stored.id, guid=stored.guid)
             candidates = (
-                self._ensure_category(title, transaction) for title in item.categories
+                self._ensure_category(title, transaction)
+                for title in item.categories[:MAX_CATEGORIES]
             )
             categories = tuple(dict.fromkeys(filter(None, candidates)))
             # With the time of the import an old archive would be new to readers who

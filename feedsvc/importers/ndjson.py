@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
 from marshmallow.validate import OneOf, Range, Regexp
 from sqlalchemy.orm import Session
 
+from feedsvc.api import fields as own
 from feedsvc.api import text
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.sanitize import sanitize_again
@@ -30,6 +32,10 @@ from feedsvc.storage.tables import EntryRow
 Schemas = Mapping[str, EntrySchema]
 
 _MAX_INTEGER = 2**31 - 1
+
+
+def _check_year(moment: datetime) -> None:
+    own.validate(own.check_year, moment)
 
 
 def _check_guid(guid: str) -> None:
@@ -60,9 +66,13 @@ class EntryLine(ClosedSchema):
     sequence = fields.Integer(
         strict=True, required=True, validate=Range(0, _MAX_INTEGER)
     )
-    published = fields.AwareDateTime(required=True, allow_none=True)
-    updated = fields.AwareDateTime(required=True)
-    withdrawn = fields.AwareDateTime(required=True, allow_none=True)
+    published = fields.AwareDateTime(
+        required=True, allow_none=True, validate=_check_year
+    )
+    updated = fields.AwareDateTime(required=True, validate=_check_year)
+    withdrawn = fields.AwareDateTime(
+        required=True, allow_none=True, validate=_check_year
+    )
     was_public = fields.Boolean(required=True)
     is_imported = fields.Boolean(required=True)
     document = fields.Dict(required=True, allow_none=True)
@@ -139,7 +149,7 @@ def _import_line(database: Database, schemas: Schemas, line: bytes) -> None:
     """
     # Validation takes most of the time, so it comes before the write lock.
     members = json.loads(line)
-    if "category" in members:
+    if isinstance(members, dict) and "category" in members:
         members = load_validated(CategoryLine(), members)
         with database.write("import") as transaction:
             restore_category(transaction, **members)
@@ -161,6 +171,8 @@ def _read_entry(members: dict[str, Any], schema: EntrySchema) -> Entry:
         entry = Entry(members["id"], members["kind"], "", "", status="deleted")
     else:
         content_html = document.pop("content_html", None)
+        if not isinstance(content_html, str | None):
+            raise ValueError("content_html: Not a text.")
         entry = load_validated(schema, document)
         if content_html is not None:
             # Not by the schema, since stored HTML may be longer than posted HTML.

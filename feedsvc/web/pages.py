@@ -140,7 +140,8 @@ def _cached_response(
 def _preview(id: str, signature: str, ui: str | None) -> Response:
     """Answer with the page of an entry as readers will see it.
 
-    :raises NotFound: there is no such entry, or the signature is wrong.
+    :raises NotFound: there is no such entry, it was withdrawn, or the signature is
+        wrong.
     """
     services = current_services()
     with services.database.read() as session:
@@ -149,7 +150,8 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
             is_signed = services.preview_signer(session).loads(signature) == id
         except BadSignature:
             is_signed = False
-        if row is None or row.status == "deleted" or not is_signed:
+        is_shown = row and row.status not in ("deleted", "withdrawn")
+        if row is None or not is_shown or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
         body = _render_entry(session, row, services.site, ui)
     headers = [*PAGE_HEADERS, NOINDEX, ("Cache-Control", "no-store")]

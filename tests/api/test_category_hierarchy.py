@@ -134,3 +134,6 @@ def test_slug_of_the_body_is_that_of_the_path(editor: ApiClient) -> None:
     ]
     for slug in ("a", "b"):
         assert editor.client.get(f"/feeds/news/{slug}.rss").status_code == 404
+    response = editor.send("PATCH", "/categories/opera", {"slug": None})
+    assert response.status_code == 422
+    assert response.get_json()["errors"][0]["pointer"] == "#/slug"

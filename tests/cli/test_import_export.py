@@ -235,6 +235,7 @@ def test_bad_lines_are_named_and_skipped(app: Flask, editor: ApiClient) -> None:
         first,
         "{",
         "[]",
+        "5",
         '{"kind": "news"}',
         json.dumps({**good, "kind": "events"}),
         json.dumps({**good, "id": "c", "document": {**document, "id": "c"}}),
@@ -243,6 +244,8 @@ def test_bad_lines_are_named_and_skipped(app: Flask, editor: ApiClient) -> None:
         json.dumps({**entry, "document": document, "version": 2**63}),
         json.dumps({**entry, "document": document, "published": "2026-11-25T03:00:00"}),
         json.dumps({**entry, "document": document, "sequence": "q"}),
+        json.dumps({**entry, "document": document, "updated": "9999-12-31T23:59:59Z"}),
+        json.dumps({**entry, "document": {**document, "content_html": 5}}),
         json.dumps({**category, "former_slugs": None}),
         json.dumps({**category, "former_slugs": ["../<x>"]}),
         json.dumps({**entry, "document": {**document, "content_html": "<p onclick='x'>Thân</p>"}}),
@@ -251,9 +254,9 @@ def test_bad_lines_are_named_and_skipped(app: Flask, editor: ApiClient) -> None:
     assert result.exit_code == 1
     assert result.stdout == "2 lines imported\n"
     skipped = [line.split(": ")[1] for line in result.stderr.splitlines()[:-1]]
-    assert skipped == [f"line {number}" for number in range(2, 14)]
+    assert skipped == [f"line {number}" for number in range(2, 17)]
     assert "url: Not an absolute" in result.stderr
-    assert "Error: 12 lines were skipped." in result.stderr
+    assert "Error: 15 lines were skipped." in result.stderr
     stored = editor.send("GET", "/articles/b").get_json()
     assert stored["content_html"] == "<p>Thân</p>"
 

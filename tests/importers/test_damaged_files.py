@@ -14,6 +14,7 @@ from tests.importers.helpers import (
     FILES,
     FIXTURES,
     import_file,
+    rss_feed,
     stored_entries,
 )
 
@@ -24,6 +25,27 @@ def test_entries_before_the_damage_are_imported(app: Flask) -> None:
     result = import_file(app, data[:at])
     assert "The file is damaged: " in result.stderr
     assert "https://vensong.example/?p=812" in stored_entries(app, "news")
+
+
+def test_item_that_cannot_be_read_is_skipped(app: Flask) -> None:
+    enclosure = f'<enclosure url="https://a.example/a.mp3" length="{"9" * 5000}"/>'
+    items = f"<item><guid>a</guid><title>A</title>{enclosure}</item>"
+    items += "<item><guid>b</guid><title>B</title></item>"
+    result = import_file(app, rss_feed(items))
+    assert "skipped: “A”: " in result.stderr
+    assert stored_entries(app, "news").keys() == {"b"}
+    event = "BEGIN:VEVENT\nUID:{0}\nSUMMARY:{0}\nDTSTART:20261224\n{1}END:VEVENT\n"
+    events = event.format("c", "GEO:1;2\nGEO:3;4\n") + event.format("d", "")
+    calendar = f"BEGIN:VCALENDAR\n{events}END:VCALENDAR\n"
+    result = import_file(app, calendar.encode())
+    assert "skipped: “c”: " in result.stderr
+    assert stored_entries(app, "events").keys() == {"d"}
+
+
+def test_item_is_in_50_categories_at_most(app: Flask) -> None:
+    tags = "".join(f"<category>Mục {number}</category>" for number in range(60))
+    import_file(app, rss_feed(f"<item><guid>a</guid><title>A</title>{tags}</item>"))
+    assert len(stored_entries(app, "news")["a"]["categories"]) == 50
 
 
 def damage(data: bytes, chance: random.Random) -> bytes:

@@ -143,10 +143,11 @@ ENTITY_BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 9}">' for n in range(1, 
 
 
 @pytest.mark.parametrize(
-    "entities", ['<!ENTITY x SYSTEM "file:///etc/passwd">', ENTITY_BOMB]
+    "entities",
+    ['<!ENTITY x SYSTEM "file:///etc/passwd">', '<!ENTITY x "haha">', ENTITY_BOMB],
 )
 def test_declared_entities_are_not_resolved(app: Flask, entities: str) -> None:
-    name = "x" if "SYSTEM" in entities else "e9"
+    name = "x" if "<!ENTITY x " in entities else "e9"
     dtd = f'<!DOCTYPE rss [<!ENTITY e0 "ha">{entities}]>'
     item = f"<item><guid>g</guid><title>a &{name}; b</title></item>"
     result = invoke(app, "import", "-", input=rss_feed(item, dtd))

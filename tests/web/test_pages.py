@@ -193,6 +193,8 @@ def test_draft_has_a_page_by_its_preview_link_alone(
     assert client.get(f"/entries/none?preview={signature}").status_code == 404
     editor.send("DELETE", "/articles/a")
     assert client.get(urls["a"]).status_code == 404
+    editor.send("PATCH", "/articles/b", {"status": "withdrawn"})
+    assert client.get(urls["b"]).status_code == 404
 
 
 def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
