@@ -14,8 +14,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient
 from tests.data.payloads import COMPOSING
+from tests.full_entries import TEXT_MEMBERS
 
 SMUGGLED = {"builder", "notice"}
 """Values that the payloads give to `id` and `class`, and that no page of these tests has there."""
@@ -94,11 +96,6 @@ def check_public(client: FlaskClient, ids: list[str]) -> None:
             assert smuggled(body) == [], path
 
 
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
 def test_posted_html_gains_no_attribute_in_any_format(
     editor: ApiClient, client: FlaskClient
 ) -> None:
@@ -126,48 +123,23 @@ def test_leading_combining_mark_of_plain_text_is_removed(
 ) -> None:
     text = f"{mark} onclick=alert(1) x"
     editor.put("/categories/giao-thong", {"title": text, "description": text})
+    url = "https://a.example/x"
     document = {
-        "title": text,
-        "summary": text,
+        **dict.fromkeys(TEXT_MEMBERS, text),
         "content_text": f"{text}\n\n{text}\n{mark}x",
-        "notice": text,
-        "image": {
-            "url": "https://a.example/x.png",
-            "alt": text,
-            "caption": text,
-            "credit": text,
-        },
+        "image": {"url": url, "alt": text, "caption": text, "credit": text},
         "source": {"name": text},
         "authors": [{"name": text}],
-        "rights": text,
         "categories": ["giao-thong"],
-        "attachments": [
-            {
-                "url": "https://a.example/x.pdf",
-                "mime_type": "application/pdf",
-                "title": text,
-            }
-        ],
-    }
-    editor.put("/articles/a", document)
-    event = {key: value for key, value in document.items() if key != "notice"}
-    event |= {
+        "attachments": [{"url": url, "mime_type": "text/plain", "title": text}],
         "start": "2030-01-01T10:00:00",
         "location": {"name": text, "address": text},
+        "organizer": {"name": text},
     }
-    editor.put("/events/b", {**event, "organizer": {"name": text}})
-    paths = [path.format(id="a") for path in PUBLIC]
-    paths += [
-        "/",
-        "/feeds.opml",
-        "/entries/b",
-        "/feeds/news/giao-thong.html",
-        "/api/v1/categories",
-    ]
-    paths += [path.replace("news", "events") for path in PUBLIC[:4]] + [
-        "/feeds/events.ics"
-    ]
-    for path in paths:
+    editor.put("/events/a", document)
+    feeds = [f"/feeds/events.{format}" for format in FORMATS]
+    pages = ["/", "/entries/a", "/feeds.opml", "/feeds/events/giao-thong.html"]
+    for path in (*feeds, *pages, "/api/v1/changes", "/api/v1/categories"):
         answer = client.get(path)
         assert answer.status_code == 200, path
         assert unicodedata.is_normalized("NFC", answer.text), path
@@ -176,7 +148,6 @@ def test_leading_combining_mark_of_plain_text_is_removed(
 def test_derived_summary_starts_with_no_combining_mark(
     editor: ApiClient,
 ) -> None:
-    entry = editor.put(
-        "/articles/a", {"title": "x", "content_html": "<p>&#824;a<b>e</b>&#x301;</p>"}
-    ).get_json()
+    article = {"title": "x", "content_html": "<p>&#824;a<b>e</b>&#x301;</p>"}
+    entry = editor.put("/articles/a", article).get_json()
     assert entry["summary"] == "a\u00e9"

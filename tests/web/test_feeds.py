@@ -233,9 +233,9 @@ def test_lang_and_content(
     assert ids(client, "/feeds/news/a.json?lang=en-gb") == ["gb"]
     assert "en" not in ids(client, "/feeds/news.json?lang=vi")
     for format in ("rss", "atom", "json"):
-        assert "<p>body</p>" in client.get(f"/feeds/news.{format}").text
-        path = f"/feeds/news.{format}?content=summary"
-        assert "body</p>" not in client.get(path).text
+        path = f"/feeds/news.{format}"
+        assert "<p>body</p>" in client.get(path).text
+        assert "body</p>" not in client.get(f"{path}?content=summary").text
 
 
 def links_in(format: str, document: bytes) -> dict[str, str]:
@@ -442,13 +442,6 @@ def test_opml_has_a_folder_for_each_kind(
     }
     assert len(long_title) == 200
     assert long_title.endswith("…")
-    for folder in folders:
-        for feed in folder:
-            assert feed.get("type") == "rss"
-            assert feed.get("title") == feed.get("text")
-            assert feed.get("htmlUrl")
-            path = feed.get("xmlUrl").removeprefix(PUBLIC)
-            assert client.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(
