@@ -29,11 +29,6 @@ EVENT = {
 }
 
 
-def test_attendance_is_in_person_by_default(editor: ApiClient) -> None:
-    answer = editor.put("/events/e", {"title": "x", "start": "2026-12-05"}).get_json()
-    assert answer["attendance"] == "in_person"
-
-
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [

@@ -110,13 +110,6 @@ def test_usual_name_among_many_unknown_members_suggests_ours(
     assert "Did you mean “date_published”?" in errors["#/pubDate"]
 
 
-def test_unknown_parameter_suggests_the_nearest_one(editor: ApiClient) -> None:
-    answer = editor.send("GET", "/articles?categories=a")
-    assert answer.get_json()["detail"] == (
-        "categories: Unknown field. Did you mean “category”?"
-    )
-
-
 @pytest.mark.parametrize(
     ("member", "pointer", "detail"),
     [
@@ -154,10 +147,10 @@ def test_event_field_of_an_article_is_told_so(editor: ApiClient) -> None:
 
 
 def test_several_wrong_parameters_are_separate_sentences(editor: ApiClient) -> None:
-    answer = editor.send("GET", "/articles?status=x&limit=0")
+    answer = editor.send("GET", "/articles?status=x&categories=a")
     assert answer.get_json()["detail"] == (
         "status: Must be one of: draft, published, withdrawn. "
-        "limit: Must be greater than or equal to 1 and less than or equal to 200."
+        "categories: Unknown field. Did you mean “category”?"
     )
 
 

@@ -117,24 +117,21 @@ def test_both_passes_of_a_repeated_hour_are_kept_apart(
     "document",
     [
         {"title": "a" + "\u0301\u0316" * 170_000},
-        {"title": "a", "content_text": "a" + "\u0301\u0316" * 170_000},
         {"title": "a", "content_html": "a" + "\u0301\u0316" * 170_000},
         {"title": "a", "content_html": "<p>" + "".join(f'<b title="{n}{"y" * 1000}">' for n in range(200)) + "x</p>" + "<p>x</p>" * 3000},
-        {"title": "a", "content_html": "<li><dd>" * 4900},
         {"title": "a", "content_html": "<div></x>" * 4900},
         {"title": "a", "content_html": "<rt>" * 9900},
         {"title": "a", "content_html": "<p " + " ".join(f"a{n:x}" for n in range(155_000)) + ">x</p>"},
         {"title": "a", "content_html": "<p>" + "".join(f'<b title="</b>{n}{"y" * 1000}">' for n in range(200)) + "x</p>" + "<p>x</p>" * 3000},
         {"title": "a", "content_html": "".join(f'<b title="</b>{n}">' for n in range(4999))},
         {"title": "a", "content_html": "".join(f"<b title={n}><!--</b>-->" for n in range(3000)) + "<p>x</p>" * 1000},
-        {"title": "a", "content_html": "<p " + "/".join(f"a{n:x}" for n in range(155_000)) + ">x</p>"},
         {"title": "a", "content_html": "<p " + "".join(f'a{n:x}=""' for n in range(100_000)) + ">x</p>"},
         {"title": "a", "content_html": '<div title="</div>">' * 4999},
         {f"k{n}": 1 for n in range(1000)},
     ],
     ids=[
-        "title", "text", "marks", "formatting", "lists", "unmatched", "ruby", "attributes", "end-in-quotes",
-        "end-in-quotes-nested", "end-in-comment", "slashes", "no-spaces", "depth-in-quotes", "members",
+        "title", "marks", "formatting", "unmatched", "ruby", "attributes", "end-in-quotes",
+        "end-in-quotes-nested", "end-in-comment", "no-spaces", "depth-in-quotes", "members",
     ],
 )  # fmt: skip
 def test_expensive_input_is_refused_quickly(
@@ -193,13 +190,6 @@ def test_object_with_more_than_a_thousand_members_is_400(
         answer = shared_editor.send(method, path, document)
         assert answer.status_code == 400
         assert answer.get_json()["detail"] == "An object has more than 1,000 members."
-
-
-def test_duplicate_key_among_many_is_found(shared_editor: ApiClient) -> None:
-    body = "{" + ",".join(f'"k{n}":1' for n in range(999)) + ',"k998":1}'
-    answer = shared_editor.send("PUT", "/articles/a", data=body, headers=JSON)
-    assert answer.status_code == 400
-    assert answer.get_json()["detail"] == 'Duplicate key "k998".'
 
 
 def test_vietnamese_with_combining_marks_is_accepted(editor: ApiClient) -> None:
