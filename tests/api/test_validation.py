@@ -235,6 +235,7 @@ def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
     for fields, pointer in (
         ({}, "#/title"),
         ({"title": "x", "url": "x"}, "#/url"),
+        ({"title": "x", "language": "vn"}, "#/language"),
         ({"title": "x", "x": 1}, "#/x"),
     ):
         assert pointers(shared_editor.send("PUT", "/categories/moi", fields)) == [

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from lxml import html
 
@@ -104,25 +103,17 @@ def test_error_of_the_service(
     vi: str,
     en: str,
 ) -> None:
-    client = failing_app(make_app, monkeypatch, error).test_client()
-    assert page_texts(client, "/", status)[:2] == ["vi", vi]
-    assert page_texts(client, "/?ui=en", status)[:2] == ["en", en]
-    document = client.get("/").get_json()
-    assert document["status"] == status
-    assert document["title"] == HTTPStatus(status).phrase
-
-
-def failing_app(
-    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> Flask:
-    """Return an application that cannot read its database."""
-
     def fail() -> NoReturn:
         raise error
 
     app = make_app()
     monkeypatch.setattr(get_services(app).database, "read", fail)
-    return app
+    client = app.test_client()
+    assert page_texts(client, "/", status)[:2] == ["vi", vi]
+    assert page_texts(client, "/?ui=en", status)[:2] == ["en", en]
+    document = client.get("/").get_json()
+    assert document["status"] == status
+    assert document["title"] == HTTPStatus(status).phrase
 
 
 def test_english_portal_has_english_errors(make_app: MakeApp) -> None:
