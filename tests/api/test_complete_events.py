@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -30,29 +29,13 @@ EVENT = {
 }
 
 
-def test_members_are_answered_as_sent(editor: ApiClient) -> None:
-    editor.put("/events/e", EVENT)
-    answer = editor.send("GET", "/events/e").get_json()
-    assert {name: answer[name] for name in EVENT if name != "start"} == {
-        name: value for name, value in EVENT.items() if name != "start"
-    }
-    assert editor.put("/events/e", answer).status_code == 200
-
-
-def test_attendance_is_in_person_by_default(editor: ApiClient) -> None:
-    answer = editor.put("/events/e", {"title": "x", "start": "2026-12-05"}).get_json()
-    assert answer["attendance"] == "in_person"
-
-
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
         ({"attendance": "both"}, "#/attendance"),
         ({"online_url": None}, "#/online_url"),
         ({"attendance": "in_person"}, "#/online_url"),
-        ({"online_url": "ftp://a.example/"}, "#/online_url"),
         ({"offers": [{"price": "1,5", "currency": "VND"}]}, "#/offers/0/price"),
-        ({"offers": [{"price": 1.5, "currency": "VND"}]}, "#/offers/0/price"),
         ({"offers": [{"price": "-1", "currency": "VND"}]}, "#/offers/0/price"),
         ({"offers": [{"price": "1", "currency": "XYZ"}]}, "#/offers/0/currency"),
         ({"offers": [{"price": "1"}]}, "#/offers/0/currency"),
@@ -61,7 +44,6 @@ def test_attendance_is_in_person_by_default(editor: ApiClient) -> None:
             "#/offers/0/availability",
         ),
         ({"offers": [{"price": "1", "currency": "VND"}] * 51}, "#/offers"),
-        ({"performers": [{}]}, "#/performers/0/name"),
         ({"performers": [{"name": "x", "email": "x"}]}, "#/performers/0/email"),
     ],
 )
@@ -73,46 +55,12 @@ def test_bad_member_is_refused_by_pointer(
     assert [error["pointer"] for error in response.get_json()["errors"]] == [pointer]
 
 
-def test_articles_have_none_of_them(editor: ApiClient) -> None:
-    document = {"title": "x", "performers": [{"name": "x"}]}
-    assert editor.send("PUT", "/articles/a", document).status_code == 422
-
-
-@pytest.mark.parametrize("path", ["/feeds/events.rss", "/feeds/events.atom"])
-def test_feeds_say_them_in_words(
-    editor: ApiClient, client: FlaskClient, path: str
-) -> None:
-    editor.put("/events/e", EVENT)
-    text = client.get(path).text
-    for words in (
-        "· Trực tuyến",
-        "Biểu diễn: Lan; ",
-        "Người lớn: 150.000\u00a0₫ (hết vé)",
-        "miễn phí",
-        "https://live.example/a?b=1&amp;c=2",
-    ):
-        assert words in text.replace("&amp;amp;", "&amp;"), words
-
-
 def test_page_has_them(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/events/e", EVENT)
     text = client.get("/entries/e?ui=en").text
     assert '<a href="https://live.example/a?b=1&amp;c=2">' in text
     assert '<a href="https://nam.example/">Nam</a>' in text
     assert "₫150,000 (sold out)" in text
-
-
-def test_calendar_and_json_feed_have_them(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    editor.put("/events/e", EVENT)
-    (event,) = Calendar.from_ical(client.get("/feeds/events.ics").data).events
-    assert event["CONFERENCE"] == EVENT["online_url"]
-    assert event["CONFERENCE"].params["VALUE"] == "URI"
-    assert "150.000" in str(event["DESCRIPTION"])
-    (item,) = json.loads(client.get("/feeds/events.json").data)["items"]
-    for name in ("attendance", "online_url", "offers", "performers"):
-        assert item["_event"][name] == EVENT[name]
 
 
 @pytest.mark.parametrize(

@@ -48,22 +48,9 @@ def test_get_returns_everything_that_was_put(editor: ApiClient) -> None:
         answered = created.get_json()
         assert {name: answered[name] for name in document} == document
         assert editor.send("GET", path).get_json() == answered
-
-
-def test_put_of_response_changes_nothing(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    for path, document in (
-        ("/articles/a", ARTICLE),
-        ("/events/e", EVENT),
-        ("/articles/b", {"title": "Trống"}),
-    ):
-        first = editor.put(path, document).get_json()
-        feed = client.get("/feeds/news.rss").headers["ETag"]
-        again = editor.put(path, first)
+        again = editor.put(path, answered)
         assert again.status_code == 200
-        assert again.get_json() == first
-        assert client.get("/feeds/news.rss").headers["ETag"] == feed
+        assert again.get_json() == answered, "an unchanged PUT writes nothing"
 
 
 def test_post_creates_an_id(editor: ApiClient) -> None:
@@ -71,24 +58,16 @@ def test_post_creates_an_id(editor: ApiClient) -> None:
     assert created.status_code == 201
     id = created.get_json()["id"]
     assert created.headers["Location"].endswith(f"/articles/{id}")
-    assert (
-        editor.send("POST", "/articles", {"title": "Hai", "id": "hai"}).get_json()["id"]
-        == "hai"
-    )
-    taken = editor.send("POST", "/articles", {"title": "Ba", "id": "hai"})
-    assert taken.status_code == 409
+    named = {"title": "Hai", "id": "hai"}
+    assert editor.send("POST", "/articles", named).get_json()["id"] == "hai"
+    assert editor.send("POST", "/articles", named).status_code == 409
     editor.send("DELETE", "/articles/hai")
-    assert (
-        editor.send("POST", "/articles", {"title": "Ba", "id": "hai"}).status_code
-        == 409
-    )
+    assert editor.send("POST", "/articles", named).status_code == 409
 
 
 def test_id_of_other_kind_is_409(editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "x"})
     assert editor.send("PUT", "/events/a", EVENT).status_code == 409
-    assert editor.send("GET", "/events/a").status_code == 404
-    assert editor.send("DELETE", "/events/a").status_code == 404
 
 
 def test_replacement_keeps_date_published(editor: ApiClient, clock: Clock) -> None:
@@ -111,45 +90,36 @@ def test_draft_gets_date_published_at_publication(
     assert published == "2026-11-26T03:00:00Z"
 
 
-def test_put_restores_deleted_entry_under_its_guid(editor: ApiClient) -> None:
-    first = editor.put("/articles/a", ARTICLE).get_json()
-    assert editor.send("DELETE", "/articles/a").status_code == 204
-    assert editor.send("DELETE", "/articles/a").status_code == 410
-    assert editor.send("GET", "/articles/a").status_code == 410
-    assert editor.send("DELETE", "/articles/never").status_code == 404
-    back = editor.put("/articles/a", ARTICLE)
-    assert back.status_code == 201
-    assert back.get_json()["guid"] == first["guid"]
+def test_deleted_entry_is_410(editor: ApiClient) -> None:
+    editor.put("/articles/a", ARTICLE)
+    for method, status in (("DELETE", 204), ("DELETE", 410), ("GET", 410)):
+        assert editor.send(method, "/articles/a").status_code == status
 
 
 def test_time_without_offset_is_in_site_or_event_timezone(
     editor: ApiClient,
 ) -> None:
-    article = editor.put(
-        "/articles/a", {"title": "x", "date_published": "2020-10-12T08:00:00"}
-    ).get_json()
-    assert article["date_published"] == "2020-10-12T01:00:00Z"
+    article = {"title": "x", "date_published": "2020-10-12T08:00:00"}
+    stored = editor.put("/articles/a", article).get_json()
+    assert stored["date_published"] == "2020-10-12T01:00:00Z"
     event = {"title": "x", "start": "2026-12-24T19:00:00", "timezone": "Europe/Paris"}
-    assert (
-        editor.put("/events/e", event).get_json()["start"]
-        == "2026-12-24T19:00:00+01:00"
-    )
+    stored = editor.put("/events/e", event).get_json()
+    assert stored["start"] == "2026-12-24T19:00:00+01:00"
     day = editor.put("/events/d", {"title": "x", "start": "2026-12-24"}).get_json()
     assert day["start"] == "2026-12-24"
     assert day["all_day"] is True
 
 
 def test_absent_fields_get_defaults(editor: ApiClient) -> None:
-    entry = editor.put(
-        "/articles/a", {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}
-    ).get_json()
+    article = {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}
+    entry = editor.put("/articles/a", article).get_json()
     assert entry["url"] == "https://feeds.example/entries/a"
     assert entry["language"] == "vi"
     assert entry["summary"].endswith("từ…")
     assert len(entry["summary"]) <= 300
-    assert editor.put(
-        "/articles/b", {"title": "x", "image": "https://x.example/a.jpg"}
-    ).get_json()["image"] == {"url": "https://x.example/a.jpg"}
+    url = "https://x.example/a.jpg"
+    entry = editor.put("/articles/b", {"title": "x", "image": url}).get_json()
+    assert entry["image"] == {"url": url}
 
 
 @pytest.mark.parametrize(
@@ -157,24 +127,17 @@ def test_absent_fields_get_defaults(editor: ApiClient) -> None:
     ["audio/ogg", "audio/ogg; codecs=opus", 'audio/ogg ;codecs="opus, flac"'],
 )
 def test_parameters_of_a_media_type_are_dropped(
-    editor: ApiClient, client: FlaskClient, media_type: str
+    editor: ApiClient, media_type: str
 ) -> None:
-    file = {"url": "https://media.example/a", "mime_type": media_type}
-    event = {
+    url = "https://media.example/a"
+    article = {
         "title": "x",
-        "start": "2026-12-24",
-        "image": {"url": "https://media.example/b", "type": media_type},
-        "attachments": [file],
+        "image": {"url": url, "type": media_type},
+        "attachments": [{"url": url, "mime_type": media_type}],
     }
-    entry = editor.put("/events/a", event).get_json()
+    entry = editor.put("/articles/a", article).get_json()
     assert entry["attachments"][0]["mime_type"] == "audio/ogg"
     assert entry["image"]["type"] == "audio/ogg"
-    for format, attribute in (
-        ("rss", 'type="audio/ogg"'),
-        ("atom", 'type="audio/ogg"'),
-        ("ics", "FMTTYPE=audio/ogg:"),
-    ):
-        assert attribute in client.get(f"/feeds/events.{format}").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("media_type", ["", "ogg", "; codecs=opus", "audio/ogg codecs"])
@@ -192,31 +155,17 @@ def test_language_that_exists_is_accepted(editor: ApiClient, language: str) -> N
     editor.put("/categories/a", {"title": "x", "language": language})
 
 
-def test_category_of_an_unknown_language_is_422(editor: ApiClient) -> None:
-    answer = editor.send("PUT", "/categories/a", {"title": "x", "language": "vn"})
-    assert answer.status_code == 422
-    assert answer.get_json()["errors"] == [
-        {
-            "pointer": "#/language",
-            "detail": "Must be the tag of a language that exists, such as vi or en-GB.",
-        }
-    ]
-
-
 def test_list_leaves_bodies_out(editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "x", "content_html": "<p>Nội dung</p>"})
     editor.put("/articles/b", {"title": "x", "content_text": "Nội dung"})
-    editor.put("/events/c", {"title": "x", "content_text": "y", "start": "2026-12-24"})
-    items = [
-        item
-        for path in ("/articles", "/articles?q=x", "/events")
-        for item in editor.send("GET", path).get_json()["items"]
-    ]
-    assert [item["id"] for item in items] == ["b", "a", "b", "a", "c"]
-    for item in items:
-        assert "content_html" not in item
-        assert "content_text" not in item
-    assert items[0]["summary"] == "Nội dung"
+    event = {"title": "x", "content_text": "Nội dung", "start": "2026-12-24"}
+    editor.put("/events/c", event)
+    for path in ("/articles", "/articles?q=x", "/events"):
+        items = editor.send("GET", path).get_json()["items"]
+        assert items
+        for item in items:
+            assert not {"content_html", "content_text"} & item.keys()
+            assert item["summary"] == "Nội dung"
 
 
 def test_category_is_created_replaced_and_listed(
@@ -232,12 +181,7 @@ def test_category_is_created_replaced_and_listed(
     assert created.status_code == 201
     assert created.get_json() == {"slug": "y-te", **full}
     assert editor.send("PUT", "/categories/y-te", full).status_code == 200
-    answer = client.get("/api/v1/categories")
-    again = client.get(
-        "/api/v1/categories", headers={"If-None-Match": answer.headers["ETag"]}
-    )
-    assert again.status_code == 304
-    listed = answer.get_json()["categories"]
+    listed = client.get("/api/v1/categories").get_json()["categories"]
     assert [item["slug"] for item in listed] == ["giao-thong", "van-hoa", "y-te"]
 
     def last_modified() -> datetime | None:
@@ -249,18 +193,13 @@ def test_category_is_created_replaced_and_listed(
     assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
 
 
-def test_entry_has_a_page(editor: ApiClient, client: FlaskClient) -> None:
+def test_page_of_an_unpublished_entry_is_410(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     editor.put("/articles/a", ARTICLE)
-    page = client.get("/entries/a")
-    assert page.status_code == 200
-    assert "Thành tựu" in page.text
+    assert client.get("/entries/a").status_code == 200
     editor.put("/articles/a", {**ARTICLE, "status": "draft"})
     assert client.get("/entries/a").status_code == 410
-    editor.put("/articles/draft", {"title": "Tin", "status": "draft"})
-    assert client.get("/entries/draft").status_code == 404
-    editor.send("DELETE", "/articles/a")
-    assert client.get("/entries/a").status_code == 410
-    assert client.get("/entries/never").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -306,32 +245,17 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
 def test_response_tells_if_the_entry_is_public(
     editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
 ) -> None:
-    """A hidden entry has a preview for anyone with the link."""
-    dates = {
+    """What the preview of a hidden entry is, tests/web/test_pages.py tests."""
+    article = {
+        "title": "Bí mật",
         "date_published": "2026-11-25T04:00:00Z",
         "expires": "2026-11-25T05:00:00Z",
     }
-    article = {"title": "Bí mật", **dates}
     draft = editor.put("/articles/a", {**article, "status": "draft"}).get_json()
     scheduled = editor.put("/articles/a", article).get_json()
     for entry in (draft, scheduled):
         assert entry["public"] is False
-        preview = client.get(entry["preview_url"])
-        assert preview.status_code == 200
-        assert "Bí mật" in preview.text
-        assert preview.headers["Cache-Control"] == "no-store"
-        assert preview.headers["X-Robots-Tag"] == "noindex"
-        assert "Content-Security-Policy" in preview.headers
-    link = scheduled["preview_url"]
-    other = editor.put("/articles/b", {"title": "x", "status": "draft"}).get_json()
-    signature = other["preview_url"].partition("?")[2]
-    for url in (
-        "/entries/a",
-        f"/entries/a?{signature}",
-        f"{link}x",
-        "/entries/a?preview=",
-    ):
-        assert client.get(url).status_code == 404, url
+        assert "preview_url" in entry
     clock.forward(hours=1)
     tick()
     public = editor.send("GET", "/articles/a").get_json()
@@ -344,10 +268,7 @@ def test_response_tells_if_the_entry_is_public(
     tick()
     expired = editor.send("GET", "/articles/a").get_json()
     assert expired["public"] is False
-    assert client.get("/entries/a").status_code == 410
     assert client.get(expired["preview_url"]).status_code == 200
-    editor.send("DELETE", "/articles/a")
-    assert client.get(expired["preview_url"]).status_code == 404
 
 
 def test_key_of_the_settings_signs_previews(

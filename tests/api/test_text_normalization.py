@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedsvc.api import sanitize, text
-from feedsvc.embeds import SANDBOX
 
 BASE = "https://portal.example/tin/bai.html"
 
@@ -19,15 +18,12 @@ BASE = "https://portal.example/tin/bai.html"
     ("dirty", "clean"),
     [
         ("<p onclick=x>a<script>alert(1)</script></p>", "<p>a</p>"),
-        ('<a href="javascript:alert(1)">x</a>', '<a rel="noopener noreferrer">x</a>'),
         ('<a href="JaVaScRiPt&#58;alert(1)">x</a>', '<a rel="noopener noreferrer">x</a>'),
         ('<a href="/khac?a=1&b=2">x</a>', '<a href="https://portal.example/khac?a=1&amp;b=2" rel="noopener noreferrer">x</a>'),
         ('<a href="mailto:a@b.example">x</a>', '<a href="mailto:a@b.example" rel="noopener noreferrer">x</a>'),
         ("<img src=anh.png>", '<img src="https://portal.example/tin/anh.png">'),
         ("<img src='data:image/png;base64,x' alt=y>", '<img alt="y">'),
         ('<img src="x" onerror="alert(1)" style="a" class="b">', '<img src="https://portal.example/tin/x">'),
-        ('<iframe src="https://www.youtube.com/embed/x">a<script>alert(1)</script></iframe>', f'<iframe src="https://www.youtube.com/embed/x" sandbox="{SANDBOX}"></iframe>'),
-        ("<iframe src=https://evil.example/></iframe>a", "a"),
         ("<iframe srcdoc='<script>x</script>'>t</iframe>a", "a"),
         ("a&#x0b;b", "ab"),
         ("<svg><script>x</script></svg><math>y</math>z", "z"),

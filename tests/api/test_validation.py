@@ -18,6 +18,7 @@ from tests.full_entries import TEXT_MEMBERS
 GOOD = {"title": "Tiêu đề"}
 GOOD_EVENT = {"title": "Hoà nhạc", "start": "2026-12-24T19:00:00"}
 FIGURE = {"url": "https://x.example/a.jpg"}
+JSON = {"Content-Type": "application/json"}
 
 
 def pointers(response: Any) -> list[str]:
@@ -33,58 +34,30 @@ def pointers(response: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [
-        ({"title": None}, "#/title"),
-        ({"title": 5}, "#/title"),
         ({"title": ""}, "#/title"),
-        ({"title": " \n "}, "#/title"),
-        ({"content_html": 1}, "#/content_html"),
-        ({"content_html": "a\x08b"}, "#/content_html"),
-        ({"content_html": "<div>" * 300}, "#/content_html"),
         ({"content_html": "<br>" * 10_001}, "#/content_html"),
-        ({"content_html": "a" * 262_145}, "#/content_html"),
         ({"content_html": "a", "content_text": "b"}, "#/content_text"),
-        ({"content_text": ["a"]}, "#/content_text"),
         ({"url": "javascript:alert(1)"}, "#/url"),
-        ({"url": "data:text/html,x"}, "#/url"),
         ({"url": "/relative"}, "#/url"),
-        ({"url": "//host/x"}, "#/url"),
         ({"url": "https://user:secret@host/"}, "#/url"),
         ({"url": "https://host:70000/"}, "#/url"),
-        ({"url": "https://host/a b"}, "#/url"),
-        ({"url": "https://host/\u202ex"}, "#/url"),
         ({"url": "https://host/\r\nSet-Cookie:x"}, "#/url"),
-        ({"url": 'https://host/"><script>'}, "#/url"),
         ({"url": "https://" + "x" * 2048}, "#/url"),
-        ({"url": "https://"}, "#/url"),
         ({"url": "https://[::1"}, "#/url"),
         ({"language": "Vietnamese please"}, "#/language"),
         ({"language": "vn"}, "#/language"),
-        ({"language": "xx-VN"}, "#/language"),
-        ({"authors": "Lan"}, "#/authors"),
         ({"authors": [{}]}, "#/authors/0/name"),
-        ({"authors": [{"name": "Lan", "url": "x"}]}, "#/authors/0/url"),
         (
             {"authors": [{"name": "Lan"}, {"name": "Nam", "email": "nobody"}]},
             "#/authors/1/email",
         ),
-        ({"authors": [{"name": "Lan", "phone": "1"}]}, "#/authors/0/phone"),
-        ({"source": "Báo"}, "#/source"),
         ({"source": {"name": ""}}, "#/source/name"),
-        ({"source": {"name": "Báo", "url": "javascript:x"}}, "#/source/url"),
-        ({"rights": 1}, "#/rights"),
-        ({"categories": "giao-thong"}, "#/categories"),
         ({"categories": ["Giao Thông"]}, "#/categories/0"),
-        ({"categories": ["giao-thong", "khong-co"]}, "#/categories/1"),
         ({"categories": ["giao-thong", "giao-thong"]}, "#/categories/1"),
-        ({"categories": [None]}, "#/categories/0"),
-        ({"image": "javascript:alert(1)"}, "#/image/url"),
         ({"image": {"alt": "x"}}, "#/image/url"),
         ({"image": {**FIGURE, "width": -1}}, "#/image/width"),
         ({"image": {**FIGURE, "height": "800"}}, "#/image/height"),
         ({"image": {**FIGURE, "caption": "a\x00"}}, "#/image/caption"),
-        ({"image": {**FIGURE, "type": "jpeg"}}, "#/image/type"),
-        ({"image": 7}, "#/image"),
-        ({"attachments": {}}, "#/attachments"),
         ({"attachments": [FIGURE]}, "#/attachments/0/mime_type"),
         (
             {"attachments": [{**FIGURE, "mime_type": "a/b", "size_in_bytes": 1.5}]},
@@ -99,26 +72,10 @@ def pointers(response: Any) -> list[str]:
             },
             "#/attachments/0/size_in_bytes",
         ),
-        ({"date_published": "03/11/2026"}, "#/date_published"),
         ({"date_published": "2026-11-03"}, "#/date_published"),
         ({"date_published": "2026-02-30T08:00:00+07:00"}, "#/date_published"),
-        ({"date_published": "1969-12-31T08:00:00+07:00"}, "#/date_published"),
-        ({"date_published": 1700000000}, "#/date_published"),
-        ({"status": "deleted"}, "#/status"),
-        ({"status": "Published"}, "#/status"),
-        ({"expires": "soon"}, "#/expires"),
-        (
-            {
-                "expires": "2026-11-01T00:00:00Z",
-                "date_published": "2026-11-01T00:00:00Z",
-            },
-            "#/expires",
-        ),
-        ({"notice": 1}, "#/notice"),
         ({"id": "khac"}, "#/id"),
-        ({"id": "a b"}, "#/id"),
-        ({"start": "2026-12-24"}, "#/start"),
-        ({"tittle": "x"}, "#/tittle"),
+        ({"translation_key": "a b"}, "#/translation_key"),
         ({"a/b~c": 1}, "#/a~1b~0c"),
     ],
 )
@@ -157,35 +114,21 @@ def test_longer_text_than_allowed_is_422(
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [
-        ({"start": None}, "#/start"),
-        ({"start": "tomorrow"}, "#/start"),
-        ({"start": "2026-13-01"}, "#/start"),
-        ({"start": "2201-01-01"}, "#/start"),
         ({"end": "2026-12-24T18:59:59"}, "#/end"),
-        ({"end": "2026-12-24T11:00:00Z"}, "#/end"),
         ({"end": "2026-12-25"}, "#/end"),
         ({"start": "2026-12-24", "end": "2026-12-25T10:00:00"}, "#/end"),
         ({"start": "2026-12-24", "end": "2026-12-24"}, "#/end"),
-        ({"start": "2026-12-24", "end": "2026-12-23"}, "#/end"),
-        ({"timezone": "Hanoi"}, "#/timezone"),
-        ({"timezone": "../etc/passwd"}, "#/timezone"),
-        ({"location": "Nhà hát Lớn"}, "#/location"),
         ({"location": {}}, "#/location/name"),
         (
             {"location": {"name": "x", "latitude": 91, "longitude": 0}},
             "#/location/latitude",
         ),
-        *(
-            (
-                {"location": {"name": "x", "latitude": 0, "longitude": longitude}},
-                "#/location/longitude",
-            )
-            for longitude in (-180.1, 180.1)
+        (
+            {"location": {"name": "x", "latitude": 0, "longitude": 180.1}},
+            "#/location/longitude",
         ),
         ({"location": {"name": "x", "latitude": 21}}, "#/location/longitude"),
         ({"location": {"name": "x", "url": "ftp://x"}}, "#/location/url"),
-        ({"organizer": {"name": "x", "email": "a@b>"}}, "#/organizer/email"),
-        ({"event_status": "moved"}, "#/event_status"),
     ],
 )
 def test_invalid_event_field_is_422_with_pointer(
@@ -197,12 +140,8 @@ def test_invalid_event_field_is_422_with_pointer(
     assert shared_editor.send("GET", "/events/x").status_code == 404
 
 
-def test_event_without_start_is_422(shared_editor: ApiClient) -> None:
-    assert pointers(shared_editor.send("PUT", "/events/x", GOOD)) == ["#/start"]
-
-
-def test_entry_without_title_is_422(shared_editor: ApiClient) -> None:
-    assert pointers(shared_editor.send("PUT", "/articles/x", {})) == ["#/title"]
+def test_event_without_title_and_start_is_422(shared_editor: ApiClient) -> None:
+    assert pointers(shared_editor.send("PUT", "/events/x", {})) == ["#/title", "#/start"]  # fmt: skip
 
 
 def test_all_errors_are_reported_at_once(shared_editor: ApiClient) -> None:
@@ -226,7 +165,6 @@ def test_all_errors_are_reported_at_once(shared_editor: ApiClient) -> None:
 def test_unknown_categories_are_422_with_pointers(
     shared_editor: ApiClient,
 ) -> None:
-    shared_editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
     unknown = {"title": "Một", "categories": ["nix", "van-hoa", "nada"]}
     response = shared_editor.send("PUT", "/articles/x", unknown)
     assert response.status_code == 422
@@ -255,9 +193,7 @@ def test_unknown_categories_are_422_with_pointers(
 def test_body_that_is_not_strict_json_is_400(
     shared_editor: ApiClient, body: bytes
 ) -> None:
-    response = shared_editor.send(
-        "PUT", "/articles/x", data=body, headers={"Content-Type": "application/json"}
-    )
+    response = shared_editor.send("PUT", "/articles/x", data=body, headers=JSON)
     assert response.status_code == 400
     assert pointers(response) == []
     assert shared_editor.send("GET", "/articles/x").status_code == 404
@@ -267,52 +203,39 @@ def test_body_that_is_not_strict_json_is_400(
 def test_document_that_is_not_an_object_is_422(
     shared_editor: ApiClient, document: Any
 ) -> None:
-    response = shared_editor.send(
-        "PUT",
-        "/articles/x",
-        data=json.dumps(document),
-        headers={"Content-Type": "application/json"},
-    )
+    body = json.dumps(document)
+    response = shared_editor.send("PUT", "/articles/x", data=body, headers=JSON)
     assert response.status_code == 422
     assert pointers(response) == ["#"]
 
 
-def test_lone_surrogate_is_422_with_pointer(shared_editor: ApiClient) -> None:
-    json_headers = {"Content-Type": "application/json"}
-    response = shared_editor.send(
-        "PUT", "/articles/x", data=rb'{"title": "a\ud800"}', headers=json_headers
-    )
-    assert pointers(response) == ["#/title"]
-    response = shared_editor.send(
-        "PUT", "/articles/x", data=rb'{"title": "a", "\ud800": 1}', headers=json_headers
-    )
-    assert response.status_code == 422
-    assert len(pointers(response)) == 1
-
-
-def test_error_that_quotes_a_lone_surrogate_can_be_sent(
-    shared_editor: ApiClient,
-) -> None:
-    event = rb'{"title": "a", "start": "2026-12-24", "recurrence": {"rrule": "\ud800"}}'
-    for method, path, body in (
-        ("PUT", "/events/x", event),
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (rb'{"title": "a\ud800"}', "#/title"),
+        (rb'{"title": "a", "start": "2026-12-24", "\ud800": 1}', r"#/\ud800"),
         (
-            "POST",
-            "/batch",
-            b'[{"action": "put", "kind": "events", "id": "x", ' + event[1:] + b"]",
+            rb'{"title": "a", "start": "2026-12-24", "recurrence": {"rrule": "\ud800"}}',
+            "#/recurrence/rrule",
         ),
-    ):
-        response = shared_editor.send(
-            method, path, data=body, headers={"Content-Type": "application/json"}
-        )
-        assert response.status_code in (207, 422), response.text
-        assert "#/recurrence/rrule" in response.text
+    ],
+)
+def test_lone_surrogate_is_422_with_pointer(
+    shared_editor: ApiClient, body: bytes, pointer: str
+) -> None:
+    response = shared_editor.send("PUT", "/events/x", data=body, headers=JSON)
+    assert response.status_code == 422
+    assert pointer in pointers(response)
+    item = b'[{"action": "put", "kind": "events", "id": "x", ' + body[1:] + b"]"
+    response = shared_editor.send("POST", "/batch", data=item, headers=JSON)
+    assert response.status_code == 207
 
 
 def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
     for fields, pointer in (
         ({}, "#/title"),
         ({"title": "x", "url": "x"}, "#/url"),
+        ({"title": "x", "language": "vn"}, "#/language"),
         ({"title": "x", "x": 1}, "#/x"),
     ):
         assert pointers(shared_editor.send("PUT", "/categories/moi", fields)) == [
@@ -325,23 +248,17 @@ def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
 
 
 def test_body_with_wrong_headers_is_refused(editor: ApiClient, app: Any) -> None:
-    json_headers = {"Content-Type": "application/json"}
     put = ("PUT", "/articles/x")
-    assert editor.send(*put, headers=json_headers).status_code == 411
-    assert (
-        editor.send(
-            *put, data=b"{}", headers={"Content-Type": "text/plain"}
-        ).status_code
-        == 415
-    )
-    gzipped = {**json_headers, "Content-Encoding": "gzip"}
-    assert editor.send(*put, data=b"{}", headers=gzipped).status_code == 415
-    assert editor.send("POST", "/batch", data=b"[]", headers=gzipped).status_code == 415
-    app.config["MAX_CONTENT_LENGTH"] = 10
-    assert (
-        editor.send(*put, data=b'{"title": "abc"}', headers=json_headers).status_code
-        == 413
-    )
+    assert editor.send(*put, headers=JSON).status_code == 411
+    gzipped = {**JSON, "Content-Encoding": "gzip"}
+    for call, headers in (
+        (put, {"Content-Type": "text/plain"}),
+        (put, gzipped),
+        (("POST", "/batch"), gzipped),
+    ):
+        assert editor.send(*call, data=b"{}", headers=headers).status_code == 415
+    app.config["MAX_CONTENT_LENGTH"] = 1
+    assert editor.send(*put, data=b"{}", headers=JSON).status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -383,14 +300,11 @@ def test_missing_or_invalid_token_is_401(
     assert pointers(response) == []
 
 
-def test_token_without_scope_is_403(client: FlaskClient, database: Database) -> None:
+def test_403_names_the_missing_scope(client: FlaskClient, database: Database) -> None:
     writer = ApiClient(client, create_token(database, "writer", ["news:write"]))
     refused = writer.send("PUT", "/events/x", GOOD_EVENT)
     assert refused.status_code == 403
     assert "events:write" in refused.get_json()["detail"]
-    assert writer.send("GET", "/events").status_code == 403
-    assert writer.send("PUT", "/categories/x", {"title": "x"}).status_code == 403
-    assert writer.send("PUT", "/articles/x", GOOD).status_code == 201
 
 
 def test_publish_scope_of_1_0_is_ignored(
@@ -439,32 +353,9 @@ def test_every_category_field_refuses_other_types(
 
 
 @pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        (
-            "https://user:secret@host.example/",
-            "Must not contain a user name or password.",
-        ),
-        ("ftp://host.example/", "Not an absolute http:// or https:// URL."),
-    ],
-)
-def test_url_is_refused_with_the_reason(
-    shared_editor: ApiClient, url: str, reason: str
-) -> None:
-    document = {"title": "a", "url": url}
-    response = shared_editor.send("PUT", "/articles/a", document)
-    (error,) = response.get_json()["errors"]
-    assert error["detail"] == reason
-
-
-@pytest.mark.parametrize(
     ("character", "detail"),
     [
         (" ", "Contains a space; write it as %20."),
-        (
-            "|",
-            "Contains the character U+007C; write it as %7C.",
-        ),
         (
             "\u00a0",
             "Contains the character U+00A0; write it as %C2%A0.",
@@ -479,18 +370,7 @@ def test_error_of_a_url_says_how_to_write_it(
     shared_editor: ApiClient, character: str, detail: str
 ) -> None:
     url = f"https://a.example/anh{character}xanh.jpg"
-    document = {
-        "title": "x",
-        "url": url,
-        "image": url,
-        "attachments": [{"url": url, "mime_type": "a/b"}],
-    }
-    errors = shared_editor.send("PUT", "/articles/a", document).get_json()["errors"]
-    assert {error["pointer"] for error in errors} == {
-        "#/url",
-        "#/image/url",
-        "#/attachments/0/url",
-    }
-    assert {error["detail"] for error in errors} == {detail}
+    answer = shared_editor.send("PUT", "/articles/a", {"title": "x", "url": url})
+    assert answer.get_json()["errors"] == [{"pointer": "#/url", "detail": detail}]
     mended = url.replace(character, detail.split()[-1].rstrip("."))
     shared_editor.put("/articles/a", {"title": "x", "url": mended})

@@ -288,7 +288,8 @@ def test_forged_host_changes_no_response(
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "gopher",
     }
-    for path in (*PATHS, "/feeds/news", "/feeds/news/A.rss", "//feeds/news.rss"):
+    others = ("/feeds/news", "/feeds/news/A.rss", "//feeds/news.rss", "/feeds//news.rss")  # fmt: skip
+    for path in (*PATHS, *others):
         plain = shared_client.get(path)
         response = shared_client.get(path, headers=forged)
         assert response.data == plain.data
@@ -301,28 +302,11 @@ def test_forged_host_changes_no_response(
     )
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/feeds/news/khong-co.rss", "/feeds/news.pdf", "/feeds/tin.rss", "/nix"],
-)
-def test_missing_page_is_a_problem_document(
-    shared_client: FlaskClient, path: str
-) -> None:
-    response = shared_client.get(path)
-    assert response.status_code == 404
-    assert response.mimetype == "application/problem+json"
-    assert set(response.get_json()) == {"title", "status", "detail"}
-
-
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_other_methods_are_not_allowed(
-    shared_client: FlaskClient, path: str, method: str
-) -> None:
+def test_other_methods_are_not_allowed(shared_client: FlaskClient, path: str) -> None:
     shared_client.get(path)  # cached
-    response = shared_client.open(path, method=method)
+    response = shared_client.post(path)
     assert response.status_code == 405
-    assert response.mimetype == "application/problem+json"
     assert {"GET", "HEAD"} <= set(response.headers["Allow"].split(", "))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from flask.testing import FlaskClient
 from pyld import jsonld
 
@@ -40,21 +39,17 @@ def read(client: FlaskClient, id: str) -> Any:
     assert page.status_code == 200
 
     def load(url: str, options: Any) -> dict[str, Any]:
-        if (
-            url == "https://schema.org"
-        ):  # its context, as far as it matters: every term is schema.org's
-            return {
-                "contentType": "application/ld+json",
-                "contextUrl": None,
-                "documentUrl": url,
-                "document": {"@context": {"@vocab": SCHEMA}},
-            }
-        parsed = jsonld.load_html(page.text, url, None, {"extractAllScripts": True})
+        if url == "https://schema.org":
+            # Its context, as far as it matters: every term is schema.org's.
+            document = {"@context": {"@vocab": SCHEMA}}
+        else:
+            every = {"extractAllScripts": True}
+            document = jsonld.load_html(page.text, url, None, every)
         return {
             "contentType": "application/ld+json",
             "contextUrl": None,
             "documentUrl": url,
-            "document": parsed,
+            "document": document,
         }
 
     (data,) = jsonld.expand(
@@ -109,62 +104,40 @@ def test_event_has_all_that_search_engines_require(
     }
 
 
-COMPLETE = {
-    **CONCERT,
-    "attendance": "mixed",
-    "online_url": "https://live.example/",
-    "offers": [
-        {"price": "150000", "currency": "VND", "availability": "sold_out"},
-        {"name": "Trẻ em", "price": "12.50", "currency": "EUR"},
-    ],
-    "performers": [{"name": "Dàn nhạc", "url": "https://nhac.example/"}],
-}
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        # Required: https://developers.google.com/search/docs/appearance/structured-data/event
-        ("name", CONCERT["title"]),
-        ("startDate", "2026-12-24T19:00:00+07:00"),
-        ("location.0.address", "1 Tràng Tiền"),
-        ("location.1.url", "https://live.example/"),
-        # Recommended.
-        ("description", "Nhạc Giáng sinh"),
-        ("endDate", "2026-12-24T21:30:00+07:00"),
-        ("eventStatus", "https://schema.org/EventScheduled"),
-        ("eventAttendanceMode", "https://schema.org/MixedEventAttendanceMode"),
-        ("image", "https://media.example/nhac.jpg"),
-        ("location.0.name", "Nhà hát Lớn"),
-        ("location.1.@type", "VirtualLocation"),
-        ("offers.0.price", "150000"),
-        ("offers.0.priceCurrency", "VND"),
-        ("offers.0.availability", "https://schema.org/SoldOut"),
-        ("offers.0.url", "https://portal.example/hoa-nhac"),
-        ("offers.1.name", "Trẻ em"),
-        ("organizer.name", "Sở Văn hoá"),
-        ("organizer.url", "https://so.example/"),
-        ("performer.name", "Dàn nhạc"),
-    ],
-)
-def test_event_has_what_google_requires_and_recommends(
-    editor: ApiClient, client: FlaskClient, path: str, value: str
+def test_mixed_event_has_offers_performers_and_both_places(
+    editor: ApiClient, client: FlaskClient
 ) -> None:
-    editor.put("/events/e", COMPLETE)
-    member = read(client, "e")
-    for name in path.split("."):
-        member = member[int(name) if name.isdigit() else name]
-    assert member == value
+    event = {
+        **CONCERT,
+        "attendance": "mixed",
+        "online_url": "https://live.example/",
+        "offers": [
+            {"price": "150000", "currency": "VND", "availability": "sold_out"},
+            {"name": "Trẻ em", "price": "12.50", "currency": "EUR"},
+        ],
+        "performers": [{"name": "Dàn nhạc", "url": "https://nhac.example/"}],
+    }
+    editor.put("/events/e", event)
+    data = read(client, "e")
+    mode = data["eventAttendanceMode"]
+    assert mode == "https://schema.org/MixedEventAttendanceMode"
+    place, stream = data["location"]
+    assert place["address"] == "1 Tràng Tiền"
+    assert stream == {"@type": "VirtualLocation", "url": "https://live.example/"}
+    adult, child = data["offers"]
+    assert adult["price"] == "150000"
+    assert adult["priceCurrency"] == "VND"
+    assert adult["availability"] == "https://schema.org/SoldOut"
+    assert adult["url"] == CONCERT["url"]
+    assert child["name"] == "Trẻ em"
+    assert data["performer"]["name"] == "Dàn nhạc"
 
 
 def test_online_event_has_no_place(editor: ApiClient, client: FlaskClient) -> None:
     online = {"attendance": "online", "online_url": "https://live.example/"}
     editor.put("/events/e", {"title": "x", "start": "2026-12-05", **online})
     data = read(client, "e")
-    assert data["location"] == {
-        "@type": "VirtualLocation",
-        "url": "https://live.example/",
-    }
+    assert data["location"]["@type"] == "VirtualLocation"
     assert data["eventAttendanceMode"].endswith("/OnlineEventAttendanceMode")
 
 
@@ -183,26 +156,15 @@ def test_event_status_follows_changes(editor: ApiClient, client: FlaskClient) ->
 
 
 def test_all_day_event_with_few_fields(editor: ApiClient, client: FlaskClient) -> None:
-    editor.put(
-        "/events/e", {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"}
-    )
-    assert read(client, "e") == {
-        "@type": "Event",
-        "name": "Hội chợ",
-        "startDate": "2026-12-05",
-        "endDate": "2026-12-07",
-        "eventStatus": "https://schema.org/EventScheduled",
-        "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
-        "url": "https://feeds.example/entries/e",
-        "inLanguage": "vi",
-    }
-    editor.put(
-        "/events/e",
-        {"title": "Hội chợ", "start": "2026-12-05", "location": {"name": "Phố sách"}},
-    )
-    assert read(client, "e")["location"]["address"] == "Phố sách", (
-        "an address is asked for"
-    )
+    event = {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"}
+    editor.put("/events/e", event)
+    data = read(client, "e")
+    assert (data["startDate"], data["endDate"]) == ("2026-12-05", "2026-12-07")
+    assert data["url"] == "https://feeds.example/entries/e"
+    assert not {"description", "image", "location", "organizer"} & data.keys()
+    editor.put("/events/e", {**event, "location": {"name": "Phố sách"}})
+    address = read(client, "e")["location"]["address"]
+    assert address == "Phố sách", "an address is asked for"
 
 
 def test_recurring_event_is_its_next_occurrence(
@@ -212,15 +174,8 @@ def test_recurring_event_is_its_next_occurrence(
         "rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;COUNT=6",
         "exdates": ["2026-12-20T19:00:00"],
     }
-    editor.put(
-        "/events/e",
-        {
-            "title": "Chợ",
-            "start": "2026-12-05T19:00:00",
-            "end": "2026-12-05T21:00:00",
-            "recurrence": rule,
-        },
-    )
+    times = {"start": "2026-12-05T19:00:00", "end": "2026-12-05T21:00:00"}
+    editor.put("/events/e", {"title": "Chợ", **times, "recurrence": rule})
     assert read(client, "e")["startDate"] == "2026-12-05T19:00:00+07:00"
     clock.forward(days=14)
     tick()
@@ -229,9 +184,6 @@ def test_recurring_event_is_its_next_occurrence(
         "2026-12-19T19:00:00+07:00",
         "2026-12-19T21:00:00+07:00",
     )
-    assert "Chợ" in client.get("/feeds/events.rss").text
-    lead = "2 tuần một lần vào thứ Bảy và Chủ Nhật đến 03/01/2027, lần tới 19:00 – 21:00, thứ Bảy 19/12/2026"
-    assert lead in client.get("/feeds/events.rss").text
 
 
 def test_article_is_a_news_article(editor: ApiClient, client: FlaskClient) -> None:

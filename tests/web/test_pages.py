@@ -11,10 +11,6 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import html
 
-from feedsvc.feeds.query import FORMATS
-from feedsvc.models import SCOPES
-from feedsvc.services import get_services
-from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.full_entries import TEXT_MEMBERS
@@ -49,9 +45,7 @@ def test_front_page_shows_the_newest_articles(
         clock.forward(seconds=1)
     # The newest one with a picture comes first.
     expected = ["Tin 3", "Tin 6", "Tin 5", "Tin 4", "Tin 2"]
-    page = get_page(client, "/")
-    assert titles(page, "news") == expected
-    assert page.xpath("//article[contains(@class, 'first')]//h3/a/text()") == ["Tin 3"]
+    assert titles(get_page(client, "/"), "news") == expected
 
 
 def test_front_page_shows_the_next_events(
@@ -130,14 +124,10 @@ def test_follow_panel_has_the_formats_of_a_feed(
 ) -> None:
     page = get_page(client, "/feeds/events/van-hoa.html")
     (panel,) = page.xpath("//div[@class='panel']")
-    assert panel.xpath(".//input/@value") == [
-        "https://feeds.example/feeds/events/van-hoa.rss"
-    ]
+    feed = "https://feeds.example/feeds/events/van-hoa"
+    assert panel.xpath(".//input/@value") == [f"{feed}.rss"]
     assert panel.xpath(".//a/@href") == [
-        *(
-            f"https://feeds.example/feeds/events/van-hoa.{format}"
-            for format in ("rss", "atom", "json")
-        ),
+        *(f"{feed}.{format}" for format in ("rss", "atom", "json")),
         "webcal://feeds.example/feeds/events/van-hoa.ics",
         "https://calendar.google.com/calendar/r?cid="
         "webcal%3A%2F%2Ffeeds.example%2Ffeeds%2Fevents%2Fvan-hoa.ics",
@@ -147,12 +137,10 @@ def test_follow_panel_has_the_formats_of_a_feed(
 def test_entry_that_is_no_longer_public_is_410(
     editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
 ) -> None:
-    expiring = {"title": "Tin", "expires": "2026-11-25T04:00:00Z"}
-    editor.put("/articles/expired", expiring)
-    editor.put("/events/deleted", {"title": "Hội", "start": "2026-12-24"})
-    editor.put("/events/withdrawn", {"title": "Hội", "start": "2026-12-24"})
-    for path in ("/entries/expired", "/entries/deleted", "/entries/withdrawn.ics"):
-        assert client.get(path).status_code == 200
+    event = {"title": "Hội", "start": "2026-12-24"}
+    editor.put("/events/expired", {**event, "expires": "2026-11-25T04:00:00Z"})
+    editor.put("/events/deleted", event)
+    editor.put("/events/withdrawn", event)
     clock.forward(hours=1)
     tick()
     assert editor.send("DELETE", "/events/deleted").status_code == 204
@@ -168,7 +156,7 @@ def test_entry_that_is_no_longer_public_is_410(
         assert client.get(f"/entries/{id}").get_json()["detail"] == detail
 
 
-def test_draft_has_a_page_by_its_preview_link_alone(
+def test_hidden_entry_has_a_page_by_its_preview_link_alone(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     draft = {"title": "Bản nháp", "status": "draft"}
@@ -179,7 +167,6 @@ def test_draft_has_a_page_by_its_preview_link_alone(
         urls[id] = stored["preview_url"].removeprefix("https://feeds.example")
         assert client.get(f"/entries/{id}").status_code == 404
         response = client.get(urls[id])
-        assert response.status_code == 200
         assert "Bản nháp" in response.text
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["X-Robots-Tag"] == "noindex"
@@ -189,8 +176,8 @@ def test_draft_has_a_page_by_its_preview_link_alone(
     _, _, signature = urls["a"].partition("=")
     for forged in ("", "x", "%ff", "%00", signature[:-1], f"{signature}.x", "a.b"):
         assert client.get(f"/entries/a?preview={forged}").status_code == 404
-    assert client.get(f"/entries/b?preview={signature}").status_code == 404
-    assert client.get(f"/entries/none?preview={signature}").status_code == 404
+    for id in ("b", "none"):
+        assert client.get(f"/entries/{id}?preview={signature}").status_code == 404
     editor.send("DELETE", "/articles/a")
     assert client.get(urls["a"]).status_code == 404
     editor.send("PATCH", "/articles/b", {"status": "withdrawn"})
@@ -198,11 +185,8 @@ def test_draft_has_a_page_by_its_preview_link_alone(
 
 
 def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
-    editor.put("/articles/a", {"title": "Tin"})
-    editor.put("/articles/b", {"title": "Tin", "status": "draft"})
-    editor.send(
-        "PATCH", "/articles/a", {"status": "withdrawn", "notice": f"Sai. {MARKUP}"}
-    )
+    withdrawn = {"title": "Tin", "status": "withdrawn", "notice": f"Sai. {MARKUP}"}
+    editor.put("/articles/a", withdrawn)
     gone = get_page(client, "/entries/a", 410)
     assert f"Sai. {MARKUP}" in gone.text_content()
     assert gone.xpath("//main//a/@href") == [
@@ -210,24 +194,11 @@ def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
         "../feeds/events.html",
         "../",
     ]
-    assert get_page(client, "/entries/b", 404).xpath("//h1/text()") == [
-        "Không tìm thấy trang"
-    ]
-    assert (
-        get_page(client, "/feeds/news/khong.html", 404).xpath("//link/@href")[0]
-        == "../../static/style.css"
-    )
-    assert get_page(client, "/feeds/news.html?archive=2026-11", 410) is not None
-    response = client.get("/entries/a", headers=BROWSER)
-    assert response.headers["Vary"] == "Accept, Accept-Encoding"
-    assert "script-src 'self'" in response.headers["Content-Security-Policy"]
-    for headers in ({}, FEEDREADER, {"Accept": "*/*"}):
-        assert (
-            client.get("/entries/a", headers=headers).mimetype
-            == "application/problem+json"
-        )
-    api = client.get("/api/v1/articles/a", headers=BROWSER)
-    assert api.mimetype == "application/problem+json"
+    missing = get_page(client, "/feeds/news/khong.html", 404)
+    assert missing.xpath("//link/@href")[0] == "../../static/style.css"
+    for accept in (FEEDREADER, {"Accept": "*/*"}):
+        response = client.get("/entries/a", headers=accept)
+        assert response.mimetype == "application/problem+json"
 
 
 @pytest.mark.parametrize(
@@ -236,10 +207,8 @@ def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
 def test_page_in_the_other_language_has_its_own_url(
     editor: ApiClient, client: FlaskClient, path: str
 ) -> None:
-    editor.put(
-        "/events/e",
-        {"title": "Hội", "start": "2030-12-24T19:00:00", "categories": ["van-hoa"]},
-    )
+    event = {"title": "Hội", "start": "2030-12-24", "categories": ["van-hoa"]}
+    editor.put("/events/e", event)
     vi, en = get_page(client, path), get_page(client, f"{path}?ui=en")
     assert (vi.get("lang"), en.get("lang")) == ("vi", "en")
     assert vi.xpath("//header//a[@hreflang='en']/text()") == ["English"]
@@ -253,21 +222,23 @@ def test_page_in_the_other_language_has_its_own_url(
     assert asked.data == client.get(path).data, "the bytes of a URL stay one"
 
 
-def test_english_portal_has_no_vietnamese_words(make_app: MakeApp) -> None:
+def test_english_portal_has_no_vietnamese_words(
+    make_app: MakeApp, editor: ApiClient
+) -> None:
     app = make_app(
         site_language="en", site_title="City of Hanoi", site_description="News"
     )
-    token = create_token(get_services(app).database, "english", SCOPES)
-    editor = ApiClient(app.test_client(), token)
-    editor.put("/categories/culture", {"title": "Culture"})
-    event = {"title": "Fair", "start": "2026-12-24", "categories": ["culture"]}
-    for number, status in enumerate(("confirmed", "cancelled", "postponed")):
+    editor.send("DELETE", "/categories/giao-thong")
+    editor.put("/categories/van-hoa", {"title": "Culture"})
+    event = {"title": "Fair", "start": "2026-12-24", "categories": ["van-hoa"]}
+    for status in ("confirmed", "cancelled", "postponed"):
         document = {**event, "event_status": status, "notice": "Moved."}
-        editor.put(f"/events/e{number}", document)
-        editor.put(f"/articles/a{number}", {"title": "Bridge", "notice": "Fixed."})
+        editor.put(f"/events/{status}", {**document, "language": "en"})
+    editor.put("/articles/a", {"title": "Bridge", "notice": "Fixed."})
     lists = ("/", "/feeds/events.html", "/feeds/news.html?content=full")
-    for path in (*lists, "/entries/e0", "/entries/e1", "/entries/e2", "/entries/a1"):
-        text = get_page(editor.client, path).text_content()
+    entries = ("confirmed", "cancelled", "postponed", "a")
+    for path in (*lists, *(f"/entries/{id}" for id in entries)):
+        text = get_page(app.test_client(), path).text_content()
         vietnamese = re.findall(r"\w*[ăâđêôơưạ-ỹ]\w*", text, re.IGNORECASE)
         assert vietnamese == ["Tiếng", "Việt"], path
 
@@ -339,25 +310,16 @@ def test_text_is_escaped(editor: ApiClient, client: FlaskClient) -> None:
     both = {**dict.fromkeys(TEXT_MEMBERS, MARKUP), "categories": ["x"], "source": person,
             "image": {"url": "https://media.example/a.jpg", "alt": MARKUP, "caption": MARKUP, "credit": MARKUP},
             "attachments": [{"url": "https://media.example/a", "mime_type": "text/plain", "title": MARKUP}]}  # fmt: skip
-    place = {"name": MARKUP, "address": MARKUP}
     editor.put("/articles/a", {**both, "authors": [person]})
     event = {
         "start": "2030-12-24T19:00:00",
-        "location": place,
+        "location": {"name": MARKUP, "address": MARKUP},
         "organizer": person,
         "event_status": "cancelled",
     }
     editor.put("/events/e", {**both, **event})
-    paths = (
-        "/",
-        "/?ui=en",
-        "/entries/a",
-        "/entries/e",
-        "/feeds/news.html",
-        "/feeds/events/x.html",
-        "/feeds/news.html?content=summary",
-    )
-    for path in paths:
+    lists = ("/feeds/news.html", "/feeds/news.html?content=full", "/feeds/events/x.html")  # fmt: skip
+    for path in ("/", "/entries/a", "/entries/e", *lists):
         document = get_page(client, path)
         assert MARKUP in document.text_content(), path
         assert "49" not in document.xpath("string(//h1)")
@@ -367,54 +329,31 @@ def test_text_is_escaped(editor: ApiClient, client: FlaskClient) -> None:
 
 
 def test_event_page_has_time_and_place(editor: ApiClient, client: FlaskClient) -> None:
-    place = {
-        "name": "Nhà hát Lớn",
-        "address": "1 Tràng Tiền",
-        "latitude": 21.024,
-        "longitude": 105.857,
-    }
     event = {
         "title": "Hoà nhạc",
         "start": "2030-12-24T19:00:00",
-        "location": place,
         "event_status": "cancelled",
     }
-    editor.put("/events/e", event)
-    editor.put("/events/f", {**event, "location": {"name": "Chợ Đồng Xuân"}})
-    document = get_page(client, "/entries/e")
-    assert document.xpath("//dd/text()")[0] == "19:00, thứ Ba 24/12/2030"
-    (place_on_map,) = document.xpath("//*[@class='map']/a/@href")
-    assert (
-        place_on_map
-        == "https://www.openstreetmap.org/?mlat=21.024&mlon=105.857#map=17/21.024/105.857"
-    )
-    assert document.xpath("//div[@class='facts']/p/a/text()") == [
-        "Cập nhật lịch của bạn (.ics)"
-    ]
-    assert document.xpath("//h1//s/text()") == ["Hoà nhạc"]
-    properties = dict(
-        zip(
-            document.xpath("//meta/@property"),
-            document.xpath("//meta[@property]/@content"),
-            strict=True,
-        )
-    )
-    assert properties["og:title"] == "Hủy: Hoà nhạc"
-    assert properties["og:url"] == "https://feeds.example/entries/e"
-    (searched,) = get_page(client, "/entries/f").xpath("//*[@class='map']/a/@href")
-    assert (
-        searched
-        == "https://www.openstreetmap.org/search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng%20Xu%C3%A2n"
-    )
-    page = get_page(client, "/feeds/events.html")
-    assert page.xpath("//h2[@class='month']/text()") == ["Tháng 12 năm 2030"]
-    assert {
-        " ".join(" ".join(item.itertext()).split())
-        for item in page.xpath("//main//article")
-    } == {
-        "Tháng 12 24 Thứ Ba Đã hủy Hoà nhạc 19:00 Nhà hát Lớn",
-        "Tháng 12 24 Thứ Ba Đã hủy Hoà nhạc 19:00 Chợ Đồng Xuân",
+    theatre = {"name": "Nhà hát Lớn", "latitude": 21.024, "longitude": 105.857}
+    maps = {}
+    for id, place in (("e", theatre), ("f", {"name": "Chợ Đồng Xuân"})):
+        editor.put(f"/events/{id}", {**event, "location": place})
+        page = get_page(client, f"/entries/{id}")
+        (maps[id],) = page.xpath("//*[@class='map']/a/@href")
+    server = "https://www.openstreetmap.org/"
+    assert maps == {
+        "e": f"{server}?mlat=21.024&mlon=105.857#map=17/21.024/105.857",
+        "f": f"{server}search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng%20Xu%C3%A2n",
     }
+    page = get_page(client, "/entries/e")
+    assert page.xpath("//dd/text()")[0] == "19:00, thứ Ba 24/12/2030"
+    (calendar,) = page.xpath("//div[@class='facts']/p/a/text()")
+    assert calendar == "Cập nhật lịch của bạn (.ics)"
+    assert page.xpath("//h1//s/text()") == ["Hoà nhạc"]
+    (title,) = page.xpath("//meta[@property='og:title']/@content")
+    assert title == "Hủy: Hoà nhạc"
+    (url,) = page.xpath("//meta[@property='og:url']/@content")
+    assert url == "https://feeds.example/entries/e"
 
 
 @pytest.mark.parametrize(
@@ -445,8 +384,6 @@ def test_site_without_a_color_has_one_style_sheet(client: FlaskClient) -> None:
 def test_sample_picture_is_served(client: FlaskClient) -> None:
     response = client.get("/static/samples/ho-guom.svg", buffered=True)
     assert response.mimetype == "image/svg+xml"
-    assert client.get("/static/samples/none.svg").status_code == 404
-    assert client.get("/static/..%2fpages.py").status_code == 404
 
 
 def test_style_and_script_are_below_12_kb_compressed(client: FlaskClient) -> None:
@@ -484,28 +421,14 @@ def test_only_lists_may_be_framed(editor: ApiClient, client: FlaskClient) -> Non
         assert ("frame-ancestors 'none'" in policy) != is_list, path
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *(f"/feeds/events.{format}" for format in FORMATS),
-        *(f"/feeds/events.{format}?content=summary" for format in FORMATS),
-        "/entries/hoi-sach",
-        "/entries/hoi-sach.ics",
-        "/entries/hoi-sach?ui=en",
-    ],
-)
 def test_notice_of_a_cancelled_event_is_the_reason(
-    editor: ApiClient, path: str
+    editor: ApiClient, client: FlaskClient
 ) -> None:
-    document = {
-        "title": "Hội sách",
-        "start": "2026-12-24",
-        "event_status": "cancelled",
-        "notice": "Vì mưa bão.",
-    }
-    editor.put("/events/hoi-sach", document)
-    label = "Reason" if "ui=en" in path else "Lý do"
-    assert f"{label}: Vì mưa bão." in editor.client.get(path).text
+    event = {"title": "Hội sách", "start": "2026-12-24", "notice": "Vì mưa bão."}
+    editor.put("/events/e", {**event, "event_status": "cancelled"})
+    for path in ("/entries/e", "/entries/e.ics"):
+        assert "Lý do: Vì mưa bão." in client.get(path).text
+    assert "Reason: Vì mưa bão." in client.get("/entries/e?ui=en").text
 
 
 def test_events_that_have_begun_are_listed_behind_those_of_today(
