@@ -7,7 +7,7 @@ import uuid
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
-from feedsvc.formats.common import iri_to_uri, site_time
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.content import feed_body
 from feedsvc.formats.xml import (
     Element,
@@ -37,8 +37,9 @@ def render(feed: Feed) -> bytes:
         content = feed_body(entry, feed)
         item = add_item(generator, entry, feed, content, _extend_entry)
         item.title(labels.entry_title(entry, site.language))
-        item.updated(site_time(entry.updated, site))
-        item.published(site_time(feed.date_of(entry), site))
+        # In UTC, since readers built on libmrss ignore the offset.
+        item.updated(entry.updated.replace(microsecond=0))
+        item.published(feed.date_of(entry).replace(microsecond=0))
         summary = labels.item_summary(entry, feed)
         # An entry should have a summary or a content.
         if summary or not content:
