@@ -121,7 +121,7 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
             "FEEDSVC_SITE_COLOR",
             "",
             validate=Regexp(
-                r"#[0-9a-fA-F]{6}\Z", error="Must be a colour such as #9d1c20."
+                r"#[0-9a-fA-F]{6}\Z", error="Must be a color such as #9d1c20."
             ),
         ),
         rights=env.str("FEEDSVC_SITE_RIGHTS", ""),

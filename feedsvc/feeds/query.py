@@ -40,10 +40,10 @@ class Format:
     :param default_limit: number of entries without `limit`.
     :param max_limit: maximum of `limit`.
     :param default_content: `content` without the parameter.
-    :param is_syndication: feed readers subscribe to it: pages announce it and link to
-        web readers, and WebSub hubs are told of its changes.
+    :param is_syndication: feed readers subscribe to it: pages announce it, and WebSub
+        hubs are told of its changes.
     :param is_calendar: calendar programs subscribe to it: pages announce it and link to
-        web calendars. Such programs drop events that are no longer listed.
+        Google Calendar. Such programs drop events that are no longer listed.
     :param is_page: people read it in browsers.
     """
 

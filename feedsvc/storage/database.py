@@ -27,7 +27,7 @@ _POOL_SIZE = 20
 """Connections of a process: one for each thread of gunicorn, and some for our own."""
 
 _MAX_CLOCK_SKEW = timedelta(seconds=5)
-"""How far the clocks of two writers may differ."""
+"""The most by which the clocks of two writers may differ."""
 
 _PRAGMAS = (
     f"busy_timeout = {BUSY_SECONDS * 1000}",

@@ -80,20 +80,18 @@ def error_response(error: Exception) -> Response:
     return response
 
 
-def problem_document(status: int, detail: str, error: Exception) -> dict[str, Any]:
-    """Return the problem document of an exception.
+def problem_response(status: int, detail: str, error: Exception) -> Response:
+    """Return the response with the problem document of an exception.
 
     It has no `type`, so its title is the phrase of the status (RFC 9457 §4.2.1).
     """
-    document = {"title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
+    document: dict[str, Any] = {
+        "title": HTTP_STATUS_CODES[status],
+        "status": status,
+        "detail": detail,
+    }
     if isinstance(error, errors.ValidationFailed):
         document["errors"] = [asdict(field_error) for field_error in error.errors]
-    return document
-
-
-def problem_response(status: int, detail: str, error: Exception) -> Response:
-    """Return the response with the problem document of an exception."""
-    document = problem_document(status, detail, error)
     text = json.dumps(document, ensure_ascii=False)
     # A detail that quotes the request may have lone surrogates, which UTF-8 lacks.
     body = text.encode("utf-8", "backslashreplace")

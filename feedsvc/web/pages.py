@@ -150,8 +150,7 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
             is_signed = services.preview_signer(session).loads(signature) == id
         except BadSignature:
             is_signed = False
-        is_shown = row and row.status not in ("deleted", "withdrawn")
-        if row is None or not is_shown or not is_signed:
+        if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
         body = _render_entry(session, row, services.site, ui)
     headers = [*PAGE_HEADERS, NOINDEX, ("Cache-Control", "no-store")]

@@ -245,7 +245,7 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
 def test_response_tells_if_the_entry_is_public(
     editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
 ) -> None:
-    """What the preview of a hidden entry is, tests/web/test_pages.py tests."""
+    """Test the link alone: tests/web/test_pages.py tests the page."""
     article = {
         "title": "Bí mật",
         "date_published": "2026-11-25T04:00:00Z",

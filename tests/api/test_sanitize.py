@@ -156,7 +156,7 @@ ALLOWED_ATTRIBUTES = {
     "track": {"kind", "label", "src", "srclang"},
     "video": {"controls", "height", "poster", "src", "width"},
 }
-"""What published HTML may have, written out: the sanitizer's own list proves nothing.
+"""The attributes of published HTML, written out: the sanitizer's list proves nothing.
 
 Every tag may also have `dir`, `lang` and `title`.
 """
