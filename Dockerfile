@@ -20,4 +20,4 @@ EXPOSE 8000
 # Only Docker's format has it: without --format=docker Buildah and Podman leave it out.
 HEALTHCHECK --interval=10s --timeout=3s \
   CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/readyz', timeout=2)"]
-CMD ["gunicorn", "-c", "python:feedsvc.gunicorn_conf"]
+CMD ["python", "-m", "feedsvc", "serve"]

@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc demo
-	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf
+	@exec $(BIN)/feedsvc serve
 
 serve: $(BIN)/feedsvc
-	@exec $(BIN)/gunicorn -c python:feedsvc.gunicorn_conf
+	@exec $(BIN)/feedsvc serve
 
 test: lint pytest
 

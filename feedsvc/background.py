@@ -15,13 +15,12 @@ from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.hubs import tell_hubs
 from feedsvc.models import KINDS, Site
-from feedsvc.storage.database import Database
+from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
-from feedsvc.storage.migrations.runner import upgrade
+from feedsvc.storage.migrations.runner import check_schema
 
 _TICK_SECONDS = 1.0
 _POLL_SECONDS = 0.5
-_START_SECONDS = 20.0
 
 _log = logging.getLogger(__name__)
 
@@ -33,35 +32,31 @@ class Background:
         self._database = database
         self._cache = cache
         self._site = site
-        self._is_started = False
-        self._is_prepared = threading.Event()
-        self._lock = threading.Lock()
+        self._start_once = threading.Lock()
+        self._has_ticked = False
 
     def start(self) -> None:
-        """Start the threads; a second call does nothing.
-
-        The first tick migrates the database. gunicorn would end a worker that takes
-        longer than its timeout to start, so a long migration goes on afterwards.
-        """
-        with self._lock:
-            if self._is_started:
-                return
-            self._is_started = True
-            self._cache.is_polled = True
-            _repeat(self.tick, _TICK_SECONDS)
-            _repeat(self._cache.poll, _POLL_SECONDS)
-            if self._site.hubs:
-                # A slow hub must not delay the others.
-                _repeat(self._tell_hubs, _TICK_SECONDS)
-            self._is_prepared.wait(_START_SECONDS)
+        """Start the threads; a second call does nothing."""
+        # It is never released.
+        if not self._start_once.acquire(blocking=False):
+            return
+        self._cache.is_polled = True
+        _repeat(self.tick, _TICK_SECONDS)
+        _repeat(self._cache.poll, _POLL_SECONDS)
+        if self._site.hubs:
+            # A slow hub must not delay the others.
+            _repeat(self._tell_hubs, _TICK_SECONDS)
 
     def tick(self) -> None:
         """Publish, expire and advance what is due.
 
+        :raises Unavailable: the database needs an upgrade.
         :raises OperationalError: the database does not respond.
         """
-        if not self._is_prepared.is_set():
-            self._prepare()
+        if not self._has_ticked:
+            check_schema(self._database)
+            self._note_settings()
+            self._has_ticked = True
         with self._database.read() as session:
             due_at = read_validity(session, *KINDS).due_at
         is_due = due_at is not None and due_at <= self._database.clock()
@@ -71,20 +66,21 @@ class Background:
                 is_due = apply_due_changes(transaction) == MAX_DUE
 
     def _tell_hubs(self) -> None:
-        # Before the migration there may be no tables.
-        self._is_prepared.wait()
         tell_hubs(self._database, self._site)
 
-    def _prepare(self) -> None:
-        """Migrate the database; raise the revisions if the settings have changed."""
-        upgrade(self._database)
+    def _note_settings(self) -> None:
+        """Raise the revisions if the version or the settings have changed.
+
+        Responses depend on them, and clients must not get 304 for earlier ones.
+        """
         settings = f"{__version__} {self._site}"
         fingerprint = hashlib.sha256(settings.encode()).hexdigest()
+        with self._database.read() as session:
+            if revision_row(session).fingerprint == fingerprint:
+                return
         with self._database.write() as transaction:
-            if transaction.revisions.fingerprint != fingerprint:
-                transaction.revisions.fingerprint = fingerprint
-                transaction.next_revision(*KINDS)
-        self._is_prepared.set()
+            transaction.revisions.fingerprint = fingerprint
+            transaction.next_revision(*KINDS)
 
 
 def _repeat(action: Callable[[], None], seconds: float) -> None:

@@ -1,19 +1,16 @@
-"""gunicorn's settings: `gunicorn -c python:feedsvc.gunicorn_conf`.
+"""gunicorn's settings, with which `feedsvc serve` starts it.
 
-`GUNICORN_CMD_ARGS` overrides them.
+`GUNICORN_CMD_ARGS` overrides them. Only `feedsvc.logs` is imported here, since what
+gunicorn's first process has imported a reload does not load anew.
 """
 
 import os
+import sys
 from typing import Any
 
-# Imported before the workers start, so that they share the memory of the application.
-import wsgi
 from feedsvc.logs import Logger
-from feedsvc.services import get_services
 
-_settings = get_services(wsgi.app).config  # gunicorn has a setting named config
-
-bind = f"{_settings.host}:{_settings.port}"
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 wsgi_app = "feedsvc.asgi:app"
 worker_class = "asgi"
 asgi_loop = "uvloop"
@@ -33,6 +30,14 @@ access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms "%(a)s"'
 logger_class = Logger
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Let a worker import the package anew, whose version a reload may change."""
+    sys.modules.pop("feedsvc")
+
+
 def post_worker_init(worker: Any) -> None:
-    """Migrate the database, and start a worker's background threads."""
+    """Start a worker's background threads."""
+    import wsgi
+    from feedsvc.services import get_services
+
     get_services(wsgi.app).background.start()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger
-
-from config import Config
 
 _TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
 # Other than tabs and line feeds, which tracebacks have.
@@ -53,7 +52,7 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         # Each write is a line.
         logging.getLogger("feedsvc").setLevel(logging.INFO)
         formatter = TextFormatter(self.error_fmt, self.datefmt)
-        if Config.from_env().log_format == "json":
+        if os.environ.get("FEEDSVC_LOG_FORMAT") == "json":
             formatter = JsonFormatter()
         for log in (self.error_log, self.access_log, logging.root):
             for handler in log.handlers:

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -125,24 +126,32 @@ class Service:
             self.command("db", "upgrade")
             self.token = self.command("token", "create", "test", *options).strip()
             return self.token
-        # In this process, which is faster by the start of two others.
-        config = read_settings(self.environ)
-        database = Database(config.database_url, utcnow)
-        upgrade(database)
-        self.token = create_token(database, "test", scopes)
-        database.close()
+        with self._upgraded_database() as database:
+            self.token = create_token(database, "test", scopes)
         return self.token
+
+    @contextmanager
+    def _upgraded_database(self) -> Iterator[Database]:
+        """Migrate the database in this process, which is faster than a command."""
+        database = Database(read_settings(self.environ).database_url, utcnow)
+        upgrade(database)
+        yield database
+        database.close()
 
     def start(self, log: Path = Path(os.devnull), *options: str) -> float:
         """Start it, its output to a file; return the seconds until it was ready.
 
-        :param options: of gunicorn, or another application.
+        :param options: of gunicorn, or another application; without them it is started
+            by `feedsvc serve`, or as that does.
         """
         begun = time.monotonic()
-        module = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", *options]
+        gunicorn = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", *options]
         if self._can_fork():
-            self.process = ForkedProcess(module, self.root, self.environ, log, log)
+            with self._upgraded_database():
+                pass
+            self.process = ForkedProcess(gunicorn, self.root, self.environ, log, log)
         else:
+            module = gunicorn if options else ["feedsvc", "serve"]
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
                     [*END_WITH_PARENT, *self.within, self.python, "-m", *module],

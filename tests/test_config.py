@@ -134,22 +134,16 @@ def test_all_invalid_values_are_named_at_once() -> None:
     assert sorted(names) == sorted(environ)
 
 
-@pytest.mark.parametrize(
-    ("command", "status"),
-    [
-        (["-m", "feedsvc", "token", "list"], 2),
-        (["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"], 1),
-    ],
-)
-def test_invalid_value_stops_the_start(command: list[str], status: int) -> None:
+@pytest.mark.parametrize("command", ["token list", "serve"])
+def test_invalid_value_stops_the_start(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, *command],
+        [sys.executable, "-m", "feedsvc", *command.split()],
         cwd=ROOT,
         env={**os.environ, "FEEDSVC_MAX_BODY": "soon"},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == status
+    assert done.returncode == 2
     assert done.stderr.endswith("Error: FEEDSVC_MAX_BODY: Not a valid integer.\n")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 from flask import Flask
 from flask.cli import AppGroup
@@ -33,7 +36,8 @@ class _ErrorHandlingGroup(AppGroup):
         except (FeedsvcError, OSError) as error:
             raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
-            reason = getattr(error, "orig", error)
+            # PostgreSQL's errors go on with hints in further lines.
+            reason = str(getattr(error, "orig", error)).partition("\n")[0]
             raise click.ClickException(f"Database: {reason}") from None
 
 
@@ -64,6 +68,21 @@ def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
     upgrade_database(current_services().database)
     click.echo("The database has the newest schema.")
+
+
+@commands.command()
+def serve() -> None:
+    """Migrate the database, and start gunicorn."""
+    services = current_services()
+    upgrade_database(services.database)
+    config = services.config
+    os.environ.update(
+        HOST=config.host, PORT=str(config.port), FEEDSVC_LOG_FORMAT=config.log_format
+    )
+    # gunicorn replaces this process, since its first process must not have imported the
+    # code that a reload loads.
+    arguments = [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"]
+    os.execv(sys.executable, arguments)  # noqa: S606
 
 
 @commands.group()

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from pysqlite3 import dbapi2 as sqlite
@@ -207,7 +208,13 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
             sqlite.sqlite_version,
         )
     engine = sa.create_engine(
-        url, module=sqlite, pool_size=_POOL_SIZE, pool_timeout=BUSY_SECONDS
+        # To connect must not create an empty file: `create_file` does it.
+        url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
+            {"mode": "rw", "uri": "true"}
+        ),
+        module=sqlite,
+        pool_size=_POOL_SIZE,
+        pool_timeout=BUSY_SECONDS,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -222,6 +229,14 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
     def begin(connection: sa.Connection) -> None:
         is_write = connection.get_execution_options().get("is_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+    @sa.event.listens_for(engine, "handle_error")
+    def handle_error(context: sa.engine.ExceptionContext) -> None:
+        # A connection to a file that could not be written never writes, also if it
+        # could be later: the pool opens new ones.
+        error = context.original_exception
+        if getattr(error, "sqlite_errorcode", None) == sqlite.SQLITE_READONLY:
+            context.is_disconnect = True
 
     return engine
 

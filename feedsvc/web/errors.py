@@ -21,6 +21,7 @@ from feedsvc import errors
 from feedsvc.errors import FeedsvcError
 from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
+from feedsvc.storage.migrations.runner import check_schema
 from feedsvc.web.pages import requested_language
 from feedsvc.web.responses import HTML_SECURITY_HEADERS
 
@@ -44,7 +45,7 @@ STATUSES: dict[type[Exception], int] = {
     InternalError: 503,
     OperationalError: 503,
     TimeoutError: 503,
-    # A table may be missing while another worker migrates the database.
+    # A table or a column is missing before an upgrade.
     ProgrammingError: 503,
 }
 """The HTTP status of each exception; those of Werkzeug have their own."""
@@ -61,7 +62,7 @@ def error_response(error: Exception) -> Response:
     if isinstance(error, SQLAlchemyError):
         # The reason may name hosts and users, so it is in the log alone.
         current_app.logger.warning("Database: %s", getattr(error, "orig", error))
-        error = errors.Unavailable("The database cannot be used at the moment.")
+        error = _unavailable(error)
     if isinstance(error, HTTPException):
         status = error.code or 500
         detail = error.description or error.name
@@ -78,6 +79,22 @@ def error_response(error: Exception) -> Response:
     )
     response.headers.update(_headers(status, error))
     return response
+
+
+def _unavailable(error: SQLAlchemyError) -> errors.Unavailable:
+    """Return the error for the client, which says if the database needs an upgrade."""
+    database = current_services().database
+    # Errors of a missing table or column. A PostgreSQL that is away raises another one,
+    # and asking it again would take seconds.
+    is_sqlite_error = database.is_sqlite and isinstance(error, OperationalError)
+    if is_sqlite_error or isinstance(error, ProgrammingError):
+        try:
+            check_schema(database)
+        except errors.Unavailable as reason:
+            return reason
+        except SQLAlchemyError:
+            pass
+    return errors.Unavailable("The database cannot be used at the moment.")
 
 
 def problem_response(status: int, detail: str, error: Exception) -> Response:

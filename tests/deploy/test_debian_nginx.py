@@ -29,7 +29,7 @@ for name in etc/nginx var/cache var/log/nginx var/lib/nginx run; do
 done
 {commands}
 nginx -T 2>/dev/null | grep -c '^# configuration file /etc/nginx/sites-enabled/'
-PORT=8000 "$PYTHON" -m gunicorn -c python:feedsvc.gunicorn_conf >&2 &
+PORT=8000 "$PYTHON" -m feedsvc serve >&2 &
 curl -sf --retry 100 --retry-connrefused --retry-delay 0 -o /dev/null localhost:8000/readyz
 for address in 127.0.0.1 '[::1]'; do
     curl -sgi -H 'Host: feeds.example' --compressed "$address/feeds/news.rss"

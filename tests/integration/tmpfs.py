@@ -16,6 +16,7 @@ import pytest
 
 from tests.fork_server import END_WITH_PARENT
 from tests.server import ROOT
+from tests.waiting import wait_until
 
 SIZE = 12 << 20
 """The bytes of the disk."""
@@ -52,6 +53,12 @@ class Disk:
     def free(self) -> None:
         """Make room again."""
         self._filler.unlink()
+
+    def mount(self, option: str) -> None:
+        """Mount it again, with the option `ro` or `rw`."""
+        remount = ["mount", "-o", f"remount,{option}", str(self.path)]
+        # Files of a process that was killed are open for a moment.
+        wait_until(lambda: not subprocess.call([*self.within, *remount]))
 
     def _taken(self) -> int:
         return self._filler.stat().st_blocks * 512

@@ -1,0 +1,86 @@
+"""`feedsvc serve` migrates the database and becomes gunicorn."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from feedsvc import __version__
+from feedsvc.models import SCOPES
+from tests.conftest import MakeApp
+from tests.integration.tmpfs import small_disk
+from tests.server import ROOT, Service, free_port
+from tests.waiting import wait_until
+
+
+def test_serve_creates_the_database(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/new/feedsvc.db")
+    service.is_forked = False
+    with service:
+        assert service.request("GET", "/feeds/news.rss").status_code == 200
+    assert (tmp_path / "new/feedsvc.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_serve_ends_with_one_line_without_its_database() -> None:
+    service = Service(f"postgresql+psycopg://127.0.0.1:{free_port()}/x")
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        service.command("serve")
+    assert raised.value.returncode == 1
+    assert re.fullmatch("Error: Database: connection failed.*\n", raised.value.stderr)
+
+
+def test_reload_loads_new_code(tmp_path: Path) -> None:
+    for name in ("config.py", "wsgi.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path))
+    service.root = tmp_path
+
+    def version() -> str:
+        return str(
+            service.request("GET", "/api/openapi.json").json()["info"]["version"]
+        )
+
+    with service:
+        assert service.process
+        assert version() == __version__
+        (tmp_path / "feedsvc/__init__.py").write_text('__version__ = "99.0"\n')
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: version() == "99.0")
+
+
+def test_database_before_its_upgrade_is_reported(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    path = tmp_path / "none.db"
+    app = make_app(database_url=f"sqlite:///{path}", migrate=False)
+    client = app.test_client()
+    assert client.get("/healthz").status_code == 200
+    for url in ("/feeds/news.rss", "/", "/readyz", "/api/v1/changes"):
+        response = client.get(url)
+        assert response.status_code == 503, url
+        assert "run `feedsvc db upgrade`" in response.get_json(force=True)["detail"]
+    assert not path.exists()
+
+
+def test_writes_go_on_after_the_file_system_was_read_only(tmp_path: Path) -> None:
+    document = {"title": "Một"}
+    with small_disk(tmp_path / "disk") as disk:
+        # A name that a URI must escape.
+        service = Service(f"sqlite:///{disk.path}/50%20 #1?.db", WEB_CONCURRENCY="1")
+        service.within = disk.within
+        service.make_token(*SCOPES)
+        with service:
+            assert service.request("PUT", "/api/v1/articles/a", document).ok
+        disk.mount("ro")
+        with service:
+            assert "Một" in service.request("GET", "/feeds/news.rss").text
+            response = service.request("PUT", "/api/v1/articles/b", document)
+            assert response.status_code == 503
+            disk.mount("rw")
+            wait_until(lambda: service.request("PUT", "/api/v1/articles/b", document))
