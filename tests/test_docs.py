@@ -170,7 +170,10 @@ POST = {
             {"source_url": "https://blog.example/cau.jpg", "alt_text": "Cầu"}
         ],
         "wp:term": [
-            [{"taxonomy": "category", "slug": "tin", "name": "Tin &amp; bài"}],
+            [
+                {"taxonomy": "category", "slug": "tin", "name": "Tin"},
+                {"taxonomy": "category", "slug": "le-hoi", "name": "Lễ &amp; hội"},
+            ],
             [{"taxonomy": "post_tag", "slug": "cau", "name": "Cầu"}],
         ],
     },
@@ -207,8 +210,9 @@ def test_scripts_of_connecting_run(service: Service) -> None:
     )
     assert done.returncode == 1
     assert "#/categories/0" in done.stdout
-    category = {"title": "Văn hóa"}
-    assert service.request("PUT", "/api/v1/categories/van-hoa", category).ok
+    for slug, title in (("van-hoa", "Văn hóa"), ("tin", "Tin của cổng")):
+        path = f"/api/v1/categories/{slug}"
+        assert service.request("PUT", path, {"title": title}).ok
     with HTTPServer(("127.0.0.1", 0), Blog) as blog:
         thread = threading.Thread(target=blog.serve_forever)
         thread.start()
@@ -227,7 +231,13 @@ def test_scripts_of_connecting_run(service: Service) -> None:
         "content_html": "<p>Hai làn.</p>",
         "url": "https://blog.example/cau-moi/",
         "date_published": "2026-11-01T01:00:00Z",
-        "categories": ["tin"],
+        "categories": ["tin", "le-hoi"],
         "image": {"url": "https://blog.example/cau.jpg", "alt": "Cầu"},
     }
     assert expected.items() <= entry.items()
+    categories = service.request("GET", "/api/v1/categories").json()["categories"]
+    assert [(category["slug"], category["title"]) for category in categories] == [
+        ("le-hoi", "Lễ & hội"),
+        ("tin", "Tin của cổng"),
+        ("van-hoa", "Văn hóa"),
+    ]

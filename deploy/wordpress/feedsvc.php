@@ -96,8 +96,7 @@ function feedsvc_send( $post_id, $entry_id, $is_first ) {
 	if ( in_array( $status, $is_sent ? array( 200, 201 ) : array( 204, 404, 410 ), true ) ) {
 		return;
 	}
-	$reason = is_wp_error( $response ) ? $response->get_error_message() : $status . ' ' . wp_remote_retrieve_body( $response );
-	error_log( "feedsvc: post $post_id was not sent: $reason" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+	feedsvc_log( "post $post_id", $response );
 	if ( $is_first ) {
 		wp_schedule_single_event( time() + 5 * MINUTE_IN_SECONDS, 'feedsvc_send', array( $post_id, $entry_id, false ) );
 	}
@@ -145,14 +144,47 @@ function feedsvc_plain_text( $html ) {
 function feedsvc_categories( $post ) {
 	$slugs = array();
 	foreach ( get_the_category( $post->ID ) as $term ) {
-		$category = array( 'title' => feedsvc_plain_text( $term->name ) );
-		$response = feedsvc_request( 'PUT', "/categories/$term->slug", $category, array( 'If-None-Match' => '*' ) );
-		// 412: the service has it. With any other status the post goes without this category.
-		if ( in_array( wp_remote_retrieve_response_code( $response ), array( 201, 412 ), true ) ) {
+		$response = feedsvc_create_category( $term );
+		if ( 422 === wp_remote_retrieve_response_code( $response ) ) {
+			// The service does not allow such a slug, so the post goes without this category.
+			feedsvc_log( "category $term->slug", $response );
+		} else {
+			// If the service lacks the category after another error, it refuses the post, which is then sent again.
 			$slugs[] = $term->slug;
 		}
 	}
 	return $slugs;
+}
+
+/**
+ * Create a category, and those above it, in the service where it lacks them; what the portal has stays as it is.
+ *
+ * @param WP_Term $term The category.
+ * @return array|WP_Error The response: 201, or 412 if the service has the category.
+ */
+function feedsvc_create_category( $term ) {
+	$category = array( 'title' => feedsvc_plain_text( $term->name ) );
+	if ( $term->parent ) {
+		$parent = get_term( $term->parent );
+		$status = wp_remote_retrieve_response_code( feedsvc_create_category( $parent ) );
+		if ( in_array( $status, array( 201, 412 ), true ) ) {
+			$category['parent'] = $parent->slug;
+		}
+	}
+	return feedsvc_request( 'PUT', "/categories/$term->slug", $category, array( 'If-None-Match' => '*' ) );
+}
+
+/**
+ * Write to PHP's log why something was not sent.
+ *
+ * @param string         $what     What was not sent.
+ * @param array|WP_Error $response The response.
+ */
+function feedsvc_log( $what, $response ) {
+	$reason = is_wp_error( $response )
+		? $response->get_error_message()
+		: wp_remote_retrieve_response_code( $response ) . ' ' . wp_remote_retrieve_body( $response );
+	error_log( "feedsvc: $what was not sent: $reason" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 }
 
 /**

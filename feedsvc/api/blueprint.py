@@ -28,7 +28,9 @@ _DESCRIPTION = (
     "Write a portal's news and events in JSON; anyone reads them as feeds. Every error "
     "is a problem document (RFC 9457)."
 )
-_PROBLEM = "Problem"
+PROBLEM = "Problem"
+"""The name of the response with a problem document, in OpenAPI."""
+
 _SWAGGER_UI_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
@@ -66,7 +68,7 @@ class OpenMarshmallowPlugin(MarshmallowPlugin):
 class FeedsApi(Api):  # type: ignore[misc]
     """The API, whose errors are problem documents."""
 
-    DEFAULT_ERROR_RESPONSE_NAME = _PROBLEM
+    DEFAULT_ERROR_RESPONSE_NAME = PROBLEM
     ERROR_SCHEMA = ProblemSchema
 
     def __init__(self, app: Flask, site: Site) -> None:
@@ -88,7 +90,7 @@ class FeedsApi(Api):  # type: ignore[misc]
         )
         components = self.spec.components
         content = {MEDIA_TYPE: {"schema": ProblemSchema}}
-        components.response(_PROBLEM, {"description": "Error.", "content": content})
+        components.response(PROBLEM, {"description": "Error.", "content": content})
         components.security_scheme(
             "bearer",
             {
@@ -138,7 +140,7 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
         """Return flask-smorest's decorator, its error documented as a problem."""
         status = kwargs.get("error_status_code", 422)
         add_arguments = super().arguments(schema, **kwargs)
-        document_error = self.alt_response(status, response=_PROBLEM)
+        document_error = self.alt_response(status, response=PROBLEM)
 
         def decorate(view: View) -> View:
             decorated: View = document_error(add_arguments(view))

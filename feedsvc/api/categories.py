@@ -9,7 +9,7 @@ from flask.views import MethodView
 from marshmallow import fields
 
 from feedsvc.api.auth import current_token
-from feedsvc.api.blueprint import ApiBlueprint
+from feedsvc.api.blueprint import PROBLEM, ApiBlueprint
 from feedsvc.api.request_parsing import load_patched
 from feedsvc.api.schemas import CategorySchema, ClosedSchema
 from feedsvc.api.strict_json import loads_strict
@@ -75,14 +75,16 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
         @blueprint.arguments(schema, example=_EXAMPLE)
         @blueprint.response(200, schema)
         @blueprint.alt_response(201, schema=schema)
+        @blueprint.alt_response(412, response=PROBLEM)
         def put(self, category: Category, slug: str) -> tuple[Category, int]:
-            """Create or replace a category."""
+            """Create or replace a category; with `If-None-Match: *` only create."""
             if category.slug != slug:
                 raise ValidationFailed(
                     FieldError("#/slug", "Must be the slug in the path.")
                 )
+            create = request.if_none_match.star_tag
             with database.write(current_token().name) as transaction:
-                is_new = put_category(transaction, category)
+                is_new = put_category(transaction, category, create=create)
             return category, 201 if is_new else 200
 
         @blueprint.authorize(_SCOPE)

@@ -19,6 +19,7 @@ from feedsvc.errors import (
     FieldError,
     Gone,
     NotFound,
+    PreconditionFailed,
     ValidationFailed,
 )
 from feedsvc.models import KINDS, Category
@@ -129,17 +130,23 @@ def resolve_categories(
     return rows
 
 
-def put_category(transaction: Transaction, category: Category) -> bool:
+def put_category(
+    transaction: Transaction, category: Category, *, create: bool = False
+) -> bool:
     """Store a category under its slug; return whether it is new, or was deleted.
 
+    :param create: it must not exist.
+    :raises PreconditionFailed: with `create`, it exists.
     :raises Conflict: the slug is a former one of another category.
     :raises ValidationFailed: its parent does not exist, or is within the category.
     """
     session = transaction.session
     categories = Categories(session)
-    parent = _find_parent(categories, category)
     row = categories.find(category.slug)
     is_new = row is None or row.deleted_at is not None
+    if create and not is_new:
+        raise PreconditionFailed(f"The category “{category.slug}” exists.")
+    parent = _find_parent(categories, category)
     if row is None:
         # Links to the former slug must lead on to the category that had it.
         if session.get(FormerSlugRow, category.slug):

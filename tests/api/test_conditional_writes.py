@@ -43,6 +43,33 @@ def test_if_none_match_star_only_creates(editor: ApiClient) -> None:
     assert create() == 201
 
 
+def test_if_none_match_star_only_creates_categories(editor: ApiClient) -> None:
+    def create(category: dict[str, str]) -> int:
+        only = {"If-None-Match": "*"}
+        return editor.send("PUT", "/categories/a", category, headers=only).status_code
+
+    first = {"title": "Một", "parent": "van-hoa"}
+    assert create(first) == 201
+    # The parent is not looked for: it would only matter to a new category.
+    assert create({"title": "Hai", "parent": "nix"}) == 412
+    assert first.items() <= editor.send("GET", "/categories/a").get_json().items()
+    editor.send("DELETE", "/categories/a")
+    assert create({"title": "Hai"}) == 201
+
+
+def test_one_of_concurrent_creations_of_a_category_wins(
+    app: Flask, editor: ApiClient
+) -> None:
+    def create(number: int) -> int:
+        other = ApiClient(app.test_client(), editor.token)
+        category = {"title": f"{number}"}
+        only = {"If-None-Match": "*"}
+        return other.send("PUT", "/categories/a", category, headers=only).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(create, range(6))) == [201] + [412] * 5
+
+
 def test_weak_tag_matches_if_none_match_but_not_if_match(editor: ApiClient) -> None:
     # A proxy that compresses weakens the tag.
     etag = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]

@@ -1,0 +1,235 @@
+"""Blogs with the plugin: one whose functions of WordPress are replaced, and a real one."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+
+from tests.fork_server import END_WITH_PARENT
+from tests.server import ROOT, Service, free_port
+from tests.waiting import wait_until
+
+FOLDER = Path(__file__).parent
+
+DEBIAN = Path("/usr/share/wordpress")
+"""WordPress as Debian's package installs it."""
+
+
+def entry_id(guid: str) -> str:
+    """Return the id of a post in the service."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
+
+
+class Blog(Protocol):
+    """A blog whose plugin has sent everything when a method returns."""
+
+    def connect(self, service: Service) -> None:
+        """Set the service and the token of the plugin."""
+
+    def add_category(self, slug: str, name: str, parent: str = "") -> None:
+        """Create a category."""
+
+    def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
+        """Create or change a post; return its id here and in the service.
+
+        :param fields: named as in WordPress; `post_category` has slugs.
+        """
+
+    def trash(self, post_id: int) -> None:
+        """Move a post to the trash."""
+
+    def delete(self, post_id: int) -> None:
+        """Delete a post."""
+
+    def log(self) -> str:
+        """Return PHP's log."""
+
+
+class StubBlog:
+    """A blog without WordPress: the plugin runs with the functions of stub.php."""
+
+    def __init__(self) -> None:
+        self._connection: dict[str, str] = {}
+        self._posts: dict[int, dict[str, Any]] = {}
+        self._terms: dict[int, dict[str, Any]] = {}
+        self._log = ""
+
+    def connect(self, service: Service) -> None:
+        self._connection = {"url": service.url, "token": service.token}
+
+    def add_category(self, slug: str, name: str, parent: str = "") -> None:
+        (parent_id,) = self._term_ids(parent) or [0]
+        term = {"slug": slug, "name": name, "parent": parent_id}
+        self._terms[len(self._terms) + 1] = term
+
+    def _term_ids(self, *slugs: str) -> list[int]:
+        return [id for id, term in self._terms.items() if term["slug"] in slugs]
+
+    def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
+        if "post_category" in fields:
+            fields["post_category"] = self._term_ids(*fields["post_category"])
+        before = self._posts.get(post_id)
+        post_id = post_id or len(self._posts) + 1
+        new = {
+            "ID": post_id,
+            "guid": f"https://blog.example/?post_type=post&#038;p={post_id}",
+            "post_type": "post",
+            "post_password": "",
+            "post_author": "1",
+            "post_category": [],
+        }
+        post = self._posts[post_id] = {**(before or new), **fields}
+        is_update = before is not None
+        self._do("wp_after_insert_post", post_id, post, is_update, before)
+        return post_id, entry_id(post["guid"].replace("&#038;", "&"))
+
+    def trash(self, post_id: int) -> None:
+        self.save(post_id, post_status="trash")
+
+    def delete(self, post_id: int) -> None:
+        post = self._posts.pop(post_id)
+        self._do("deleted_post", post_id, post)
+
+    def log(self) -> str:
+        return self._log
+
+    def _do(self, hook: str, *arguments: Any) -> None:
+        document = {
+            **self._connection,
+            "posts": self._posts,
+            "terms": self._terms,
+            "hook": hook,
+            "arguments": arguments,
+        }
+        done = subprocess.run(
+            ["php", "-d", "display_errors=stderr", FOLDER / "stub.php"],
+            input=json.dumps(document),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "PHP " not in done.stderr, "neither warnings nor deprecations"
+        self._log += done.stderr
+
+
+class RealBlog:
+    """WordPress, served by PHP's own server, whose requests are done one by one."""
+
+    def __init__(self, site: Path, url: str, log: Path) -> None:
+        self._site, self._url, self._log = site, url, log
+
+    def install(self) -> None:
+        """Create WordPress's tables and activate the plugin."""
+        self._do("install")
+
+    def connect(self, service: Service) -> None:
+        connection = {"url": service.url, "token": service.token}
+        (self._site / "feedsvc.json").write_text(json.dumps(connection))
+
+    def add_category(self, slug: str, name: str, parent: str = "") -> None:
+        self._do("add_category", slug=slug, name=name, parent=parent)
+
+    def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
+        saved = self._do("save", post={"ID": post_id, **fields})
+        return saved["ID"], entry_id(saved["guid"])
+
+    def trash(self, post_id: int) -> None:
+        self._do("trash", ID=post_id)
+
+    def delete(self, post_id: int) -> None:
+        self._do("delete", ID=post_id)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def _do(self, action: str, **arguments: Any) -> Any:
+        document = {"action": action, **arguments}
+        response = requests.post(f"{self._url}/drive.php", json=document, timeout=60)
+        assert response.ok, response.text + self.log()
+        # It is answered after the request for WP-Cron, which came before it.
+        requests.get(f"{self._url}/readme.html", timeout=60)
+        return response.json()
+
+
+@contextmanager
+def real_blog(folder: Path) -> Iterator[RealBlog]:
+    """Install WordPress with the plugin in a folder, and run it with its database."""
+    site, log = folder / "site", folder / "log"
+    shutil.copytree(DEBIAN, site)
+    for name in ("wp-config.php", "drive.php"):
+        shutil.copy(FOLDER / name, site)
+    plugins = site / "wp-content/plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "deploy/wordpress/feedsvc.php", plugins)
+    (site / "feedsvc.json").write_text('{"url": "", "token": ""}')
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = ["php", "-S", f"127.0.0.1:{port}", "-t", site]
+    with _database(folder) as socket:
+        environ = {"DATABASE_SOCKET": str(socket), "BLOG_URL": url}
+        with _process(server, log, environ):
+            wait_until(lambda: _answers(f"{url}/readme.html"))
+            blog = RealBlog(site, url, log)
+            blog.install()
+            yield blog
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[Path]:
+    """Run MariaDB with its data in a folder; yield its socket."""
+    data, socket = folder / "data", folder / "socket"
+    options = [f"--datadir={data}", f"--user={getpass.getuser()}"]
+    subprocess.run(
+        [
+            "mariadb-install-db",
+            "--no-defaults",
+            *options,
+            "--auth-root-authentication-method=normal",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    server = shutil.which("mariadbd", path="/usr/sbin:/usr/bin")
+    assert server
+    command = [
+        server,
+        "--no-defaults",
+        *options,
+        f"--socket={socket}",
+        "--skip-networking",
+    ]
+    with _process(command, folder / "database.log", {}):
+        wait_until(socket.exists)
+        yield socket
+
+
+@contextmanager
+def _process(command: list[Any], log: Path, environ: dict[str, str]) -> Iterator[None]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*END_WITH_PARENT, *command],
+            env={"PATH": "/usr/bin:/bin", **environ},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False

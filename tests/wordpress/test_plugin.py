@@ -1,0 +1,189 @@
+"""deploy/wordpress/feedsvc.php sends a blog's posts to a service."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from feedsvc.models import SCOPES
+from tests.server import Service
+from tests.wordpress.blogs import DEBIAN, Blog, StubBlog, real_blog
+
+pytestmark = pytest.mark.skipif(not shutil.which("php"), reason="PHP is not installed")
+
+
+@pytest.fixture(scope="module")
+def wordpress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
+    with real_blog(tmp_path_factory.mktemp("wordpress")) as blog:
+        yield blog
+
+
+REAL = pytest.param(
+    "real",
+    marks=[
+        pytest.mark.wordpress,
+        pytest.mark.skipif(
+            not DEBIAN.exists(), reason="Debian's WordPress is not installed"
+        ),
+    ],
+)
+
+
+@pytest.fixture(params=["stub", REAL])
+def blog(request: pytest.FixtureRequest, service: Service) -> Blog:
+    """A blog with the plugin, before an empty service."""
+    is_real = request.param == "real"
+    blog = request.getfixturevalue("wordpress") if is_real else StubBlog()
+    service.make_token(*SCOPES)
+    blog.connect(service)
+    return blog
+
+
+POST: dict[str, Any] = {
+    "post_title": "Cầu mới &#8211; <em>thông xe</em>",
+    "post_content": "Hai làn.",
+    "post_excerpt": "Sáng nay",
+    "post_status": "publish",
+    "post_date_gmt": "2026-11-01 01:00:00",
+}
+
+
+def get(service: Service, path: str) -> Any:
+    return service.request("GET", f"/api/v1{path}").json()
+
+
+def status_of(service: Service, entry_id: str) -> int:
+    return service.request("GET", f"/api/v1/articles/{entry_id}").status_code
+
+
+def put_category(service: Service, slug: str, **members: str) -> None:
+    assert service.request("PUT", f"/api/v1/categories/{slug}", members).ok
+
+
+def test_post_is_published_and_edited(blog: Blog, service: Service) -> None:
+    blog.add_category("tin", "Tin &amp; bài")
+    post_id, entry_id = blog.save(**POST, post_category=["tin"])
+    entry = get(service, f"/articles/{entry_id}")
+    expected = {
+        "title": "Cầu mới – thông xe",
+        "content_html": "<p>Hai làn.</p>",
+        "summary": "Sáng nay",
+        "authors": [{"name": "Lan"}],
+        "date_published": "2026-11-01T01:00:00Z",
+        "categories": ["tin"],
+        "public": True,
+    }
+    assert expected.items() <= entry.items()
+    assert f"p={post_id}" in entry["url"]
+    assert get(service, "/categories/tin")["title"] == "Tin & bài"
+    blog.save(post_id, post_title="Cầu cũ")
+    edited = get(service, f"/articles/{entry_id}")
+    expected = {"title": "Cầu cũ", "categories": ["tin"], "version": 2}
+    assert expected.items() <= edited.items()
+
+
+def test_scheduled_post_is_sent_at_once(blog: Blog, service: Service) -> None:
+    scheduled = {"post_status": "future", "post_date_gmt": "2040-01-01 01:00:00"}
+    post_id, entry_id = blog.save(**{**POST, **scheduled})
+    entry = get(service, f"/articles/{entry_id}")
+    assert (entry["public"], entry["date_published"]) == (False, "2040-01-01T01:00:00Z")
+    blog.save(post_id, post_status="publish", post_date_gmt=POST["post_date_gmt"])
+    assert get(service, f"/articles/{entry_id}")["public"] is True
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"post_status": "draft"}, {"post_status": "private"}, {"post_password": "x"}],
+    ids=lambda change: next(iter(change.values())),
+)
+def test_post_that_is_no_longer_public_is_deleted(
+    blog: Blog, service: Service, change: dict[str, str]
+) -> None:
+    never_public, never_sent = blog.save(**{**POST, **change})
+    blog.save(never_public, post_title="Nháp")
+    assert status_of(service, never_sent) == 404
+    post_id, entry_id = blog.save(**POST)
+    blog.save(post_id, **change)
+    assert status_of(service, entry_id) == 410
+    blog.save(post_id, post_status="publish", post_password="")
+    assert status_of(service, entry_id) == 200
+
+
+def test_post_in_the_trash_is_deleted(blog: Blog, service: Service) -> None:
+    post_id, entry_id = blog.save(**POST)
+    blog.trash(post_id)
+    assert status_of(service, entry_id) == 410
+
+
+def test_deleted_post_is_deleted(blog: Blog, service: Service) -> None:
+    post_id, entry_id = blog.save(**POST)
+    blog.delete(post_id)
+    assert status_of(service, entry_id) == 410
+
+
+def test_categories_of_the_portal_survive(blog: Blog, service: Service) -> None:
+    put_category(service, "portal", title="Cổng")
+    put_category(service, "van-hoa", title="Văn hóa", parent="portal")
+    before = get(service, "/categories/van-hoa")
+    blog.add_category("van-hoa", "Culture")
+    _, entry_id = blog.save(**POST, post_category=["van-hoa"])
+    assert get(service, f"/articles/{entry_id}")["categories"] == ["van-hoa"]
+    assert get(service, "/categories/van-hoa") == before
+
+
+def test_categories_have_their_parents(blog: Blog, service: Service) -> None:
+    put_category(service, "nghe-thuat", title="Nghệ thuật của cổng")
+    blog.add_category("nghe-thuat", "Nghệ thuật")
+    blog.add_category("am-nhac", "Âm nhạc", parent="nghe-thuat")
+    blog.add_category("opera", "Opera", parent="am-nhac")
+    _, entry_id = blog.save(**POST, post_category=["opera"])
+    assert get(service, f"/articles/{entry_id}")["categories"] == ["opera"]
+    categories = {
+        category["slug"]: (category["title"], category.get("parent"))
+        for category in get(service, "/categories")["categories"]
+    }
+    assert (
+        categories.items()
+        >= {
+            "nghe-thuat": ("Nghệ thuật của cổng", None),
+            "am-nhac": ("Âm nhạc", "nghe-thuat"),
+            "opera": ("Opera", "am-nhac"),
+        }.items()
+    )
+
+
+def test_post_goes_without_a_category_whose_slug_is_not_allowed(
+    blog: Blog, service: Service
+) -> None:
+    blog.add_category("du_lich", "Du lịch")
+    blog.add_category("bien", "Biển", parent="du_lich")
+    _, entry_id = blog.save(**POST, post_category=["du_lich", "bien"])
+    assert get(service, f"/articles/{entry_id}")["categories"] == ["bien"]
+    assert "feedsvc: category du_lich was not sent: 422" in blog.log()
+
+
+def test_post_keeps_its_category_if_the_token_may_create_none(
+    blog: Blog, service: Service
+) -> None:
+    blog.add_category("giao-thong", "Giao thông")
+    token = service.token
+    command = ("token", "create", "news", "--scope", "news:write")
+    service.token = service.command(*command).strip()
+    blog.connect(service)
+    post_id, entry_id = blog.save(**POST, post_category=["giao-thong"])
+    # It is sent again later, instead of being public in no category.
+    assert status_of(service, entry_id) == 404
+    assert f"feedsvc: post {post_id} was not sent: 422" in blog.log()
+    service.token = token
+    put_category(service, "giao-thong", title="Giao thông")
+    blog.save(post_id, post_title="Cầu")
+    assert get(service, f"/articles/{entry_id}")["categories"] == ["giao-thong"]
+
+
+def test_log_says_why_a_post_was_not_sent(blog: Blog, service: Service) -> None:
+    service.kill()
+    post_id, _ = blog.save(**POST)
+    assert f"feedsvc: post {post_id} was not sent: " in blog.log()
