@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from a2wsgi import WSGIMiddleware
 
-from feedsvc.feeds.response import CachedResponse
+from feedsvc.errors import Unavailable
+from feedsvc.feeds.response import CachedResponse, Headers
 from feedsvc.services import get_services
+from feedsvc.web.errors import problem_response
 from feedsvc.web.responses import common_headers
 from wsgi import app as flask_app
 
@@ -29,20 +31,37 @@ _BODY_SECONDS = 30
 _MAX_BYTES = 1 << 20
 """The longest response of the event loop, which may have to compress it first."""
 
+_MAX_COLLECTED = 64 << 20
+"""Bytes of all bodies that a worker holds at the same time."""
+
 _services = get_services(flask_app)
 _flask = WSGIMiddleware(flask_app, workers=_THREADS)  # type: ignore[arg-type]
 
 
+_lengths: list[int] = []
+"""The lengths of the bodies that are being collected or processed."""
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request; gunicorn also calls it at the start and end of a worker."""
-    if scope["type"] == "http":
-        headers = _decode_headers(scope)
-        response = _find_cached(scope)
-        if response:
-            await _answer(response, scope["method"], headers, send)
-            return
-        receive = await _collect_body(headers, receive)
-    await _flask(scope, receive, send)
+    if scope["type"] != "http":
+        await _flask(scope, receive, send)
+        return
+    headers = _decode_headers(scope)
+    response = _find_cached(scope)
+    if response:
+        await _answer(response, scope["method"], headers, send)
+        return
+    length = _collected_length(headers)
+    if sum(_lengths) + length > _MAX_COLLECTED:
+        await _refuse(send)
+        return
+    _lengths.append(length)
+    try:
+        receive = await _collect_body(length, receive)
+        await _flask(scope, receive, send)
+    finally:
+        _lengths.remove(length)
 
 
 def _decode_headers(scope: HTTPScope) -> dict[str, str]:
@@ -70,7 +89,21 @@ async def _answer(
     response: CachedResponse, method: str, request_headers: dict[str, str], send: Send
 ) -> None:
     status, headers, body = response.prepare(request_headers, _services.clock())
-    headers += common_headers(status)
+    await _send_response(status, headers, b"" if method == "HEAD" else body, send)
+
+
+async def _refuse(send: Send) -> None:
+    """Answer that too many bodies are on their way."""
+    error = Unavailable("Too many bodies are being sent at the moment.")
+    response = problem_response(503, str(error), error)
+    headers = [*response.headers, ("Retry-After", str(error.retry_after))]
+    await _send_response(503, headers, response.get_data(), send)
+
+
+async def _send_response(
+    status: int, headers: Headers, body: bytes, send: Send
+) -> None:
+    headers = headers + common_headers(status)
     encoded_headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in headers
@@ -78,28 +111,34 @@ async def _answer(
     await send(
         {"type": "http.response.start", "status": status, "headers": encoded_headers}
     )
-    await send(
-        {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
+    await send({"type": "http.response.body", "body": body})
+
+
+def _collected_length(headers: dict[str, str]) -> int:
+    """Return the length of a body, or 0 if Flask refuses it by its headers."""
+    length = int(headers.get("content-length", "0"))
+    is_read = (
+        length <= _services.config.max_body
+        and "json" in headers.get("content-type", "").lower()
+        and "authorization" in headers
     )
+    return length if is_read else 0
 
 
-async def _collect_body(headers: dict[str, str], receive: Receive) -> Receive:
+async def _collect_body(length: int, receive: Receive) -> Receive:
     """Read a body before it occupies a thread, and return a `receive` that has it.
 
-    A body that Flask refuses by its headers is not read. One that does not arrive in
-    time stays incomplete, which Flask answers with an error.
+    One that does not arrive in time stays incomplete, which Flask answers with an
+    error.
     """
     body = bytearray()
-    length = int(headers.get("content-length", "0"))
-    is_read = length <= _services.config.max_body
-    if is_read and "json" in headers.get("content-type", "").lower():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_BODY_SECONDS):
-                while len(body) < length:
-                    event = await receive()
-                    if event["type"] != "http.request":
-                        break
-                    body += event["body"]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_BODY_SECONDS):
+            while len(body) < length:
+                event = await receive()
+                if event["type"] != "http.request":
+                    break
+                body += event["body"]
 
     async def receive_collected() -> HTTPRequestEvent:
         return {"type": "http.request", "body": bytes(body), "more_body": False}

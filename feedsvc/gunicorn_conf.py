@@ -4,6 +4,7 @@
 gunicorn's first process has imported a reload does not load anew.
 """
 
+import gc
 import os
 import sys
 from typing import Any
@@ -40,4 +41,7 @@ def post_worker_init(worker: Any) -> None:
     import wsgi
     from feedsvc.services import get_services
 
+    # Otherwise collections examine the whole application, and each delays all cached
+    # responses by 50 ms.
+    gc.freeze()
     get_services(wsgi.app).background.start()

@@ -7,9 +7,8 @@ from itsdangerous import URLSafeSerializer
 from sqlalchemy.orm import Session
 
 from config import Config
-from feedsvc.api import sanitize
 from feedsvc.api.auth import Authenticator
-from feedsvc.api.schemas import EntrySchema, create_entry_schemas
+from feedsvc.api.schemas import create_entry_schemas
 from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.models import Clock
@@ -31,10 +30,6 @@ class Services:
         self.cache = ResponseCache(self.database)
         self.background = Background(self.database, self.cache, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
-        self.import_schemas: dict[str, EntrySchema] = create_entry_schemas(
-            self.site, sanitize.MAX_LENGTH
-        )
-        """The schemas of entries that may be longer than posted ones, by kind."""
         self.authenticator = Authenticator(self.database, config.rate_writes)
 
     def preview_url(self, session: Session, entry_id: str) -> str:

@@ -55,7 +55,7 @@ def test_every_command_is_documented(name: str) -> None:
 
 
 def test_every_field_is_documented(app: Flask) -> None:
-    for name in get_services(app).import_schemas["events"].fields:
+    for name in get_services(app).entry_schemas["events"].fields:
         assert f"`{name}`" in API, f"docs/api.md lacks {name}"
 
 

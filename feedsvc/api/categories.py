@@ -10,10 +10,15 @@ from marshmallow import fields
 
 from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import PROBLEM, ApiBlueprint
-from feedsvc.api.request_parsing import load_patched
+from feedsvc.api.request_parsing import MAX_ATTEMPTS, load_patched
 from feedsvc.api.schemas import CategorySchema, ClosedSchema
 from feedsvc.api.strict_json import loads_strict
-from feedsvc.errors import CategoryRenamed, FieldError, ValidationFailed
+from feedsvc.errors import (
+    CategoryRenamed,
+    FieldError,
+    Unavailable,
+    ValidationFailed,
+)
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.models import KINDS, Category
 from feedsvc.services import Services
@@ -23,7 +28,7 @@ from feedsvc.storage.categories import (
     put_category,
     rename_category,
 )
-from feedsvc.storage.database import read_revisions
+from feedsvc.storage.database import Database, read_revisions
 from feedsvc.web.responses import PAGE_MAX_AGE, conditional_response, redirect
 
 _SCOPE = "categories:write"
@@ -93,14 +98,7 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
         def patch(self, slug: str) -> Category:
             """Change a category by a JSON merge patch; another `slug` renames it."""
             patch = loads_strict(request.get_data())
-            with database.write(current_token().name) as transaction:
-                stored = Categories(transaction.session).get(slug).category
-                category: Category = load_patched(schema, schema.dump(stored), patch)
-                # First the rename, so that the other changes apply to the new slug.
-                if category.slug != slug:
-                    rename_category(transaction, slug, category.slug)
-                put_category(transaction, category)
-            return category
+            return _patch_category(database, schema, slug, patch)
 
         @blueprint.authorize(_SCOPE)
         @blueprint.response(204)
@@ -110,3 +108,26 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
                 delete_category(transaction, slug)
 
     return blueprint
+
+
+def _patch_category(
+    database: Database, schema: CategorySchema, slug: str, patch: Any
+) -> Category:
+    """Store a category with a merge patch applied, and return it.
+
+    :raises Unavailable: others have changed it each time before it could be stored.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        with database.read() as session:
+            stored = Categories(session).get(slug).category
+        # Validation may take long, so it comes before the lock.
+        category: Category = load_patched(schema, schema.dump(stored), patch)
+        with database.write(current_token().name) as transaction:
+            if Categories(transaction.session).get(slug).category != stored:
+                continue
+            # First the rename, so that the other changes apply to the new slug.
+            if category.slug != slug:
+                rename_category(transaction, slug, category.slug)
+            put_category(transaction, category)
+        return category
+    raise Unavailable("Others change the category at the same time.")

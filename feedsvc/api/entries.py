@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, jsonify, make_response, request
@@ -13,13 +15,18 @@ from sqlalchemy.orm import Session
 from feedsvc.api import fields as own
 from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import ApiBlueprint
-from feedsvc.api.request_parsing import load_patched, parse_preconditions
-from feedsvc.api.schemas import ClosedSchema, EntrySchema
+from feedsvc.api.request_parsing import (
+    MAX_ATTEMPTS,
+    load_patched,
+    parse_preconditions,
+)
+from feedsvc.api.schemas import ClosedSchema, EntrySchema, derived_summary
 from feedsvc.api.strict_json import loads_strict
-from feedsvc.errors import FieldError, ValidationFailed
+from feedsvc.errors import FieldError, Unavailable, ValidationFailed
 from feedsvc.models import STATUSES, Entry
 from feedsvc.services import Services
 from feedsvc.storage.entries import (
+    EntryChanged,
     delete_entry,
     get_entry,
     list_entries,
@@ -30,6 +37,8 @@ from feedsvc.words import parse_search
 
 _COLLECTIONS = {"news": "articles", "events": "events"}
 """The last part of the URL of each kind."""
+
+CONTENT_MEMBERS = {"content_html", "content_text"}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "news": {
@@ -119,13 +128,19 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         def patch(self, id: str) -> Response:
             """Change an entry by a JSON merge patch (RFC 7396)."""
             patch = loads_strict(request.get_data())
-            check = parse_preconditions()
-            with database.write(current_token().name) as transaction:
-                session = transaction.session
-                stored = get_entry(session, kind, id).entry
-                patched = _apply_patch(services, stored, patch)
-                row, _ = put_entry(transaction, patched, check=check)
-                return _entry_response(services, session, row)
+            for _ in range(MAX_ATTEMPTS):
+                with database.read() as session:
+                    stored = get_entry(session, kind, id).entry
+                # Validation may take long, so it comes before the lock.
+                entry = _apply_patch(schema, stored, patch)
+                check = parse_preconditions(stored)
+                with (
+                    suppress(EntryChanged),
+                    database.write(current_token().name) as transaction,
+                ):
+                    row, _ = put_entry(transaction, entry, check=check)
+                    return _entry_response(services, transaction.session, row)
+            raise Unavailable("Others change the entry at the same time.")
 
         @blueprint.authorize(scope)
         @blueprint.response(204)
@@ -149,19 +164,32 @@ def _page_schema(schema: EntrySchema) -> Schema:
     return page_class()
 
 
-def _apply_patch(services: Services, stored: Entry, patch: Any) -> Entry:
+def _apply_patch(schema: EntrySchema, stored: Entry, patch: Any) -> Entry:
     """Return an entry with a merge patch applied.
 
     :raises ValidationFailed: the patch, or the patched entry, is invalid.
     """
-    schema = services.entry_schemas[stored.kind]
-    if isinstance(patch, dict) and not patch.keys() & {"content_html", "content_text"}:
-        # The content of an imported entry may be longer than that of a posted one.
-        schema = services.import_schemas[stored.kind]
-    patched: Entry = load_patched(schema, schema.dump_editable(stored), patch)
+    document = schema.dump(stored)
+    summary = derived_summary(stored.content_html, stored.content_text)
+    if stored.summary == summary:
+        # So that it follows the patched content.
+        del document["summary"]
+    has_content = isinstance(patch, dict) and bool(patch.keys() & CONTENT_MEMBERS)
+    if not has_content:
+        # What is stored was sanitized, and may be longer than what may be posted.
+        for name in CONTENT_MEMBERS:
+            document.pop(name, None)
+    patched: Entry = load_patched(schema, document, patch)
     if patched.id != stored.id:
         raise ValidationFailed(FieldError("#/id", "Must not change."))
-    return patched
+    if has_content:
+        return patched
+    return replace(
+        patched,
+        content_html=stored.content_html,
+        content_text=stored.content_text,
+        summary=patched.summary or summary,
+    )
 
 
 def _entry_response(

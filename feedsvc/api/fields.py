@@ -22,6 +22,9 @@ _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")
 _Date = TypeVar("_Date", bound=date)
 
+_MAX_SHRINKAGE = 4
+"""How many times longer a text may be before it is normalized: indented, decomposed."""
+
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # RFC 3339 §5.6 with an optional offset and optional seconds. Python also reads other
 # forms of ISO 8601, such as weeks.
@@ -90,8 +93,12 @@ class Text(ParsedString):
 
     def parse(self, value: str) -> str | None:
         """Return the normalized text, or None if it is empty."""
-        normalized = self._normalize(value)
-        if len(normalized) > self._max_length:
+        normalized = ""
+        # Normalization removes white space and composes accents, but no more than that.
+        is_far_too_long = len(value) > _MAX_SHRINKAGE * self._max_length
+        if not is_far_too_long:
+            normalized = self._normalize(value)
+        if is_far_too_long or len(normalized) > self._max_length:
             raise ValueError(f"Longer than {self._max_length:,} characters.")
         if self.required and not normalized:
             raise ValueError("Must not be empty.")
@@ -184,10 +191,19 @@ class NestedOrUrl(fields.Nested):
         return super()._deserialize(value, *args, **kwargs)
 
 
-def list_of(item: fields.Field[Any], max_items: int, **kwargs: Any) -> fields.List[Any]:
-    """Return a field for a list of at most `max_items` items."""
-    error = f"More than {max_items:,} items."
-    return fields.List(item, validate=Length(max=max_items, error=error), **kwargs)
+class ShortList(fields.List[Any]):
+    """A list of at most `max_items` items, which are counted before they are read."""
+
+    def __init__(self, item: fields.Field[Any], max_items: int, **kwargs: Any) -> None:
+        error = f"More than {max_items:,} items."
+        # OpenAPI takes the limit from it.
+        self._check_length = Length(max=max_items, error=error)
+        super().__init__(item, validate=self._check_length, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list):
+            self._check_length(value)
+        return super()._deserialize(value, *args, **kwargs)
 
 
 # Narrower than RFC 5322: without quotes, comments and angle brackets an address is

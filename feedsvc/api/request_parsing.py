@@ -23,10 +23,13 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.models import Entry
-from feedsvc.storage.entries import Precondition
+from feedsvc.storage.entries import EntryChanged, Precondition
 
 MAX_ERRORS = 500
 """Errors of one document that a response lists."""
+
+MAX_ATTEMPTS = 5
+"""Times that a patch is applied to what others have written meanwhile."""
 
 
 class StrictParser(FlaskParser):
@@ -134,15 +137,21 @@ def _encodable(value: object) -> str:
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def parse_preconditions() -> Precondition:
+def parse_preconditions(expected: Entry | None = None) -> Precondition:
     """Return the check that If-Match and If-None-Match demand (RFC 9110 §13.1).
 
     The storage calls it within the write transaction.
+
+    :param expected: an entry that was read before, from which the check raises
+        EntryChanged if the stored one differs.
     """
     match = request.if_match if "If-Match" in request.headers else None
     none_match = request.if_none_match if "If-None-Match" in request.headers else None
 
     def check(entry: Entry | None) -> None:
+        # The versions may be equal: a renamed category changes an entry without one.
+        if expected and entry != expected:
+            raise EntryChanged
         if entry is None or entry.status == "deleted":
             # A deleted entry has no representation that a tag could match.
             if match is not None:

@@ -13,17 +13,16 @@ import nh3
 from feedsvc.api import text, urls
 from feedsvc.embeds import SANDBOX, is_embed
 
-MAX_POSTED_LENGTH = 256 * 1024
-MAX_LENGTH = 1024 * 1024
-"""Bytes of the content, as UTF-8: posted to the API, and of imports."""
+MAX_LENGTH = 256 * 1024
+"""Bytes of the content, as UTF-8."""
 
 # Limits that keep nh3's time and memory bounded: its time grows with the square of the
 # depth of tags, and its output may be much longer than its input.
 MAX_TAGS = 10_000
 MAX_DEPTH = 256
 MAX_ATTRIBUTES = 1000
-MAX_OUTPUT = 2 * MAX_LENGTH
-MAX_COMPLEXITY = 20 * MAX_LENGTH
+MAX_OUTPUT = 2 * 1024 * 1024
+MAX_COMPLEXITY = 20 * 1024 * 1024
 MAX_SEARCH_COST = 5_000_000_000
 _NODE_COST = 100
 """An element takes the parser as long as this number of characters."""

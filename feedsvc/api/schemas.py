@@ -19,6 +19,7 @@ from marshmallow.validate import OneOf, Range
 from feedsvc import models
 from feedsvc.api import fields as own
 from feedsvc.api import recurrence_validation, sanitize, text
+from feedsvc.api.recurrence_validation import MAX_OCCURRENCES
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000
@@ -26,11 +27,7 @@ MAX_CATEGORIES = 50
 DERIVED_SUMMARY_LENGTH = 300
 """Characters of a summary that is derived from the content."""
 
-_CONTENT_LIMIT = (
-    f"At most {sanitize.MAX_POSTED_LENGTH:,} bytes of UTF-8; an imported entry may "
-    "have more."
-)
-
+_CONTENT_LIMIT = f"At most {sanitize.MAX_LENGTH:,} bytes of UTF-8."
 
 _OTHER_NAMES = {
     "description": "summary",
@@ -169,10 +166,7 @@ class AttachmentSchema(ModelSchema):
 
 
 class EntrySchema(ModelSchema):
-    """The members that articles and events share.
-
-    :param max_length: bytes of the content, in UTF-8.
-    """
+    """The members that articles and events share."""
 
     kind_name: ClassVar[str]
     kind = fields.String(dump_only=True)
@@ -189,12 +183,12 @@ class EntrySchema(ModelSchema):
         metadata={"description": _CONTENT_LIMIT},
     )
     language = own.language()
-    authors = own.list_of(fields.Nested(PersonSchema), 50)
+    authors = own.ShortList(fields.Nested(PersonSchema), 50)
     source = fields.Nested(SourceSchema)
     rights = own.Text(1000)
-    categories = own.list_of(own.CategorySlug(), MAX_CATEGORIES)
+    categories = own.ShortList(own.CategorySlug(), MAX_CATEGORIES)
     image = own.NestedOrUrl(ImageSchema)
-    attachments = own.list_of(fields.Nested(AttachmentSchema), 50)
+    attachments = own.ShortList(fields.Nested(AttachmentSchema), 50)
     translation_key = own.identifier()
     date_published = own.UtcDateTime(attribute="published")
     date_modified = own.UtcDateTime(attribute="updated", dump_only=True)
@@ -214,14 +208,8 @@ class EntrySchema(ModelSchema):
         },
     )
 
-    def __init__(
-        self,
-        site: models.Site,
-        max_length: int = sanitize.MAX_POSTED_LENGTH,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, site: models.Site, **kwargs: Any) -> None:
         self.site = site
-        self._max_length = max_length
         super().__init__(**kwargs)
 
     def hint(self, name: str, value: Any) -> str:
@@ -253,8 +241,8 @@ class EntrySchema(ModelSchema):
             ]
         for name in ("content_html", "content_text"):
             content = data.get(name) or ""
-            if len(content.encode("utf-8", "surrogatepass")) > self._max_length:
-                errors[name] = [f"Longer than {self._max_length:,} bytes of UTF-8."]
+            if len(content.encode("utf-8", "surrogatepass")) > sanitize.MAX_LENGTH:
+                errors[name] = [f"Longer than {sanitize.MAX_LENGTH:,} bytes of UTF-8."]
         published = data.get("published", models.EPOCH)
         if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]
@@ -299,16 +287,6 @@ class EntrySchema(ModelSchema):
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event of an entry of a kind that has one."""
         return None
-
-    def dump_editable(self, entry: models.Entry) -> dict[str, Any]:
-        """Return the document that a merge patch changes.
-
-        A derived summary is left out, so that it follows the patched content.
-        """
-        document: dict[str, Any] = self.dump(entry)
-        if entry.summary == derived_summary(entry.content_html, entry.content_text):
-            del document["summary"]
-        return document
 
     @ma.post_dump
     def add_default_url(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -377,8 +355,8 @@ class RecurrenceSchema(ModelSchema):
 
     model_class = models.Recurrence
     rrule = own.ParsedString(recurrence_validation.validate_rrule, required=True)
-    exdates = own.list_of(own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES)
-    rdates = own.list_of(own.LocalDateOrTime(), recurrence_validation.MAX_OCCURRENCES)
+    exdates = own.ShortList(own.LocalDateOrTime(), MAX_OCCURRENCES)
+    rdates = own.ShortList(own.LocalDateOrTime(), MAX_OCCURRENCES)
 
 
 class EventSchema(EntrySchema):
@@ -400,8 +378,8 @@ class EventSchema(EntrySchema):
         attribute="event.attendance", validate=OneOf(models.ATTENDANCES)
     )
     online_url = own.url(attribute="event.online_url")
-    offers = own.list_of(fields.Nested(OfferSchema), 50, attribute="event.offers")
-    performers = own.list_of(
+    offers = own.ShortList(fields.Nested(OfferSchema), 50, attribute="event.offers")
+    performers = own.ShortList(
         fields.Nested(PerformerSchema), 50, attribute="event.performers"
     )
     organizer = fields.Nested(PersonSchema, attribute="event.organizer")
@@ -440,17 +418,9 @@ class EventSchema(EntrySchema):
         return event
 
 
-def create_entry_schemas(
-    site: models.Site, max_length: int = sanitize.MAX_POSTED_LENGTH
-) -> dict[str, EntrySchema]:
-    """Return the schema of each kind.
-
-    :param max_length: bytes of the content, in UTF-8.
-    """
-    return {
-        schema.kind_name: schema(site, max_length)
-        for schema in (ArticleSchema, EventSchema)
-    }
+def create_entry_schemas(site: models.Site) -> dict[str, EntrySchema]:
+    """Return the schema of each kind."""
+    return {schema.kind_name: schema(site) for schema in (ArticleSchema, EventSchema)}
 
 
 def _check_end(event: models.Event) -> None:

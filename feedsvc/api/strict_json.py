@@ -13,14 +13,19 @@ MAX_DEPTH = 32
 MAX_MEMBERS = 1000
 """Members of an object: each unknown one would be an error to report."""
 
+MAX_VALUES = 1_000_000
+"""Values of a document, by its commas and brackets, of which texts have fewer."""
+
 
 def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """Return the JSON value in a body.
 
     :raises BadRequest: it is not UTF-8 or not JSON, has a duplicate key, NaN,
-        Infinity or a number that is too large, is nested too deep, or has an object
-        with too many members.
+        Infinity or a number that is too large, is nested too deep, has too many
+        values, or has an object with too many members.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BadRequest(f"The body has more than {MAX_VALUES:,} values.")
     try:
         value = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -71,8 +71,10 @@ def leading_marks(text: str) -> int:
 def _longest_run_of_marks(text: str) -> int:
     longest = run = 0
     for char in text:
-        run = run + 1 if unicodedata.combining(char) else 0
-        longest = max(longest, run)
+        # Some marks count as none until normalization divides them, such as U+0F73.
+        for part in unicodedata.normalize("NFD", char):
+            run = run + 1 if unicodedata.combining(part) else 0
+            longest = max(longest, run)
     return longest
 
 

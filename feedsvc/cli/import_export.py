@@ -30,7 +30,7 @@ def export(file: IO[str]) -> None:
     previous = os.umask(0o077)
     try:
         with current_database().read() as session:
-            lines = export_lines(session, current_services().import_schemas)
+            lines = export_lines(session, current_services().entry_schemas)
             file.writelines(lines)
     finally:
         os.umask(previous)
@@ -59,7 +59,7 @@ def import_(file: IO[bytes], kind: str | None) -> None:
 
 def _import_export(lines: Iterable[bytes]) -> None:
     count = skipped = 0
-    results = import_lines(current_database(), current_services().import_schemas, lines)
+    results = import_lines(current_database(), current_services().entry_schemas, lines)
     with _progress_bar(results) as bar:
         for warning in bar:
             if warning:
@@ -78,7 +78,7 @@ def _import_feed(data: bytes, kind: str | None) -> None:
 
     database = current_database()
     kind = kind or ("events" if is_calendar(data) else "news")
-    schema = current_services().import_schemas[kind]
+    schema = current_services().entry_schemas[kind]
     entries = list(read(data, schema.site.timezone))
     importer = Importer(database, schema)
     with _progress_bar(importer.run(entries), len(entries)) as bar:

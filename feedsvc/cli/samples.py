@@ -33,7 +33,7 @@ def load_sample_data(services: Services) -> bool:
     samples = json.loads(text)
     today = datetime.now(site.timezone).date()
     entries = [
-        services.import_schemas[kind].load(_resolve_dates(sample, today))
+        services.entry_schemas[kind].load(_resolve_dates(sample, today))
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]

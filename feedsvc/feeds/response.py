@@ -23,6 +23,9 @@ from feedsvc.models import KINDS
 _DAY_SECONDS = 86400
 _MIN_COMPRESSED = 256
 
+MAX_ACCEPT_LENGTH = 512
+"""Characters of Accept and Accept-Encoding that count: parsing 8 KB takes too long."""
+
 _SETTLING = timedelta(seconds=6)
 """Time after a revision until its second is certainly over for all writers.
 
@@ -92,7 +95,8 @@ class CachedResponse:
         """
         coding = ""
         if len(self.body) >= _MIN_COMPRESSED:
-            coding = _negotiate(request_headers.get("accept-encoding", ""))
+            accept_encoding = request_headers.get("accept-encoding", "")
+            coding = _negotiate(accept_encoding[:MAX_ACCEPT_LENGTH])
         last_modified = self._last_modified(now)
         headers: Headers = [("ETag", f'"{self._tag(coding)}"')]
         if last_modified:

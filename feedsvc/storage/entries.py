@@ -36,6 +36,10 @@ Precondition = Callable[[Entry | None], None]
 """Checks the stored entry before it is changed, and raises if it must not be."""
 
 
+class EntryChanged(Exception):
+    """Another write came between reading an entry and storing what was made of it."""
+
+
 class Validity(NamedTuple):
     """The last revision of some kinds, and when an entry changes without a write."""
 

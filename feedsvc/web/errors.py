@@ -14,11 +14,13 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,
 )
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, NotFound
-from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError
+from feedsvc.feeds.response import MAX_ACCEPT_LENGTH
 from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
 from feedsvc.storage.migrations.runner import check_schema
@@ -117,8 +119,9 @@ def problem_response(status: int, detail: str, error: Exception) -> Response:
 
 def _prefers_page() -> bool:
     """Tell if the client is a browser; feed readers and programs get documents."""
-    preferred = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"])
-    return preferred == "text/html"
+    accept = request.headers.get("Accept", "")[:MAX_ACCEPT_LENGTH]
+    accepted = parse_accept_header(accept, MIMEAccept)
+    return accepted.best_match([MEDIA_TYPE, "text/html"]) == "text/html"
 
 
 def _error_page(status: int, detail: str, error: Exception) -> Response:

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from feedsvc.api.strict_json import apply_merge_patch
+from feedsvc.services import get_services
 from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.both_databases
@@ -142,17 +143,74 @@ def test_patch_of_missing_entry_is_404_or_410(editor: ApiClient) -> None:
 
 def test_concurrent_patches_all_apply(editor: ApiClient, app: Flask) -> None:
     editor.put("/articles/a", {"title": "x"})
-    fields = ["summary", "content_text", "rights", "language", "url", "source"]
-    values = ["s", "c", "r", "en", "https://x.example/", {"name": "n"}]
+    changes = {
+        "summary": "s",
+        "content_text": "c",
+        "rights": "r",
+        "language": "en",
+        "source": {"name": "n"},
+    }
+    patch_at_once(editor, app, "/articles/a", changes)
 
-    def patch(pair: tuple[str, Any]) -> int:
+
+def test_concurrent_patches_of_a_category_all_apply(
+    editor: ApiClient, app: Flask
+) -> None:
+    changes = {
+        "title": "t",
+        "description": "d",
+        "language": "en",
+        "url": "https://x.example/",
+        "parent": "van-hoa",
+    }
+    patch_at_once(editor, app, "/categories/giao-thong", changes)
+
+
+def patch_at_once(
+    editor: ApiClient, app: Flask, path: str, changes: dict[str, Any]
+) -> None:
+    """Change each member by a PATCH of its own, and check that no change is lost.
+
+    A PATCH that loses to another one is tried again, five times at most.
+    """
+    assert len(changes) == 5
+
+    def patch(change: tuple[str, Any]) -> int:
         other = ApiClient(app.test_client(), editor.token)
-        return other.send("PATCH", "/articles/a", {pair[0]: pair[1]}).status_code
+        return other.send("PATCH", path, dict([change])).status_code
 
-    with ThreadPoolExecutor(6) as pool:
-        assert set(pool.map(patch, zip(fields, values, strict=True))) == {200}
-    entry = editor.send("GET", "/articles/a").get_json()
-    assert [entry[field] for field in fields] == values
+    with ThreadPoolExecutor(len(changes)) as pool:
+        assert set(pool.map(patch, changes.items())) == {200}
+    stored = editor.send("GET", path).get_json()
+    assert {name: stored[name] for name in changes} == changes
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [("/articles/a", {"title": "T"}), ("/categories/giao-thong", {"title": "T"})],
+)
+def test_patch_is_validated_without_the_lock(
+    editor: ApiClient, app: Flask, path: str, document: dict[str, str]
+) -> None:
+    editor.put(path, document)
+    with get_services(app).database.write():
+        response = editor.send("PATCH", path, {"title": ""})
+    assert response.status_code == 422
+
+
+def test_patch_of_other_members_keeps_content_that_sanitizing_made_longer(
+    editor: ApiClient,
+) -> None:
+    link = '<a href="https://portal.example/">x</a>'
+    article = {"title": "T", "content_html": link * 4_900}
+    stored = editor.put("/articles/a", article).get_json()
+    assert len(stored["content_html"]) > 262_144
+    patched = editor.send("PATCH", "/articles/a", {"title": "U", "summary": None})
+    assert patched.status_code == 200
+    changed = {"title", "version", "date_modified"}
+    assert {
+        name for name, value in patched.get_json().items() if value != stored.get(name)
+    } == changed
 
 
 @pytest.mark.parametrize(

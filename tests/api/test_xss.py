@@ -130,7 +130,7 @@ def test_xss_payloads_leave_every_format_valid_and_inert(
 ) -> None:
     client, schemas = (
         attacked_app.test_client(),
-        get_services(attacked_app).import_schemas,
+        get_services(attacked_app).entry_schemas,
     )
     took.clear()
     counted = 0

@@ -115,7 +115,7 @@ def attacked_template(
             "FEEDSVC_MAX_BODY": "16777216",
         }
         with open_app(path, **settings) as app:
-            post_payloads(make_client(app, "loader"), get_services(app).import_schemas)
+            post_payloads(make_client(app, "loader"), get_services(app).entry_schemas)
 
     return build_once(tmp_path_factory, "attacked", build)
 

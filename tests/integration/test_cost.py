@@ -1,0 +1,294 @@
+"""No document with a token stops the service: its cost is bounded, and others go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedsvc.models import SCOPES
+from tests.conftest import RecordMeasurement
+from tests.server import Service
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.both_databases, pytest.mark.bar]
+
+MAX_BODY = 8 << 20
+CONTENT = 256 << 10
+TIBETAN = "\u0f73"
+"""A mark that NFC divides into two."""
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def fill_body(before: str, item: str, after: str) -> bytes:
+    """Return a body of the maximal length that repeats an item."""
+    room = MAX_BODY - len((before + after).encode())
+    return (before + item * (room // len(item.encode())) + after).encode()
+
+
+def event(rrule: str, start: str = "2026-12-07T19:00:00") -> bytes:
+    """Return an event that recurs; it starts on a Monday."""
+    document = {"title": "T", "start": start, "recurrence": {"rrule": rrule}}
+    return json.dumps(document).encode()
+
+
+def article(**members: Any) -> bytes:
+    return json.dumps({"title": "T", **members}, ensure_ascii=False).encode()
+
+
+POSITIONS = ",".join(str(number) for number in range(2, 100))
+UNKNOWN = {f"{number:036}": 1 for number in range(999)}
+
+NEWS = {
+    "marks in a title": article(title=TIBETAN * 85_000),
+    "marks in a title as long as a body": fill_body('{"title": "', TIBETAN, '"}'),
+    "two kinds of marks in a title": article(title="\u0316\u0301" * 64_000),
+    "accents in a title": fill_body('{"title": "', "e\u0302\u0301", '"}'),
+    "marks in a text": article(content_text=TIBETAN * (CONTENT // 3)),
+    "accents in a text": article(content_text="e\u0302\u0301" * (CONTENT // 5)),
+    "ideographs in a text": article(content_text="口" * (CONTENT // 3)),
+    "marks in HTML": article(content_html="<p>" + TIBETAN * (CONTENT // 3 - 3)),
+    "ampersands in HTML": article(
+        content_html="<p>" + "&amp " * 19_000 + "x" * 160_000
+    ),
+    "formatting in HTML": article(content_html="<b><i>x<p>" * 3_300),
+    "empty authors": fill_body('{"title": "T", "authors": [{}', ", {}", "]}"),
+    "empty authors, a million values": b'{"authors":[{}' + b",{}" * 499_900 + b"]}",
+    "numbers as categories": fill_body('{"categories":[1', ",1", "]}"),
+    "texts as categories": fill_body('{"categories":[""', ',""', "]}"),
+    "unknown members of authors": article(authors=[UNKNOWN] * 50),
+    "numbers as an id": b'{"id": ' + b"1" * (MAX_BODY - 8) + b"}",
+}
+EVENTS = {
+    "positions of a day": event(f"FREQ=DAILY;BYDAY=MO;BYSETPOS={POSITIONS}"),
+    "a position of a day": event("FREQ=DAILY;BYDAY=MO;BYSETPOS=2"),
+    "positions of a week": event("FREQ=WEEKLY;BYDAY=MO;BYSETPOS=2,3,4,5"),
+    "a Tuesday of Mondays": event("FREQ=DAILY;INTERVAL=7;BYDAY=TU"),
+    "30 February": event("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"),
+    "30 February of years": event("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
+    "sixth day of a month": event("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6"),
+    "sixth day of months": event("FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=11,12,13,14,15"),
+    "week numbers": event("FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6"),
+    "days of a year": event("FREQ=YEARLY;BYYEARDAY=366;BYMONTH=6"),
+    "exceptions": event("FREQ=DAILY").replace(
+        b"}}", b', "exdates": [' + b'"2026-12-08T19:00:00", ' * 350_000 + b'"x"]}}'
+    ),
+}
+CATEGORIES = {
+    "marks in a category": article(title=TIBETAN * 85_000),
+    "marks in a description": fill_body(
+        '{"title": "T", "description": "', TIBETAN, '"}'
+    ),
+}
+SHAPES = {
+    name: (f"/api/v1/{collection}/{collection}", body)
+    for collection, bodies in (
+        ("articles", NEWS),
+        ("events", EVENTS),
+        ("categories", CATEGORIES),
+    )
+    for name, body in bodies.items()
+}
+
+
+class Meter:
+    """The processor time and the memory of the only worker of a service."""
+
+    def __init__(self, service: Service) -> None:
+        (pid,) = service.workers()
+        self._folder = Path(f"/proc/{pid}")
+        self._seconds = self._read_seconds()
+        # Resets the peak (proc(5)).
+        (self._folder / "clear_refs").write_text("5")
+        self._mib = self._read_mib("VmRSS")
+
+    def seconds(self) -> float:
+        """Return the processor time since the meter began."""
+        return self._read_seconds() - self._seconds
+
+    def mib(self) -> float:
+        """Return the memory at its peak above that at the begin."""
+        return self._read_mib("VmHWM") - self._mib
+
+    def _read_seconds(self) -> float:
+        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+    def _read_mib(self, name: str) -> float:
+        status = (self._folder / "status").read_text()
+        return int(status.partition(f"{name}:")[2].split()[0]) / 1024
+
+
+@contextmanager
+def longest_times(*actions: Callable[[], object]) -> Iterator[list[float]]:
+    """Repeat actions in threads, and yield the longest time of each."""
+    longest = [0.0 for _ in actions]
+    has_ended = threading.Event()
+
+    def repeat(index: int) -> None:
+        while not has_ended.wait(0.02):
+            begin = time.monotonic()
+            actions[index]()
+            longest[index] = max(longest[index], time.monotonic() - begin)
+
+    threads = [
+        threading.Thread(target=repeat, args=(index,)) for index in range(len(actions))
+    ]
+    for thread in threads:
+        thread.start()
+    yield longest
+    has_ended.set()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def one_worker(database_url: str) -> Iterator[Service]:
+    with Service(database_url, WEB_CONCURRENCY="1") as service:
+        service.make_token(*SCOPES)
+        stored = {"title": "T", "start": "2026-12-07T19:00:00"}
+        for collection in ("articles", "events", "categories"):
+            document = stored if collection == "events" else {"title": "T"}
+            path = f"/api/v1/{collection}/{collection}"
+            assert service.request("PUT", path, document).ok
+        yield service
+
+
+def check_cost(
+    service: Service,
+    sends: dict[str, Callable[[], object]],
+    record: RecordMeasurement,
+    time_factor: int,
+    max_seconds: int = 2,
+) -> None:
+    """Measure documents beside a writer and a reader of a cached feed."""
+    numbers = iter(range(1_000_000))
+
+    def write() -> None:
+        document = {"title": f"Bài {next(numbers)}"}
+        assert service.request("PUT", "/api/v1/articles/other", document).ok
+
+    def read() -> None:
+        # Another kind than the one that is written, so it is cached.
+        assert service.request("GET", "/feeds/events.json").ok
+
+    for name, send in sends.items():
+        read()
+        meter = Meter(service)
+        with longest_times(write, read) as longest:
+            send()
+        seconds, mib = meter.seconds(), meter.mib()
+        writing, reading = longest
+        record(f"{name}: processor", f"{seconds:.2f} s", f"{max_seconds} s")
+        record(f"{name}: memory", f"{mib:.0f} MiB", "300 MiB")
+        record(f"{name}: another write", f"{writing:.2f} s", "1 s")
+        record(f"{name}: a cached feed", f"{reading * 1000:.0f} ms", "100 ms")
+        assert seconds < max_seconds * time_factor, name
+        assert mib < 300, name
+        assert writing < time_factor, name
+        assert reading < 0.1 * time_factor, name
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_cost_of_one_document_is_bounded(
+    one_worker: Service,
+    method: str,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
+) -> None:
+    def sender(path: str, body: bytes) -> Callable[[], object]:
+        headers = {"Content-Type": "application/json"}
+
+        def send() -> None:
+            response = one_worker.request(method, path, data=body, headers=headers)
+            assert response.status_code in (200, 201, 400, 413, 422), response.text
+
+        return send
+
+    sends = {
+        f"{method} {name}": sender(path, body) for name, (path, body) in SHAPES.items()
+    }
+    check_cost(one_worker, sends, record_measurement, time_factor)
+
+
+def test_batch_of_costly_documents_delays_nobody(
+    one_worker: Service, record_measurement: RecordMeasurement, time_factor: int
+) -> None:
+    bodies = [EVENTS["sixth day of months"], EVENTS["a Tuesday of Mondays"]]
+    items = [
+        {"action": "put", "kind": "events", "id": f"{number}", **json.loads(body)}
+        for number, body in enumerate(bodies * 2)
+    ]
+    items += [
+        {"action": "put", "kind": "news", "id": f"n{number}", **json.loads(NEWS[name])}
+        for number, name in enumerate(["ideographs in a text", "ampersands in HTML"])
+    ]
+
+    def send() -> None:
+        response = one_worker.request("POST", "/api/v1/batch", items)
+        assert response.status_code == 207
+
+    check_cost(
+        one_worker,
+        {"a batch": send},
+        record_measurement,
+        time_factor,
+        max_seconds=2 * len(items),
+    )
+
+
+def test_long_headers_cost_little(
+    one_worker: Service, record_measurement: RecordMeasurement, time_factor: int
+) -> None:
+    long = ", ".join(f"a/b{number};q=0.5" for number in range(450))
+    for path, name in (("/none", "Accept"), ("/feeds/news.json", "Accept-Encoding")):
+        one_worker.request("GET", path)
+        meter = Meter(one_worker)
+        for number in range(10):
+            one_worker.request("GET", path, headers={name: f"x{number}, {long}"})
+        seconds = meter.seconds() / 10
+        record_measurement(f"a long {name}", f"{seconds * 1000:.0f} ms", "50 ms")
+        assert seconds < 0.05 * time_factor
+
+
+@pytest.mark.sqlite
+def test_bodies_being_sent_are_bounded(one_worker: Service) -> None:
+    def send_half(stack: ExitStack, authorization: str) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", one_worker.port))
+        stack.enter_context(connection).sendall(
+            f"PUT /api/v1/articles/x HTTP/1.1\r\nHost: a\r\n{authorization}"
+            f"Content-Type: application/json\r\nContent-Length: {MAX_BODY}\r\n\r\n".encode()
+            + b" " * (MAX_BODY // 2)
+        )
+        return connection
+
+    def status(connection: socket.socket) -> bytes:
+        connection.settimeout(20)
+        return connection.recv(12)
+
+    with ExitStack() as stack:
+        assert status(send_half(stack, "")) == b"HTTP/1.1 401"
+        token = f"Authorization: Bearer {one_worker.token}\r\n"
+        for _ in range(8):
+            send_half(stack, token)
+        wait_until(lambda: one_worker_refuses(one_worker))
+        assert one_worker.request("GET", "/feeds/news.rss").ok
+        assert one_worker.request("GET", "/api/v1/articles").ok
+    wait_until(lambda: not one_worker_refuses(one_worker))
+
+
+def one_worker_refuses(service: Service) -> bool:
+    response = service.request("PUT", "/api/v1/articles/x", {"title": "T"})
+    if response.status_code == 503:
+        assert int(response.headers["Retry-After"]) > 0
+        assert response.json()["detail"].startswith("Too many bodies")
+    return response.status_code == 503
