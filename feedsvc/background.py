@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from feedsvc import __version__
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.hubs import tell_hubs
+from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.database import Database
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
@@ -50,10 +50,11 @@ class Background:
             self._cache.is_polled = True
             _repeat(self.tick, _TICK_SECONDS)
             _repeat(self._cache.poll, _POLL_SECONDS)
-            if self._site.hubs:
-                # A slow hub must not delay the others.
-                _repeat(self._tell_hubs, _TICK_SECONDS)
             self._is_prepared.wait(_START_SECONDS)
+            for hub in self._site.hubs:
+                # In a thread of its own, so that a slow hub delays no other.
+                notifier = HubNotifier(self._database, self._site, hub)
+                _repeat(notifier.notify, _TICK_SECONDS)
 
     def tick(self) -> None:
         """Publish, expire and advance what is due.
@@ -69,11 +70,6 @@ class Background:
             # Each batch has a transaction, so that writers need not wait for long.
             with self._database.write() as transaction:
                 is_due = apply_due_changes(transaction) == MAX_DUE
-
-    def _tell_hubs(self) -> None:
-        # Before the migration there may be no tables.
-        self._is_prepared.wait()
-        tell_hubs(self._database, self._site)
 
     def _prepare(self) -> None:
         """Migrate the database; raise the revisions if the settings have changed."""
