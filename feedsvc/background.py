@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from feedsvc import __version__
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.hubs import tell_hubs
+from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
@@ -43,9 +43,10 @@ class Background:
         self._cache.is_polled = True
         _repeat(self.tick, _TICK_SECONDS)
         _repeat(self._cache.poll, _POLL_SECONDS)
-        if self._site.hubs:
-            # A slow hub must not delay the others.
-            _repeat(self._tell_hubs, _TICK_SECONDS)
+        for hub in self._site.hubs:
+            # In a thread of its own, so that a slow hub delays no other.
+            notifier = HubNotifier(self._database, self._site, hub)
+            _repeat(notifier.notify, _TICK_SECONDS)
 
     def tick(self) -> None:
         """Publish, expire and advance what is due.
@@ -64,9 +65,6 @@ class Background:
             # Each batch has a transaction, so that writers need not wait for long.
             with self._database.write() as transaction:
                 is_due = apply_due_changes(transaction) == MAX_DUE
-
-    def _tell_hubs(self) -> None:
-        tell_hubs(self._database, self._site)
 
     def _note_settings(self) -> None:
         """Raise the revisions if the version or the settings have changed.

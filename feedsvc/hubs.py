@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from http.client import HTTPException
-from typing import Any
+from http.client import HTTPException, HTTPResponse
 from urllib.parse import urlencode
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPErrorProcessor, Request, build_opener
 
 from sqlalchemy.orm import Session
 
@@ -16,62 +15,113 @@ from feedsvc.feeds.query import FORMATS
 from feedsvc.models import EPOCH, Site
 from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.entries import list_changed_categories
+from feedsvc.storage.tables import HubRow
 
 _log = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0
-"""Seconds for the answer of a hub."""
+"""Seconds to connect to a hub, and for each part of its answer."""
 
-_CLAIM = timedelta(minutes=5)
-"""Time after which another worker tells the hubs, if one was stopped meanwhile."""
+_CLAIM = timedelta(seconds=30)
+"""Time after which another worker tells a hub, if one was stopped meanwhile."""
 
-_RETRY_SECONDS = (5, 10, 20, 40, 80, 160, 300)
-"""The delays after failures; all hubs wait for one that fails, so not for hours."""
+_MIN_DELAY = 5
+_MAX_DELAY = 300
+"""Seconds after failures, doubled with each; later changes wait too, so not hours."""
 
-
-class _NoRedirects(HTTPRedirectHandler):
-    """Take a redirect for a failure: the settings should name the hub itself."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
+_MAX_LINE = 200
+"""Bytes of a refusal that are logged."""
 
 
-_opener = build_opener(_NoRedirects)
+class _AnyStatus(HTTPErrorProcessor):
+    """Follow no redirects, since the settings should name the hub itself."""
+
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
+        """Return the response, whatever its status is."""
+        return response
+
+    https_response = http_response
 
 
-def tell_hubs(database: Database, site: Site) -> None:
-    """Tell the hubs the URLs of the feeds that changed since they were last told.
+_opener = build_opener(_AnyStatus)
 
-    Of several workers one does it. After a failure it is repeated, later and later.
 
-    :raises OperationalError: the database does not respond.
+class HubNotifier:
+    """Tells one hub which feeds have changed; each worker has one for each hub.
+
+    The database has what the hub was told, so that of several workers one tells it
+    each URL. The delay after failures is the process's own: a restart ends it.
     """
-    with database.read() as session:
-        state = revision_row(session)
-        told, newest = state.hubs_told, state.last
-        if state.hubs_due_at > database.clock():
-            return
-        urls = _changed_urls(session, site, told)
-    if not urls or not _claim(database, told):
-        return
-    # No transaction is open now: a hub may be slow.
-    has_failed = False
-    for hub in site.hubs:
+
+    def __init__(self, database: Database, site: Site, hub: str) -> None:
+        self._database = database
+        self._site = site
+        self._hub = hub
+        # A hub that is new in the settings is told what changes from now on.
+        self._started_at = database.clock()
+        self._due_at = EPOCH
+        self._failures = 0
+
+    def notify(self) -> None:
+        """Tell the hub the URLs that wait, until it fails; then again, but later.
+
+        :raises OperationalError: the database does not respond.
+        """
+        while self._due_at <= self._database.clock():
+            url = self._claim()
+            if url is None:
+                return
+            # No transaction is open now: a hub may be slow.
+            is_accepted = self._tell(url)
+            with self._database.write() as transaction:
+                row = transaction.session.get_one(HubRow, self._hub)
+                row.claimed_until = EPOCH
+                waiting = [other for other in row.waiting if other != url]
+                # A URL that is always refused must not keep the others waiting.
+                row.waiting = waiting if is_accepted else [*waiting, url]
+
+    def _claim(self) -> str | None:
+        """Return the URL to tell now; None also while another worker tells one."""
+        with self._database.read() as session:
+            row = session.get(HubRow, self._hub)
+            # Usually there is nothing to tell, and no need for the lock.
+            if row and row.told >= revision_row(session).last and not row.waiting:
+                return None
+        with self._database.write() as transaction:
+            session = transaction.session
+            row = session.get(HubRow, self._hub)
+            if row is None:
+                row = HubRow(
+                    url=self._hub,
+                    told=self._started_at,
+                    waiting=[],
+                    claimed_until=EPOCH,
+                )
+                session.add(row)
+            if row.claimed_until > transaction.now:
+                return None
+            changed = _changed_urls(session, self._site, row.told)
+            row.waiting = list(dict.fromkeys([*row.waiting, *changed]))
+            row.told = transaction.revisions.last
+            if not row.waiting:
+                return None
+            row.claimed_until = transaction.now + _CLAIM
+            return row.waiting[0]
+
+    def _tell(self, url: str) -> bool:
+        """Return whether the hub accepts that a feed has changed."""
         try:
-            _tell(hub, urls)
+            _post(self._hub, url)
         except (OSError, HTTPException) as error:
-            _log.warning("Hub %s: %s; trying again later", hub, error)
-            has_failed = True
-    with database.write() as transaction:
-        row = transaction.revisions
-        if has_failed:
-            delay = _RETRY_SECONDS[min(row.hubs_failures, len(_RETRY_SECONDS) - 1)]
-            row.hubs_due_at = transaction.now + timedelta(seconds=delay)
-            row.hubs_failures += 1
-        else:
-            row.hubs_told = newest
-            row.hubs_due_at = EPOCH
-            row.hubs_failures = 0
+            delay = min(_MIN_DELAY * 2**self._failures, _MAX_DELAY)
+            self._due_at = self._database.clock() + timedelta(seconds=delay)
+            self._failures += 1
+            _log.warning(
+                "Hub %s, %s: %s; trying again in %d s", self._hub, url, error, delay
+            )
+            return False
+        self._failures = 0
+        return True
 
 
 def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
@@ -84,24 +134,17 @@ def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
     ]
 
 
-def _claim(database: Database, told: datetime) -> bool:
-    """Return whether this worker is the one to tell the hubs now."""
-    with database.write() as transaction:
-        row = transaction.revisions
-        if row.hubs_told != told or row.hubs_due_at > transaction.now:
-            return False
-        row.hubs_due_at = transaction.now + _CLAIM
-        return True
+def _post(hub: str, url: str) -> None:
+    """Tell a hub that a feed has changed.
 
-
-def _tell(hub: str, urls: list[str]) -> None:
-    """Tell a hub that feeds have changed.
-
-    :raises OSError: the hub cannot be reached, or refuses a URL.
+    :raises OSError: the hub cannot be reached, or refuses.
     :raises HTTPException: its response is not HTTP.
     """
-    for url in urls:
-        form = urlencode({"hub.mode": "publish", "hub.url": url}).encode()
-        # The settings accept http and https alone.
-        with _opener.open(Request(hub, form), timeout=_TIMEOUT):  # noqa: S310
-            pass
+    # Some hubs expect the one name, some the other.
+    form = {"hub.mode": "publish", "hub.url": url, "hub.topic": url}
+    # The settings accept http and https alone.
+    request = Request(hub, urlencode(form).encode())  # noqa: S310
+    with _opener.open(request, timeout=_TIMEOUT) as response:
+        if response.status >= 300:
+            line = response.readline(_MAX_LINE).decode("utf-8", "replace").strip()
+            raise OSError(f"{response.status} {response.reason}: {line!r}")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 
-from feedsvc.hubs import tell_hubs
+from feedsvc.hubs import HubNotifier
 from feedsvc.services import get_services
-from tests.conftest import ApiClient, MakeApp
+from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
-from tests.server import Service
+from tests.server import Service, free_port
 from tests.waiting import wait_until
 
 FORMATS = ("rss", "atom", "json")
@@ -23,12 +26,19 @@ PUBLIC = "https://feeds.example"
 
 
 class Hub(ThreadingHTTPServer):
-    """A hub that counts the URLs that it is told, by their path."""
+    """A hub that counts the URLs that it is told.
 
-    def __init__(self) -> None:
+    :param seconds: the time until it answers, unless `is_released` is set.
+    """
+
+    def __init__(self, seconds: float = 0) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/hub"
         self.status = 204
+        self.body = b""
+        self.refused: set[str] = set()
+        self.seconds = seconds
+        self.is_released = threading.Event()
         self.told: Counter[str] = Counter()
         self.paths: set[str] = set()
         self.lock = threading.Lock()
@@ -41,12 +51,16 @@ class Handler(BaseHTTPRequestHandler):
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         with self.server.lock:
             assert form["hub.mode"] == ["publish"]
+            assert form["hub.topic"] == form["hub.url"]
             self.server.told.update(form["hub.url"])
             self.server.paths.add(self.path)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
+        self.server.is_released.wait(self.server.seconds)
+        is_refused = self.server.refused & {*form["hub.url"]}
+        self.send_response(422 if is_refused else self.server.status)
+        self.send_header("Content-Length", str(len(self.server.body)))
         self.send_header("Location", "/elsewhere")
         self.end_headers()
+        self.wfile.write(self.server.body)
 
     def do_GET(self) -> None:
         self.do_POST()
@@ -55,24 +69,48 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    with Hub() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+@contextmanager
+def run(hub: Hub) -> Iterator[Hub]:
+    with hub:
+        thread = threading.Thread(target=hub.serve_forever, args=(0.01,))
         thread.start()
-        yield running
-        running.shutdown()
+        yield hub
+        hub.is_released.set()
+        hub.shutdown()
         thread.join()
 
 
-Tell = Callable[[], None]
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with run(Hub()) as running:
+        yield running
 
 
 @pytest.fixture
-def tell(make_app: MakeApp, hub: Hub) -> Tell:
-    """Return the function that a worker calls once a second; nothing is to be told."""
-    services = get_services(make_app(hubs=(hub.url,)))
-    return lambda: tell_hubs(services.database, services.site)
+def slow_hub() -> Iterator[Hub]:
+    with run(Hub(seconds=9)) as running:
+        yield running
+
+
+Notify = Callable[[], None]
+MakeNotify = Callable[[], Notify]
+
+
+@pytest.fixture
+def make_notify(make_app: MakeApp, hub: Hub) -> MakeNotify:
+    """Return what makes the function that a new worker calls once a second."""
+
+    def make() -> Notify:
+        services = get_services(make_app(hubs=(hub.url,)))
+        return HubNotifier(services.database, services.site, hub.url).notify
+
+    return make
+
+
+@pytest.fixture
+def notify(make_notify: MakeNotify) -> Notify:
+    """Return the function of one worker; nothing has changed yet."""
+    return make_notify()
 
 
 def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:
@@ -101,6 +139,36 @@ def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
         assert hub.told == expected
 
 
+@pytest.mark.bar
+def test_dead_and_slow_hub_do_not_delay_another(
+    database_url: str,
+    hub: Hub,
+    slow_hub: Hub,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
+) -> None:
+    dead_url = f"http://127.0.0.1:{free_port()}"
+    urls = ",".join((dead_url, slow_hub.url, hub.url))
+    service = Service(database_url, FEEDSVC_HUBS=urls)
+    service.make_token("news:write")
+    expected: Counter[str] = Counter()
+    waits = []
+    with service:
+        for title in ("a", "b", "c"):
+            started = time.monotonic()
+            assert service.request("PUT", "/api/v1/articles/1", {"title": title}).ok
+            expected.update(feeds("news", public_url=service.url))
+            wait_until(lambda: hub.told >= expected)
+            waits.append(time.monotonic() - started)
+        # Meanwhile the dead one was tried again.
+        wait_until(lambda: slow_hub.told.total() > 1)
+    assert hub.told == expected
+    record_measurement(
+        "hub told, beside a dead and a slow one", f"{max(waits):.1f} s", "3 s"
+    )
+    assert max(waits) < 3 * time_factor
+
+
 def test_new_database_is_migrated_before_hubs_are_told(
     tmp_path: Path, hub: Hub
 ) -> None:
@@ -116,55 +184,132 @@ def test_new_database_is_migrated_before_hubs_are_told(
 
 @pytest.mark.both_databases
 def test_only_public_entries_are_told(
-    tell: Tell, hub: Hub, editor: ApiClient, clock: Clock, tick: Callable[[], None]
+    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock, tick: Callable[[], None]
 ) -> None:
     editor.put("/articles/1", {"title": "x", "status": "draft"})
     later = "2026-11-26T00:00:00Z"
     editor.put("/events/2", {"title": "x", "start": later, "date_published": later})
-    tell()
+    notify()
     assert not hub.told
     clock.forward(days=2)
     tick()
-    tell()
+    notify()
     assert hub.told == feeds("events")
 
 
-def test_deletion_is_not_told(tell: Tell, hub: Hub, editor: ApiClient) -> None:
+def test_deletion_is_not_told(notify: Notify, hub: Hub, editor: ApiClient) -> None:
     editor.put("/articles/1", {"title": "x", "categories": ["van-hoa"]})
-    tell()
+    notify()
     assert hub.told == feeds("news", "news/van-hoa")
     assert editor.send("DELETE", "/articles/1").status_code == 204
-    tell()
+    notify()
     assert hub.told == feeds("news", "news/van-hoa")
 
 
 @pytest.mark.parametrize("status", [503, 302, 307])
 def test_failed_hub_is_told_again_later_and_not_redirected(
-    tell: Tell, hub: Hub, editor: ApiClient, clock: Clock, status: int
+    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock, status: int
 ) -> None:
     hub.status = status
     editor.put("/articles/1", {"title": "x"})
-    tell()
-    tell()
+    notify()
+    notify()
     assert hub.told.total() == 1, "the others wait for the next attempt"
     hub.status = 204
     hub.told.clear()
     clock.forward(seconds=5)
-    tell()
+    notify()
     clock.forward(hours=1)
-    tell()
+    notify()
     assert hub.told == feeds("news")
     assert hub.paths == {"/hub"}
 
 
 def test_delay_grows_with_each_failure(
-    tell: Tell, hub: Hub, editor: ApiClient, clock: Clock
+    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
     hub.status = 503
     editor.put("/articles/1", {"title": "x"})
-    url = next(iter(feeds("news")))
     for _ in range(100):
-        tell()
+        notify()
         clock.forward(seconds=5)
     # After 0, 5, 15, 35, 75, 155 and 315 seconds.
-    assert hub.told[url] == 7
+    assert hub.told.total() == 7
+
+
+def test_delay_ends_with_a_restart(
+    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient
+) -> None:
+    hub.status = 503
+    editor.put("/articles/1", {"title": "x"})
+    notify()
+    hub.status = 204
+    hub.told.clear()
+    make_notify()()
+    assert hub.told == feeds("news")
+
+
+def test_accepted_urls_are_not_repeated_after_a_refusal(
+    notify: Notify,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refused = f"{PUBLIC}/feeds/news.atom"
+    hub.refused = {refused}
+    hub.body = "Không rõ\nchủ đề\n".encode()
+    editor.put("/articles/1", {"title": "x"})
+    notify()
+    (line,) = caplog.messages
+    assert f"Hub {hub.url}, {refused}: 422 Unprocessable Entity: 'Không rõ'" in line
+    clock.forward(seconds=5)
+    notify()
+    expected = feeds("news")
+    expected[refused] = 2
+    assert hub.told == expected
+
+
+def test_new_hub_is_told_later_changes(
+    make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
+) -> None:
+    editor.put("/articles/1", {"title": "x"})
+    clock.forward(seconds=1)
+    notify = make_notify()
+    notify()
+    assert not hub.told
+    editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
+    notify()
+    assert hub.told == feeds("events")
+
+
+def test_one_worker_at_a_time_tells_until_it_was_stopped(
+    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
+) -> None:
+    editor.put("/articles/1", {"title": "x"})
+    hub.seconds = 9
+    with ThreadPoolExecutor() as pool:
+        pool.submit(notify)
+        wait_until(lambda: hub.told)
+        hub.seconds = 0
+        notify_by_other = make_notify()
+        notify_by_other()
+        assert hub.told.total() == 1
+        clock.forward(seconds=31)
+        notify_by_other()
+        hub.is_released.set()
+    assert set(hub.told) == set(feeds("news"))
+    assert hub.told.total() == 4
+
+
+def test_change_while_a_hub_answers_is_told_afterwards(
+    notify: Notify, hub: Hub, editor: ApiClient
+) -> None:
+    editor.put("/articles/1", {"title": "x"})
+    hub.seconds = 9
+    with ThreadPoolExecutor() as pool:
+        pool.submit(notify)
+        wait_until(lambda: hub.told)
+        editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
+        hub.is_released.set()
+    assert hub.told == feeds("news", "events")

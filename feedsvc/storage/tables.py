@@ -102,11 +102,19 @@ class RevisionRow(Base):
     fingerprint: Mapped[str]
     # Signs the links of previews if the settings have no key.
     secret: Mapped[str]
-    # The last revision that the WebSub hubs were told.
-    hubs_told: Mapped[datetime]
-    # While a worker tells them, and after a failure, no other one does.
-    hubs_due_at: Mapped[datetime]
-    hubs_failures: Mapped[int]
+
+
+class HubRow(Base):
+    """What a WebSub hub was told; the row stays when it leaves the settings."""
+
+    __tablename__ = "hubs"
+    url: Mapped[str] = mapped_column(primary_key=True)
+    # The last revision whose feeds it was told, but for those in `waiting`.
+    told: Mapped[datetime]
+    # The URLs of feeds that it has not accepted yet.
+    waiting: Mapped[list[str]]
+    # While a worker tells it, no other one does.
+    claimed_until: Mapped[datetime]
 
 
 class CategoryRow(Base):

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
 from flask import Flask
 from flask.testing import FlaskClient
 from pysqlite3 import dbapi2 as sqlite
@@ -24,6 +26,7 @@ from werkzeug.test import TestResponse
 
 from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
+from feedsvc.storage.tables import Base
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.postgres import Cluster
@@ -138,6 +141,12 @@ def comparable(path: str, body: Any) -> Any:
             for change in body["changes"]
         }
     return {name: value for name, value in body.items() if name not in ADDED_MEMBERS}
+
+
+def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert not compare_metadata(context, Base.metadata)
 
 
 def test_answers_of_version_1_stay(editor: ApiClient) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from feedsvc.errors import Unavailable
 from feedsvc.storage.database import Database, create_file
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration."""
 
 _LOCK_KEY = 0x6665656473
