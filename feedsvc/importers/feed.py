@@ -25,7 +25,7 @@ _CAPTION_ELEMENTS = {
 }
 """Elements of Media RSS, and the members of the API's images that they are.
 
-Of the two for captions the first one counts.
+Of several for one picture the first one counts.
 """
 
 FeedParserDict = Any
@@ -69,7 +69,10 @@ def _parse(data: bytes) -> FeedParserDict:
 
 
 def _prepare(data: bytes) -> bytes:
-    """Return a feed whose captions and authors feedparser reads right."""
+    """Return a feed whose captions and authors feedparser reads right.
+
+    :raises ValueError: feedparser would take hours.
+    """
     # The file is not trusted: it must not make the import read other files.
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:
@@ -77,6 +80,8 @@ def _prepare(data: bytes) -> bytes:
     # feedparser reads damaged files too.
     except etree.XMLSyntaxError:
         return data
+    if document.xpath('//*[count(@* | *[local-name()="category"]) > 1000]'):
+        raise ValueError("an element has more than 1,000 attributes or categories")
     _move_captions(document)
     _divide_authors(document)
     # Without the DOCTYPE, so that feedparser resolves no entity that it declares.
@@ -91,7 +96,7 @@ def _move_captions(document: Any) -> None:
     """
     namespaces = {"media": _MEDIA}
     for name, attribute in _CAPTION_ELEMENTS.items():
-        for element in document.iter(f"{{{_MEDIA}}}{name}"):
+        for element in document.xpath(f"//media:{name}[1]", namespaces=namespaces):
             text = element.text or ""
             if element.get("type") == "html":
                 text = sanitize.to_plain_text(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from flask import Flask
 
@@ -238,3 +240,10 @@ def test_caption_of_a_picture_is_no_text_of_the_entry(
     assert entry["title"] == title
     assert entry.get("content_html") == body
     assert entry["image"] == {"url": "https://a.example/cau.jpg", **image}
+
+
+def test_many_captions_of_many_pictures_take_little_time(app: Flask) -> None:
+    pictures = (PHOTO.format("cau", "") + CAPTION.format("Cây cầu")) * 10_000
+    began = process_time()
+    assert import_item(app, f"<title>a</title>{pictures}")["image"]["caption"]
+    assert process_time() - began < 5

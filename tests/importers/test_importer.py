@@ -110,6 +110,19 @@ def test_html_that_takes_a_parser_seconds_is_skipped(app: Flask) -> None:
     assert "skipped: “Dài”: content_html: Too many “&”" in result.stderr
 
 
+ATTRIBUTES = " ".join(f"a{number}='x'" for number in range(1_001))
+CATEGORIES = "<category>Tin</category>" * 1_001
+
+
+@pytest.mark.parametrize(
+    "item", [f"<item {ATTRIBUTES}/>", f"<item>{CATEGORIES}</item>"]
+)
+def test_feed_that_takes_hours_is_refused(app: Flask, item: str) -> None:
+    result = invoke(app, "import", "-", input=rss_feed(item))
+    assert result.exit_code == 1
+    assert "more than 1,000 attributes or categories" in result.stderr
+
+
 @pytest.mark.parametrize(
     "data",
     [
