@@ -82,6 +82,13 @@ def test_warnings_cannot_control_the_terminal(app: Flask) -> None:
     assert "\x1b" not in result.stderr
 
 
+def test_errors_cannot_control_the_terminal(app: Flask) -> None:
+    result = invoke(app, "import", "-", input="BEGIN:VCALENDAR\n\x1b]0;x\x07\n")
+    assert result.exit_code == 1
+    assert "Error: The calendar cannot be read: " in result.stderr
+    assert "\x1b" not in result.stderr
+
+
 def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
     items = (
         "<item><guid>a</guid><title>Ảnh sai</title><category>🎉</category><category>Tin</category>"
