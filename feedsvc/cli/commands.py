@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import SettingError
 from feedsvc import __version__
-from feedsvc.cli.import_export import export, import_
+from feedsvc.cli.import_export import export, import_, printable
 from feedsvc.cli.samples import load_sample_data
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
@@ -34,7 +34,7 @@ class _ErrorHandlingGroup(AppGroup):
         except SettingError as error:
             raise click.UsageError(str(error)) from None
         except (FeedsvcError, OSError) as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(printable(str(error))) from None
         except SQLAlchemyError as error:
             # PostgreSQL's errors go on with hints in further lines.
             reason = str(getattr(error, "orig", error)).partition("\n")[0]

@@ -97,6 +97,13 @@ def _progress_bar(iterable: Iterable[Any], length: int | None = None) -> Any:
     )
 
 
+def printable(text: str) -> str:
+    """Return a text without characters that control a terminal.
+
+    Messages quote files, which strangers wrote.
+    """
+    return "".join(filter(str.isprintable, text))
+
+
 def _print_warning(text: str) -> None:
-    # Strangers wrote the titles in it, perhaps with characters that control a terminal.
-    click.echo("".join(filter(str.isprintable, text)), err=True)
+    click.echo(printable(text), err=True)

@@ -294,8 +294,11 @@ def _name_zone(text: str, event: Event, site: Site) -> str:
     """Add the zone of an event to its time, if that is not the site's zone."""
     if event.all_day or event.timezone.key == site.timezone.key:
         return text
-    location = get_timezone_location(event.timezone, _locale(site.language))
-    return f"{text} ({location})"
+    name = event.timezone.key
+    # Babel has no name for it.
+    if name != "UTC":
+        name = get_timezone_location(event.timezone, _locale(site.language))
+    return f"{text} ({name})"
 
 
 def _hours(event: Event, language: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calendar import timegm
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from html import unescape
 from io import BytesIO
 from typing import Any
@@ -24,7 +25,7 @@ _CAPTION_ELEMENTS = {
 }
 """Elements of Media RSS, and the members of the API's images that they are.
 
-Of the two for captions the first one counts.
+Of several for one picture the first one counts.
 """
 
 FeedParserDict = Any
@@ -53,7 +54,7 @@ def read(data: bytes) -> Iterator[ImportedEntry | str]:
 def _parse(data: bytes) -> FeedParserDict:
     try:
         # The API sanitizes, and allows some frames; feedparser would remove them all.
-        parsed = feedparser.parse(BytesIO(_move_captions(data)), sanitize_html=False)
+        parsed = feedparser.parse(BytesIO(_prepare(data)), sanitize_html=False)
     # The parsers below feedparser raise anything on damaged files.
     except Exception as error:
         raise BadRequest(f"The file cannot be read: {error}") from error
@@ -67,11 +68,10 @@ def _parse(data: bytes) -> FeedParserDict:
     return parsed
 
 
-def _move_captions(data: bytes) -> bytes:
-    """Turn captions and credits of pictures into attributes of `media:content`.
+def _prepare(data: bytes) -> bytes:
+    """Return a feed whose captions and authors feedparser reads right.
 
-    feedparser takes `media:title` for the title of the entry, `media:description` for
-    its text, and does not tell to which picture a credit belongs.
+    :raises ValueError: feedparser would take hours.
     """
     # The file is not trusted: it must not make the import read other files.
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
@@ -80,21 +80,54 @@ def _move_captions(data: bytes) -> bytes:
     # feedparser reads damaged files too.
     except etree.XMLSyntaxError:
         return data
+    if document.xpath('//*[count(@* | *[local-name()="category"]) > 1000]'):
+        raise ValueError("an element has more than 1,000 attributes or categories")
+    _move_captions(document)
+    _divide_authors(document)
+    # Without the DOCTYPE, so that feedparser resolves no entity that it declares.
+    return etree.tostring(document.getroot(), encoding="utf-8")
+
+
+def _move_captions(document: Any) -> None:
+    """Turn captions and credits of pictures into attributes of `media:content`.
+
+    feedparser takes `media:title` for the title of the entry, `media:description` for
+    its text, and does not tell to which picture a credit belongs.
+    """
+    namespaces = {"media": _MEDIA}
     for name, attribute in _CAPTION_ELEMENTS.items():
-        for element in list(document.iter(f"{{{_MEDIA}}}{name}")):
+        for element in document.xpath(f"//media:{name}[1]", namespaces=namespaces):
             text = element.text or ""
             if element.get("type") == "html":
                 text = sanitize.to_plain_text(text)
             # It stands in the element of its picture, or beside it.
             pictures = element.xpath(
-                "parent::media:content | ../media:content", namespaces={"media": _MEDIA}
+                "parent::media:content | ../media:content", namespaces=namespaces
             )
             for picture in pictures:
                 if attribute not in picture.attrib:
                     picture.set(attribute, text)
-            element.getparent().remove(element)
-    # Without the DOCTYPE, so that feedparser resolves no entity that it declares.
-    return etree.tostring(document.getroot(), encoding="utf-8")
+    names = [f"{{{_MEDIA}}}{name}" for name in _CAPTION_ELEMENTS]
+    etree.strip_elements(document, *names)
+
+
+def _divide_authors(document: Any) -> None:
+    """Divide authors of RSS into name and address, as those of Atom are.
+
+    feedparser ends an address after four letters of the top-level domain, and an author
+    without one gets that of the author before.
+    """
+    for author in document.iter("{*}author", "{*}creator"):
+        if author.find("{*}name") is not None:
+            # Its own address is behind this one, and takes precedence.
+            author.insert(0, etree.Element("email"))
+        elif author.text:
+            name, address = parseaddr(author.text)
+            if not name or "@" not in address:
+                name, address = author.text, ""
+            author.text = None
+            etree.SubElement(author, "name").text = name
+            etree.SubElement(author, "email").text = address
 
 
 def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
@@ -115,7 +148,7 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
                 "email": author.get("email"),
             }
             for author in entry.get("authors", ())
-            if "name" in author
+            if author.get("name")
         ],
         # The schema refuses a date that cannot be read, which causes a warning.
         "date_published": (

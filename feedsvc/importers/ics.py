@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event
+from icalendar.timezone import tzp
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from feedsvc import timezones
 from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
 from feedsvc.formats import labels
@@ -29,6 +31,10 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     :param site_zone: the zone of times without one.
     :raises BadRequest: the file cannot be read.
     """
+    # icalendar keeps the first zone of a name. So Outlook's names stand for IANA zones
+    # also where the file defines them, and the API has no other zones.
+    for name in WINDOWS_TO_OLSON:
+        tzp.timezone(name)
     overridden: dict[str, list[date]] = defaultdict(list)
     try:
         events: list[Any] = Calendar.from_ical(data).walk("VEVENT")
@@ -104,11 +110,7 @@ def _times(
     """Return the fields that say when an event takes place."""
     start = event.start
     has_end = "DTEND" in event or "DURATION" in event
-    # Times in UTC, and in a zone that only the calendar knows, are shown in the site's.
-    zone = site_zone
-    key = getattr(getattr(start, "tzinfo", None), "key", "UTC")
-    if key != "UTC" and key in timezones.zone_names():
-        zone = timezones.zone(key)
+    zone = _zone(event, site_zone)
     recurrence = None
     if event.rrules:
         rule: Any = event.rrules[0]
@@ -126,6 +128,31 @@ def _times(
         "timezone": zone.key,
         "recurrence": recurrence,
     }
+
+
+def _zone(event: Event, site_zone: ZoneInfo) -> ZoneInfo:
+    """Return the zone in which an event takes place.
+
+    It is the site's zone for a time without a zone, in a zone that only the calendar
+    knows, or in one with the same offsets, such as Asia/Bangkok in Hanoi.
+    """
+    zone = getattr(event.start, "tzinfo", None)
+    if not isinstance(zone, ZoneInfo):
+        return site_zone
+    # Readers want the local time, but a series would move with daylight saving time, or
+    # to another weekday.
+    if zone.key == "UTC" and not event.rrules:
+        return site_zone
+    is_same = _have_same_offsets(zone, site_zone, event.start.year)
+    return site_zone if is_same else zone
+
+
+@cache
+def _have_same_offsets(zone: ZoneInfo, other: ZoneInfo, year: int) -> bool:
+    """Tell if two zones agree in each hour of ten years."""
+    begin = datetime.combine(date(year, 1, 1), time())
+    hours = (begin + timedelta(hours=number) for number in range(10 * 365 * 24))
+    return all(zone.utcoffset(hour) == other.utcoffset(hour) for hour in hours)
 
 
 def _until(until: date, start: date, zone: ZoneInfo) -> date:

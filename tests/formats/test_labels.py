@@ -14,8 +14,6 @@ from feedsvc.formats import labels
 from feedsvc.models import AVAILABILITIES, UI_LANGUAGES, Event, Place, Recurrence
 from tests.formats.feeds import CONCERT, HANOI, SITE, feed
 
-PARIS = ZoneInfo("Europe/Paris")
-
 
 def at(*when: int) -> datetime:
     return datetime(*when, tzinfo=HANOI)  # type: ignore[misc,arg-type]
@@ -39,11 +37,14 @@ def test_event_dates(start: date, end: date | None, vi: str, en: str) -> None:
     assert labels.format_event_dates(event, replace(SITE, language="en-GB")) == en
 
 
-def test_zone_other_than_the_sites_is_named() -> None:
-    event = Event(datetime(2026, 12, 24, 19, tzinfo=PARIS), None, PARIS)
-    assert (
-        labels.format_event_dates(event, SITE) == "19:00, thứ Năm 24/12/2026 (Giờ Pháp)"
-    )
+@pytest.mark.parametrize(
+    ("key", "name"), [("Europe/Paris", "Giờ Pháp"), ("UTC", "UTC")]
+)
+def test_zone_other_than_the_sites_is_named(key: str, name: str) -> None:
+    zone = ZoneInfo(key)
+    event = Event(datetime(2026, 12, 24, 19, tzinfo=zone), None, zone)
+    dates = labels.format_event_dates(event, SITE)
+    assert dates == f"19:00, thứ Năm 24/12/2026 ({name})"
 
 
 @pytest.mark.parametrize("language", ["de", "xx-unknown", "th"])

@@ -61,7 +61,12 @@ def atom_feed(entry: str) -> bytes:
 def rss_feed(items: str, before: str = "") -> bytes:
     """Return a feed with items, and a DOCTYPE before them."""
     channel = f"<title>t</title><link>https://a.example/tin/</link>{items}"
+    namespaces = (
+        'xmlns:dc="http://purl.org/dc/elements/1.1/" '
+        'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" '
+        'xmlns:media="http://search.yahoo.com/mrss/"'
+    )
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>{before}'
-        f'<rss version="2.0"><channel>{channel}</channel></rss>'
+        f'<rss version="2.0" {namespaces}><channel>{channel}</channel></rss>'
     ).encode()

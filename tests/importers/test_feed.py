@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from flask import Flask
 
@@ -89,6 +91,36 @@ def test_unreadable_date_is_left_out_with_a_warning(app: Flask) -> None:
     item = "<item><guid>g</guid><title>a</title><pubDate>hôm qua</pubDate></item>"
     result = import_file(app, rss_feed(item))
     assert "left out: date_published of “a”: " in result.stderr
+
+
+@pytest.mark.parametrize("element", ["author", "dc:creator", "itunes:author"])
+@pytest.mark.parametrize(
+    ("text", "author"),
+    [
+        ("lan@portal.technology (Nguyễn Thị Lan)", {"name": "Nguyễn Thị Lan", "email": "lan@portal.technology"}),
+        ("Lan &lt;lan@x.museum&gt;", {"name": "Lan", "email": "lan@x.museum"}),
+        ("Nguyễn Thị Lan (TTXVN)", {"name": "Nguyễn Thị Lan (TTXVN)"}),
+        ("Tuổi Trẻ @ Hà Nội", {"name": "Tuổi Trẻ @ Hà Nội"}),
+        ("lan@x.vn", {"name": "lan@x.vn"}),
+    ],
+)  # fmt: skip
+def test_author_of_rss_is_divided(
+    app: Flask, element: str, text: str, author: dict[str, str]
+) -> None:
+    item = f"<title>a</title><{element}>{text}</{element}>"
+    assert import_item(app, item)["authors"] == [author]
+
+
+def test_author_without_address_gets_none(app: Flask) -> None:
+    authors = (
+        "<author><name>Lan</name><email>lan@x.museum</email></author>"
+        "<author><name>Hoa</name></author>"
+    )
+    import_file(app, atom_feed(f"<id>urn:a</id>{authors}"))
+    assert stored_entries(app, "news")["urn:a"]["authors"] == [
+        {"name": "Lan", "email": "lan@x.museum"},
+        {"name": "Hoa"},
+    ]
 
 
 def test_export_of_wordpress_is_refused(app: Flask) -> None:
@@ -203,10 +235,15 @@ def test_caption_of_a_picture_is_no_text_of_the_entry(
     app: Flask, item: str, title: str, body: str | None, image: dict[str, str]
 ) -> None:
     channel_credit = '<media:credit role="author">Đài</media:credit>'
-    document = rss_feed(f"{channel_credit}<item><guid>g</guid>{item}</item>")
-    namespace = b'<rss xmlns:media="http://search.yahoo.com/mrss/"'
-    import_file(app, document.replace(b"<rss", namespace))
+    import_file(app, rss_feed(f"{channel_credit}<item><guid>g</guid>{item}</item>"))
     entry = stored_entries(app, "news")["g"]
     assert entry["title"] == title
     assert entry.get("content_html") == body
     assert entry["image"] == {"url": "https://a.example/cau.jpg", **image}
+
+
+def test_many_captions_of_many_pictures_take_little_time(app: Flask) -> None:
+    pictures = (PHOTO.format("cau", "") + CAPTION.format("Cây cầu")) * 10_000
+    began = process_time()
+    assert import_item(app, f"<title>a</title>{pictures}")["image"]["caption"]
+    assert process_time() - began < 5

@@ -114,11 +114,13 @@ def test_last_event_of_a_uid_without_sequence_wins(import_events: ImportEvents) 
     ("tzid", "definition", "zone", "start"),
     [
         ("Eastern Standard Time", "", "America/New_York", "2026-07-05T19:00:00-04:00"),
-        ("SE Asia Standard Time", "", "Asia/Bangkok", "2026-07-05T19:00:00+07:00"),
+        ("US Eastern Standard Time", EASTERN, "America/Indianapolis", "2026-07-05T19:00:00-04:00"),
+        ("SE Asia Standard Time", "", "Asia/Ho_Chi_Minh", "2026-07-05T19:00:00+07:00"),
+        ("Asia/Bangkok", "", "Asia/Ho_Chi_Minh", "2026-07-05T19:00:00+07:00"),
         ("Custom", EASTERN, "Asia/Ho_Chi_Minh", "2026-07-06T06:00:00+07:00"),
         ("Nowhere", "", "Asia/Ho_Chi_Minh", "2026-07-05T19:00:00+07:00"),
     ],
-)
+)  # fmt: skip
 def test_foreign_zone_names_are_resolved(
     tzid: str, definition: str, zone: str, start: str, import_events: ImportEvents
 ) -> None:
@@ -127,6 +129,32 @@ def test_foreign_zone_names_are_resolved(
         zone=definition.format(tzid),
     )
     assert (event["timezone"], event["start"]) == (zone, start)
+
+
+def test_zone_that_had_other_offsets_is_kept(import_events: ImportEvents) -> None:
+    novosibirsk = "DTSTART;TZID=Asia/Novosibirsk:{}0705T190000"
+    events, _ = import_events(
+        *(f"UID:{year}\nSUMMARY:x\n{novosibirsk.format(year)}" for year in (2010, 2020))
+    )
+    zones = {event["guid"]: event["timezone"] for event in events}
+    assert zones == {"2010": "Asia/Novosibirsk", "2020": "Asia/Ho_Chi_Minh"}
+
+
+def test_series_in_utc_recurs_in_utc(
+    import_events: ImportEvents, client: FlaskClient
+) -> None:
+    # In Hanoi it starts on a Thursday.
+    (event,), warnings = import_events(
+        "UID:1\nSUMMARY:x\nDTSTART:20261125T200000Z\n"
+        "RRULE:FREQ=WEEKLY;BYDAY=WE;UNTIL=20261216\nEXDATE:20261202T200000Z"
+    )
+    assert warnings == []
+    assert (event["timezone"], event["start"]) == ("UTC", "2026-11-25T20:00:00+00:00")
+    calendar = client.get("/feeds/events.ics").text
+    assert "DTSTART:20261125T200000Z\r\n" in calendar
+    assert "RRULE:FREQ=WEEKLY;UNTIL=20261216T235959Z;BYDAY=WE\r\n" in calendar
+    assert "EXDATE:20261202T200000Z\r\n" in calendar
+    assert "BEGIN:VTIMEZONE" not in calendar
 
 
 def test_event_that_cannot_be_read_is_named_and_skipped(

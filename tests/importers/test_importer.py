@@ -82,6 +82,13 @@ def test_warnings_cannot_control_the_terminal(app: Flask) -> None:
     assert "\x1b" not in result.stderr
 
 
+def test_errors_cannot_control_the_terminal(app: Flask) -> None:
+    result = invoke(app, "import", "-", input="BEGIN:VCALENDAR\n\x1b]0;x\x07\n")
+    assert result.exit_code == 1
+    assert "Error: The calendar cannot be read: " in result.stderr
+    assert "\x1b" not in result.stderr
+
+
 def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
     items = (
         "<item><guid>a</guid><title>Ảnh sai</title><category>🎉</category><category>Tin</category>"
@@ -108,6 +115,19 @@ def test_html_that_takes_a_parser_seconds_is_skipped(app: Flask) -> None:
     result = import_file(app, rss_feed(f"<item><guid>a</guid>{item}</item>"))
     assert "1 skipped" in result.stdout
     assert "skipped: “Dài”: content_html: Too many “&”" in result.stderr
+
+
+ATTRIBUTES = " ".join(f"a{number}='x'" for number in range(1_001))
+CATEGORIES = "<category>Tin</category>" * 1_001
+
+
+@pytest.mark.parametrize(
+    "item", [f"<item {ATTRIBUTES}/>", f"<item>{CATEGORIES}</item>"]
+)
+def test_feed_that_takes_hours_is_refused(app: Flask, item: str) -> None:
+    result = invoke(app, "import", "-", input=rss_feed(item))
+    assert result.exit_code == 1
+    assert "more than 1,000 attributes or categories" in result.stderr
 
 
 @pytest.mark.parametrize(
