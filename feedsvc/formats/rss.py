@@ -35,7 +35,6 @@ _PLAIN_TEXT = (
     "copyright",
     "source",
     "category",
-    "media:description",
     "media:title",
     "dc:source",
     "dc:rights",

@@ -181,20 +181,14 @@ def add_extensions(parent: Element, entry: Entry, feed: Feed) -> None:
     if is_url(entry.rights):
         sub_element(parent, "dcterms:license", iri_to_uri(entry.rights or ""))
     if entry.image:
-        # Of an entry without content, feedparser takes the second description for it,
-        # so readers would show the caption instead of the summary.
-        caption_name = "media:title" if feed.is_summary else "media:description"
-        _add_image(parent, entry.image, caption_name)
+        _add_image(parent, entry.image)
     event = display_occurrence(entry)
     if event:
         _add_event(parent, event)
 
 
-def _add_image(parent: Element, image: Image, caption_name: str) -> None:
-    """Append an image with its caption and credit (Media RSS 1.5.1).
-
-    :param caption_name: the name of the element with the caption.
-    """
+def _add_image(parent: Element, image: Image) -> None:
+    """Append an image with its caption and credit (Media RSS 1.5.1)."""
     url = iri_to_uri(image.url)
     # A width, height or length of 0 is not known.
     size: dict[str, Any] = {
@@ -213,7 +207,8 @@ def _add_image(parent: Element, image: Image, caption_name: str) -> None:
     if image.caption:
         caption = escape_if_markup(image.caption)
         text_type = "plain" if caption == image.caption else "html"
-        sub_element(media, caption_name, caption, type=text_type)
+        # Readers built on feedparser take media:description for the entry's summary.
+        sub_element(media, "media:title", caption, type=text_type)
     if image.credit:
         sub_element(media, "media:credit", image.credit, role="photographer")
     # Some readers show thumbnails only.

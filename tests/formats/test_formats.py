@@ -286,6 +286,14 @@ def test_full_feed_has_the_correction_in_the_body_only() -> None:
     )
 
 
+@pytest.mark.parametrize("format", XML)
+def test_full_feed_shows_the_summary_instead_of_a_missing_body(format: str) -> None:
+    image = Image("https://media.example/a.jpg", caption="Cầu")
+    entry = replace(BARE, summary="Dài < 1 km.", image=image)
+    (item,) = feedparser.parse(rendered("news", format, entry)).entries
+    assert item.content[0].value.endswith("</figure>\n<p>Dài &lt; 1 km.</p>")
+
+
 FILES = (
     Attachment("https://media.example/1.mp3", "audio/mpeg", 100),
     Attachment(
@@ -339,7 +347,7 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
     entry = replace(BARE, image=Image("https://media.example/a.jpg", caption=caption))
     document = rendered("news", format, entry)
     element: Any = next(
-        etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}description")
+        etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}title")
     )
     if element.get("type") == "html":
         parser = html5lib.HTMLParser(namespaceHTMLElements=False)
