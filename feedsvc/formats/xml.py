@@ -181,13 +181,13 @@ def add_extensions(parent: Element, entry: Entry, feed: Feed) -> None:
     if is_url(entry.rights):
         sub_element(parent, "dcterms:license", iri_to_uri(entry.rights or ""))
     if entry.image:
-        _add_image(parent, entry.image)
+        _add_image(parent, entry.image, feed)
     event = display_occurrence(entry)
     if event:
         _add_event(parent, event)
 
 
-def _add_image(parent: Element, image: Image) -> None:
+def _add_image(parent: Element, image: Image, feed: Feed) -> None:
     """Append an image with its caption and credit (Media RSS 1.5.1)."""
     url = iri_to_uri(image.url)
     # A width, height or length of 0 is not known.
@@ -195,15 +195,24 @@ def _add_image(parent: Element, image: Image) -> None:
         "width": image.width or None,
         "height": image.height or None,
     }
-    media = sub_element(
-        parent,
-        "media:content",
-        url=url,
-        medium="image",
-        type=image.type,
-        fileSize=image.length or None,
-        **size,
-    )
+    media = parent
+    # Of an Atom entry without content, some readers take media:content for it.
+    if feed.query.format.suffix != "atom" or not feed.is_summary:
+        media = sub_element(
+            parent,
+            "media:content",
+            url=url,
+            medium="image",
+            type=image.type,
+            fileSize=image.length or None,
+            **size,
+        )
+        _add_caption(media, image)
+    # Some readers show thumbnails only.
+    sub_element(media, "media:thumbnail", url=url, **size)
+
+
+def _add_caption(media: Element, image: Image) -> None:
     if image.caption:
         caption = escape_if_markup(image.caption)
         text_type = "plain" if caption == image.caption else "html"
@@ -211,8 +220,6 @@ def _add_image(parent: Element, image: Image) -> None:
         sub_element(media, "media:title", caption, type=text_type)
     if image.credit:
         sub_element(media, "media:credit", image.credit, role="photographer")
-    # Some readers show thumbnails only.
-    sub_element(media, "media:thumbnail", url=url, **size)
 
 
 def _add_event(parent: Element, event: Event) -> None:

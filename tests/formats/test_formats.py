@@ -358,6 +358,14 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
     assert findings(document, FORMATS[format].media_type) == []
 
 
+def test_atom_summary_is_read_by_names_without_namespaces() -> None:
+    """Some readers take any title for the title, and any content for the content."""
+    root: Any = etree.fromstring(summaries("news", "atom", FULL))
+    names = [etree.QName(element).localname for element in root.find("{*}entry").iter()]
+    assert [names.count(name) for name in ("title", "summary", "content")] == [1, 1, 0]
+    assert names.count("thumbnail") == 1
+
+
 PODCAST = FULL.attachments[0]
 
 
