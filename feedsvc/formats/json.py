@@ -74,7 +74,7 @@ def _feed_extension(feed: Feed, about: str) -> Json:
 def _item(entry: Entry, feed: Feed, about: str) -> Json:
     site = feed.site
     title = labels.entry_title(entry, site.language)
-    summary = labels.item_summary(entry, feed)
+    summary = labels.entry_summary(entry, site)
     content = feed_body(entry, feed)
     return {
         "id": entry.guid,

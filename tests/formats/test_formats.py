@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from dataclasses import replace
@@ -278,12 +279,20 @@ def test_withdrawn_summary_has_the_notice_once(format: str) -> None:
     ), "content_text too"
 
 
-def test_full_feed_has_the_correction_in_the_body_only() -> None:
-    (entry,) = feedparser.parse(rendered("news", "rss", CORRECTED)).entries
-    assert entry.summary == "Họp lúc 9 giờ."
+@pytest.mark.parametrize("format", XML)
+def test_full_feed_has_the_correction_in_the_body_and_the_summary(format: str) -> None:
+    (entry,) = feedparser.parse(rendered("news", format, CORRECTED)).entries
+    assert entry.summary == "Đính chính: Giờ họp là 10 giờ. Họp lúc 9 giờ."
     assert entry.content[0].value.startswith(
         "<p><strong>Đính chính: Giờ họp là 10 giờ</strong></p>"
     )
+
+
+@pytest.mark.parametrize("content", ["full", "summary"])
+def test_summary_begins_with_the_reason_of_a_cancellation(content: str) -> None:
+    document = render_feed(feed("events", "json", CALLED_OFF, content=content))
+    (item,) = json.loads(document)["items"]
+    assert item["summary"].startswith("Lý do: Bão số 9 <cấp 12>. 19:00 – 21:30, ")
 
 
 @pytest.mark.parametrize("format", XML)
