@@ -37,7 +37,8 @@ NAMESPACES = {
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
 
-_TAG_START = re.compile("<[A-Za-z/!?]")
+# Readers that remove tags by regular expressions take any letter for a name's first.
+_TAG_START = re.compile(r"<(?:[^\W\d_]|[/!?])")
 
 
 class _CustomExtension(BaseExtension):  # type: ignore[misc]
