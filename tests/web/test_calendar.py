@@ -127,6 +127,25 @@ def test_calendar_has_the_occurrences_of_an_event(
     assert occurrences == wanted
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "rule", "lines"),
+    [
+        ("02:30:00+02:00", "02:45:00+02:00", "", ["DTSTART:20271031T003000Z", "DTEND:20271031T004500Z"]),
+        ("02:30:00+01:00", "03:30:00+01:00", "", ["DTSTART:20271031T013000Z", "DTEND;TZID=Europe/Paris:20271031T033000"]),
+        ("02:30:00+02:00", "03:30:00+01:00", "FREQ=DAILY", ["DTSTART;TZID=Europe/Paris:20271031T023000"]),
+    ],
+)  # fmt: skip
+def test_times_in_a_repeated_hour_are_in_utc_but_in_a_series(
+    shared_editor: ApiClient, start: str, end: str, rule: str, lines: list[str]
+) -> None:
+    """Calendar programs take a local time there for either pass, or drop the event."""
+    day = "2027-10-31T"
+    event = document(day + start, day + end, PARIS, rule, [], [])
+    shared_editor.put("/events/e", event)
+    calendar = shared_editor.client.get("/entries/e.ics").text
+    assert set(lines) <= set(calendar.splitlines())
+
+
 @pytest.mark.parametrize("zone", [PARIS, SYDNEY, "Asia/Gaza"])
 def test_vtimezone_has_the_later_years_of_a_series(
     shared_editor: ApiClient, zone: str
