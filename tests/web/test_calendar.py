@@ -211,6 +211,24 @@ def test_calendar_follows_the_changes_of_an_event(
     assert client.get("/entries/e.ics").data == again, "nothing comes from the clock"
 
 
+def test_withdrawn_event_is_cancelled_in_its_calendar_for_30_days(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    event = {"title": "Hội", "start": "2026-12-05", "content_text": "Thân"}
+    guid = editor.put("/events/e", event).get_json()["guid"]
+    (first,) = calendar_of(client).events
+    withdrawn = {"status": "withdrawn", "notice": "Đăng nhầm."}
+    editor.send("PATCH", "/events/e", withdrawn)
+    (last,) = calendar_of(client).events
+    assert last["UID"] == first["UID"] == guid.removeprefix("urn:uuid:")
+    assert last["SEQUENCE"] > first["SEQUENCE"]
+    assert (last["STATUS"], last["SUMMARY"]) == ("CANCELLED", "Đã gỡ: Hội")
+    assert "Thân" not in last["DESCRIPTION"]
+    clock.forward(days=31)
+    tick()
+    assert client.get("/entries/e.ics").status_code == 410
+
+
 def test_only_events_have_calendars(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.put("/articles/b.ics", {"title": "Tin"})
