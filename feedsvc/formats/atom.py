@@ -40,7 +40,7 @@ def render(feed: Feed) -> bytes:
         # In UTC, since readers built on libmrss ignore the offset.
         item.updated(entry.updated.replace(microsecond=0))
         item.published(feed.date_of(entry).replace(microsecond=0))
-        summary = labels.item_summary(entry, feed)
+        summary = labels.entry_summary(entry, site)
         # An entry should have a summary or a content.
         if summary or not content:
             item.summary(summary or entry.title)

@@ -26,7 +26,8 @@ def content_html(entry: Entry, site: Site) -> str:
     """Return the body as HTML, with all that readers may show nowhere else.
 
     Before it are the notice, the time of an event and the image; after it are further
-    facts of an event and the source.
+    facts of an event and the source. Instead of a body that is empty it has the
+    summary: most readers show the one or the other.
     """
     parts = []
     for line in (
@@ -39,7 +40,7 @@ def content_html(entry: Entry, site: Site) -> str:
     if image:
         parts.append(_figure(image, site.language))
     parts += (
-        raw_content(entry),
+        raw_content(entry) or _paragraphs(entry.summary),
         event_facts(entry, site.language),
         source_credit(entry, site.language),
     )

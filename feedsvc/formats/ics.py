@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from dateutil.tz import datetime_ambiguous
 from icalendar import Calendar, Component, prop
 from icalendar import Event as VEvent
 
@@ -137,12 +138,11 @@ def _text_properties(entry: Entry, site: Site) -> Properties:
 
 
 def _time_properties(event: Event) -> Properties:
-    # RFC 5545 §3.8.2.2: an end must be later than the start.
-    has_end = event.end is not None and event.ends > event.starts
-    properties: dict[str, Any] = {
-        "DTSTART": _date_or_time(event.start),
-        "DTEND": _date_or_time(event.end) if event.end and has_end else None,
-    }
+    properties: dict[str, Any] = {"DTSTART": _date_or_time(event.start, event)}
+    # RFC 5545 §3.8.2.2: an end must be later than the start, in whole seconds.
+    whole_start = event.starts.replace(microsecond=0)
+    if event.end and event.ends.replace(microsecond=0) > whole_start:
+        properties["DTEND"] = _date_or_time(event.end, event)
     if event.recurrence:
         properties |= {
             "RRULE": prop.vRecur.from_ical(event.recurrence.rrule),
@@ -202,16 +202,17 @@ def _utc(moment: datetime) -> prop.vDatetime:
     return prop.vDatetime(moment.astimezone(UTC))
 
 
-def _date_or_time(moment: date) -> prop.vDDDTypes:
+def _date_or_time(moment: date, event: Event) -> prop.vDDDTypes:
     """Return a date, or a time in its zone.
 
-    A local time cannot express the second pass of an hour that the end of daylight
-    saving time repeats, so that one is in UTC.
+    In an hour that the end of daylight saving time repeats, programs take a local time
+    for either pass, so times there are in UTC. But a series needs the local time of its
+    start, which is in the first pass.
     """
     if not isinstance(moment, datetime):
         return prop.vDDDTypes(moment)
-    is_second_pass = moment.replace(fold=0).utcoffset() != moment.utcoffset()
-    if is_second_pass:
+    is_second_pass = moment.fold
+    if datetime_ambiguous(moment) and (is_second_pass or not event.recurrence):
         moment = moment.astimezone(UTC)
     return prop.vDDDTypes(moment)
 

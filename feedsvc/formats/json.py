@@ -12,6 +12,7 @@ from feedsvc.formats import labels
 from feedsvc.formats.common import format_iso, iri_to_uri, site_time
 from feedsvc.formats.content import feed_body
 from feedsvc.models import Attachment, Entry, Event, Person
+from feedsvc.recurrence import display_occurrence
 
 Json = dict[str, Any]
 
@@ -74,7 +75,7 @@ def _feed_extension(feed: Feed, about: str) -> Json:
 def _item(entry: Entry, feed: Feed, about: str) -> Json:
     site = feed.site
     title = labels.entry_title(entry, site.language)
-    summary = labels.item_summary(entry, feed)
+    summary = labels.entry_summary(entry, site)
     content = feed_body(entry, feed)
     return {
         "id": entry.guid,
@@ -93,7 +94,7 @@ def _item(entry: Entry, feed: Feed, about: str) -> Json:
         "language": entry.language,
         "attachments": [_attachment(file) for file in entry.attachments],
         "_entry": _entry_extension(entry, feed, about),
-        "_event": entry.event and {"about": about, **_event(entry.event)},
+        "_event": _event_extension(entry, about),
     }
 
 
@@ -129,10 +130,15 @@ def _attachment(file: Attachment) -> Json:
     }
 
 
-def _event(event: Event) -> Json:
+def _event_extension(entry: Entry, about: str) -> Json | None:
+    event = entry.event
+    occurrence = display_occurrence(entry)
+    if event is None or occurrence is None:
+        return None
     return {
-        "start": format_iso(event.start),
-        "end": event.end and format_iso(event.end),
+        "about": about,
+        **_times(event),
+        "occurrence": _times(occurrence),
         "all_day": event.all_day,
         "timezone": event.timezone.key,
         "location": event.location and asdict(event.location),
@@ -143,6 +149,13 @@ def _event(event: Event) -> Json:
         "organizer": event.organizer and _person(event.organizer),
         "event_status": event.status,
         "recurrence": event.recurrence and event.recurrence.to_dict(),
+    }
+
+
+def _times(event: Event) -> Json:
+    return {
+        "start": format_iso(event.start),
+        "end": event.end and format_iso(event.end),
     }
 
 

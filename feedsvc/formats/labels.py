@@ -240,21 +240,10 @@ def event_time_text(entry: Entry, site: Site) -> str:
 
 
 def entry_summary(entry: Entry, site: Site) -> str:
-    """Return the plain summary of an entry, after time and place of an event."""
-    is_withdrawn = entry.status == "withdrawn"
-    text = notice_text(entry, site.language) if is_withdrawn else entry.summary
-    return _sentences(event_line(entry, site), text) if entry.event else text
-
-
-def item_summary(entry: Entry, feed: Feed) -> str:
-    """Return the plain summary of an entry in a feed.
-
-    A correction is the first paragraph of the body, or else of the summary.
-    """
-    text = entry_summary(entry, feed.site)
-    if not entry.notice or not feed.is_summary or entry.status == "withdrawn":
-        return text
-    return _sentences(notice_text(entry, feed.site.language), text)
+    """Return the plain summary of an entry: its notice, time and place, and text."""
+    # Some readers, and all previews of links, show the summary but not the body.
+    text = _sentences(event_line(entry, site), entry.summary)
+    return _sentences(notice_text(entry, site.language), text)
 
 
 def format_event_dates(event: Event, site: Site) -> str:

@@ -35,7 +35,6 @@ _PLAIN_TEXT = (
     "copyright",
     "source",
     "category",
-    "media:description",
     "media:title",
     "dc:source",
     "dc:rights",
@@ -74,7 +73,7 @@ def render(feed: Feed) -> bytes:
         item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
         # Readers take the description for HTML.
-        summary = escape(labels.item_summary(entry, feed), quote=False)
+        summary = escape(labels.entry_summary(entry, site), quote=False)
         item.description(summary, isSummary=True)
         if entry.attachments:
             first = entry.attachments[0]

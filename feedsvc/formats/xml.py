@@ -37,7 +37,8 @@ NAMESPACES = {
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
 
-_TAG_START = re.compile("<[A-Za-z/!?]")
+# Readers that remove tags by regular expressions take any letter for a name's first.
+_TAG_START = re.compile(r"<(?:[^\W\d_]|[/!?])")
 
 
 class _CustomExtension(BaseExtension):  # type: ignore[misc]
@@ -181,43 +182,45 @@ def add_extensions(parent: Element, entry: Entry, feed: Feed) -> None:
     if is_url(entry.rights):
         sub_element(parent, "dcterms:license", iri_to_uri(entry.rights or ""))
     if entry.image:
-        # Of an entry without content, feedparser takes the second description for it,
-        # so readers would show the caption instead of the summary.
-        caption_name = "media:title" if feed.is_summary else "media:description"
-        _add_image(parent, entry.image, caption_name)
+        _add_image(parent, entry.image, feed)
     event = display_occurrence(entry)
     if event:
         _add_event(parent, event)
 
 
-def _add_image(parent: Element, image: Image, caption_name: str) -> None:
-    """Append an image with its caption and credit (Media RSS 1.5.1).
-
-    :param caption_name: the name of the element with the caption.
-    """
+def _add_image(parent: Element, image: Image, feed: Feed) -> None:
+    """Append an image with its caption and credit (Media RSS 1.5.1)."""
     url = iri_to_uri(image.url)
     # A width, height or length of 0 is not known.
     size: dict[str, Any] = {
         "width": image.width or None,
         "height": image.height or None,
     }
-    media = sub_element(
-        parent,
-        "media:content",
-        url=url,
-        medium="image",
-        type=image.type,
-        fileSize=image.length or None,
-        **size,
-    )
+    media = parent
+    # Of an Atom entry without content, some readers take media:content for it.
+    if feed.query.format.suffix != "atom" or not feed.is_summary:
+        media = sub_element(
+            parent,
+            "media:content",
+            url=url,
+            medium="image",
+            type=image.type,
+            fileSize=image.length or None,
+            **size,
+        )
+        _add_caption(media, image)
+    # Some readers show thumbnails only.
+    sub_element(media, "media:thumbnail", url=url, **size)
+
+
+def _add_caption(media: Element, image: Image) -> None:
     if image.caption:
         caption = escape_if_markup(image.caption)
         text_type = "plain" if caption == image.caption else "html"
-        sub_element(media, caption_name, caption, type=text_type)
+        # Readers built on feedparser take media:description for the entry's summary.
+        sub_element(media, "media:title", caption, type=text_type)
     if image.credit:
         sub_element(media, "media:credit", image.credit, role="photographer")
-    # Some readers show thumbnails only.
-    sub_element(media, "media:thumbnail", url=url, **size)
 
 
 def _add_event(parent: Element, event: Event) -> None:

@@ -92,7 +92,9 @@ def show_calendar(id: str) -> Response:
     site = current_services().site
 
     def render(session: Session) -> bytes:
-        entry = _find_public_entry(session, id).entry
+        # Whoever has saved an event learns of its withdrawal from its calendar.
+        row = _find_public_entry(session, id, with_withdrawn=True)
+        entry = row.entry.public_view()
         if entry.event is None:
             raise NotFound(f"“{id}” is not an event.")
         return ics.render_event(entry, site)
@@ -157,9 +159,12 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
     return Response(body, mimetype=FORMATS["html"].media_type, headers=headers)
 
 
-def _find_public_entry(session: Session, id: str) -> EntryRow:
+def _find_public_entry(
+    session: Session, id: str, *, with_withdrawn: bool = False
+) -> EntryRow:
     """Return the public entry of an id.
 
+    :param with_withdrawn: return a withdrawn one too, while feeds show its notice.
     :raises NotFound: there is none, or it was never public.
     :raises Gone: it was deleted, expired or withdrawn; `reason` is its notice.
     """
@@ -169,7 +174,7 @@ def _find_public_entry(session: Session, id: str) -> EntryRow:
         raise NotFound(f"There is no entry “{id}”.")
     if row.status == "deleted":
         raise Gone(f"The entry “{id}” was deleted.")
-    if row.status == "withdrawn":
+    if row.status == "withdrawn" and not (with_withdrawn and row.is_public):
         notice = row.entry.notice
         message = notice or f"The entry “{id}” was withdrawn."
         raise Gone(message, reason=notice or "")

@@ -105,13 +105,15 @@ def test_withdrawn_entry_shows_its_notice_for_30_days(
     assert "Sai sự thật" in client.get(FEED).text
 
 
-def test_correction_is_before_the_body_of_a_page(
+def test_correction_is_first_in_the_body_and_the_preview_of_a_page(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     article = {"title": "Tin", "content_html": "<p>Thân</p>", "notice": "Lúc 20 giờ."}
     editor.put("/articles/a", article)
     page = client.get("/entries/a").text
     assert page.index("Đính chính") < page.index("<p>Thân</p>")
+    for name in ('name="description"', 'property="og:description"'):
+        assert f'<meta {name} content="Đính chính: Lúc 20 giờ. Thân">' in page
 
 
 def test_former_or_deleted_category_of_an_entry_is_told_so(editor: ApiClient) -> None:

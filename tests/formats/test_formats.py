@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from dataclasses import replace
@@ -150,6 +151,8 @@ TITLES = {
     "&#38; và &copy": "&amp;#38; và &amp;copy",
     "<!-- ghi chú -->": "&lt;!-- ghi chú --&gt;",
     "Hỏi </p": "Hỏi &lt;/p",
+    "Thu <đất đai> & nhà": "Thu &lt;đất đai&gt; &amp; nhà",
+    "x <3, y <_z>": "x <3, y <_z>",
 }
 
 
@@ -163,6 +166,8 @@ def test_rss_escapes_only_titles_that_would_read_differently_as_html(
         TITLES[title], treebuilder="etree", namespaceHTMLElements=False
     )
     assert "".join(shown.itertext()) == title
+    # Some readers take any letter after "<" for the name of a tag.
+    assert unescape(re.sub(r"</?[^\W\d_][^>]*>", "", TITLES[title])) == title
 
 
 NAMED_ENTITIES = {
@@ -278,12 +283,28 @@ def test_withdrawn_summary_has_the_notice_once(format: str) -> None:
     ), "content_text too"
 
 
-def test_full_feed_has_the_correction_in_the_body_only() -> None:
-    (entry,) = feedparser.parse(rendered("news", "rss", CORRECTED)).entries
-    assert entry.summary == "Họp lúc 9 giờ."
+@pytest.mark.parametrize("format", XML)
+def test_full_feed_has_the_correction_in_the_body_and_the_summary(format: str) -> None:
+    (entry,) = feedparser.parse(rendered("news", format, CORRECTED)).entries
+    assert entry.summary == "Đính chính: Giờ họp là 10 giờ. Họp lúc 9 giờ."
     assert entry.content[0].value.startswith(
         "<p><strong>Đính chính: Giờ họp là 10 giờ</strong></p>"
     )
+
+
+@pytest.mark.parametrize("content", ["full", "summary"])
+def test_summary_begins_with_the_reason_of_a_cancellation(content: str) -> None:
+    document = render_feed(feed("events", "json", CALLED_OFF, content=content))
+    (item,) = json.loads(document)["items"]
+    assert item["summary"].startswith("Lý do: Bão số 9 <cấp 12>. 19:00 – 21:30, ")
+
+
+@pytest.mark.parametrize("format", XML)
+def test_full_feed_shows_the_summary_instead_of_a_missing_body(format: str) -> None:
+    image = Image("https://media.example/a.jpg", caption="Cầu")
+    entry = replace(BARE, summary="Dài < 1 km.", image=image)
+    (item,) = feedparser.parse(rendered("news", format, entry)).entries
+    assert item.content[0].value.endswith("</figure>\n<p>Dài &lt; 1 km.</p>")
 
 
 FILES = (
@@ -339,7 +360,7 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
     entry = replace(BARE, image=Image("https://media.example/a.jpg", caption=caption))
     document = rendered("news", format, entry)
     element: Any = next(
-        etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}description")
+        etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}title")
     )
     if element.get("type") == "html":
         parser = html5lib.HTMLParser(namespaceHTMLElements=False)
@@ -348,6 +369,14 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
     else:
         assert element.text == caption
     assert findings(document, FORMATS[format].media_type) == []
+
+
+def test_atom_summary_is_read_by_names_without_namespaces() -> None:
+    """Some readers take any title for the title, and any content for the content."""
+    root: Any = etree.fromstring(summaries("news", "atom", FULL))
+    names = [etree.QName(element).localname for element in root.find("{*}entry").iter()]
+    assert [names.count(name) for name in ("title", "summary", "content")] == [1, 1, 0]
+    assert names.count("thumbnail") == 1
 
 
 PODCAST = FULL.attachments[0]

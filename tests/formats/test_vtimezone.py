@@ -151,8 +151,15 @@ def test_zone_has_the_years_of_its_events_only() -> None:
     assert years <= set(range(2013, 2017))
 
 
-def test_end_equal_to_the_start_is_left_out() -> None:
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (500_000, 900_000)])
+def test_end_in_the_second_of_the_start_is_left_out(start: int, end: int) -> None:
+    """Times are whole seconds; an end must be later than the start (§3.8.2.2)."""
     assert CONCERT.event
-    at_once = replace(CONCERT.event, end=CONCERT.event.start)
+    moment = CONCERT.event.starts
+    at_once = replace(
+        CONCERT.event,
+        start=moment.replace(microsecond=start),
+        end=moment.replace(microsecond=end),
+    )
     document = ics.render_event(replace(CONCERT, event=at_once), SITE)
     assert b"DTEND" not in document

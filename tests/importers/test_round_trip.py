@@ -80,6 +80,8 @@ def test_article_keeps_its_members(
     imported_body = imported.pop("content_html", "")
     if content == "full":
         assert imported_body.endswith(body)
+    if (format, content) == ("atom", "summary") and "image" in original:
+        original["image"] = {"url": original["image"]["url"]}
     names = {*article, "summary", "guid"} - {"content_html"}
     assert {name: imported.get(name) for name in names} == {
         name: original.get(name) for name in names

@@ -11,6 +11,7 @@ from typing import Any
 
 import feedparser
 import pytest
+from lxml import etree
 from reader import Entry, make_reader
 
 from tests.conftest import ApiClient
@@ -91,6 +92,26 @@ def test_feedparser_reads_every_entry_as_the_api_returns_it(
         for kind in expected_feeds.items
         for entry in expected_feeds.feed(kind, None, limit=1000)
     }
+
+
+SUMMARIES = {"rss": "description", "atom": "{http://www.w3.org/2005/Atom}summary"}
+
+
+@pytest.mark.parametrize("format", PARSE_DATE)
+def test_feedparser_takes_only_the_summary_for_the_summary(
+    fetch_feed: FetchFeed, expected_feeds: ExpectedFeeds, format: str
+) -> None:
+    for kind, category in expected_feeds.covering_feeds():
+        document = fetch_feed(feed_path(kind, category, format))
+        summaries = [
+            item.findtext(SUMMARIES[format], "").strip()
+            for item in etree.fromstring(document).iter("{*}item", "{*}entry")
+        ]
+        parsed = feedparser.parse(
+            document, resolve_relative_uris=False, sanitize_html=False
+        )
+        details = [entry.get("summary_detail", {}) for entry in parsed.entries]
+        assert [detail.get("value", "") for detail in details] == summaries
 
 
 @pytest.mark.parametrize("format", PARSE_DATE)

@@ -109,6 +109,31 @@ def test_reader_shows_edits_as_documented(
     assert portal.statuses(path, reader.agent)[-1] == 304
 
 
+IMAGE = {"url": "https://media.example/cau.jpg", "caption": "Cầu lúc 6 giờ."}
+CAPTIONED: dict[str, tuple[dict[str, Any], str]] = {
+    "Có ảnh và bài": ({"content_text": "Xe buýt qua cầu.", "image": IMAGE}, "Xe buýt"),
+    "Có tóm tắt": ({"summary": "Cầu dài 1,2 km.", "image": IMAGE}, "Cầu dài 1,2 km."),
+    "Chỉ có ảnh": ({"image": IMAGE}, IMAGE["url"]),
+    "Không ảnh": ({"summary": "Họp lúc 9 giờ."}, "Họp lúc 9 giờ."),
+}
+"""Articles by their titles, and a part of what a mail of them must have."""
+
+
+@pytest.mark.parametrize("format", ["rss", "atom"])
+@pytest.mark.skipif(not shutil.which("r2e"), reason="rss2email is not installed")
+def test_rss2email_mails_the_text_of_captioned_articles(
+    portal: RunningPortal, tmp_path: Path, format: str
+) -> None:
+    for number, (title, (article, _)) in enumerate(CAPTIONED.items()):
+        portal.send("PUT", f"/articles/r2e-{number}", {"title": title, **article})
+    path = f"/feeds/news.{format}"
+    reader = Rss2email(tmp_path / "home", portal.service.url + path)
+    reader.fetch()
+    mails = dict(reader.shown())
+    without = [title for title in CAPTIONED if CAPTIONED[title][1] not in mails[title]]
+    assert without == []
+
+
 @pytest.mark.skipif(not shutil.which("newsboat"), reason="newsboat is not installed")
 def test_newsboat_shows_an_entry_of_two_feeds_once(
     portal: RunningPortal, tmp_path: Path

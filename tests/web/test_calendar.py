@@ -127,6 +127,25 @@ def test_calendar_has_the_occurrences_of_an_event(
     assert occurrences == wanted
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "rule", "lines"),
+    [
+        ("02:30:00+02:00", "02:45:00+02:00", "", ["DTSTART:20271031T003000Z", "DTEND:20271031T004500Z"]),
+        ("02:30:00+01:00", "03:30:00+01:00", "", ["DTSTART:20271031T013000Z", "DTEND;TZID=Europe/Paris:20271031T033000"]),
+        ("02:30:00+02:00", "03:30:00+01:00", "FREQ=DAILY", ["DTSTART;TZID=Europe/Paris:20271031T023000"]),
+    ],
+)  # fmt: skip
+def test_times_in_a_repeated_hour_are_in_utc_but_in_a_series(
+    shared_editor: ApiClient, start: str, end: str, rule: str, lines: list[str]
+) -> None:
+    """Calendar programs take a local time there for either pass, or drop the event."""
+    day = "2027-10-31T"
+    event = document(day + start, day + end, PARIS, rule, [], [])
+    shared_editor.put("/events/e", event)
+    calendar = shared_editor.client.get("/entries/e.ics").text
+    assert set(lines) <= set(calendar.splitlines())
+
+
 @pytest.mark.parametrize("zone", [PARIS, SYDNEY, "Asia/Gaza"])
 def test_vtimezone_has_the_later_years_of_a_series(
     shared_editor: ApiClient, zone: str
@@ -190,6 +209,24 @@ def test_calendar_follows_the_changes_of_an_event(
     again = client.get("/entries/e.ics").data
     clock.forward(days=400)
     assert client.get("/entries/e.ics").data == again, "nothing comes from the clock"
+
+
+def test_withdrawn_event_is_cancelled_in_its_calendar_for_30_days(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    event = {"title": "Hội", "start": "2026-12-05", "content_text": "Thân"}
+    guid = editor.put("/events/e", event).get_json()["guid"]
+    (first,) = calendar_of(client).events
+    withdrawn = {"status": "withdrawn", "notice": "Đăng nhầm."}
+    editor.send("PATCH", "/events/e", withdrawn)
+    (last,) = calendar_of(client).events
+    assert last["UID"] == first["UID"] == guid.removeprefix("urn:uuid:")
+    assert last["SEQUENCE"] > first["SEQUENCE"]
+    assert (last["STATUS"], last["SUMMARY"]) == ("CANCELLED", "Đã gỡ: Hội")
+    assert "Thân" not in last["DESCRIPTION"]
+    clock.forward(days=31)
+    tick()
+    assert client.get("/entries/e.ics").status_code == 410
 
 
 def test_only_events_have_calendars(editor: ApiClient, client: FlaskClient) -> None:

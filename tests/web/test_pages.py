@@ -151,9 +151,11 @@ def test_entry_that_is_no_longer_public_is_410(
         ("deleted", "The entry “deleted” was deleted."),
         ("withdrawn", "Đăng nhầm."),
     ):
-        for path in (f"/entries/{id}", f"/entries/{id}.ics"):
-            assert client.get(path).status_code == 410
-        assert client.get(f"/entries/{id}").get_json()["detail"] == detail
+        answer = client.get(f"/entries/{id}")
+        assert answer.status_code == 410
+        assert answer.get_json()["detail"] == detail
+        status = 200 if id == "withdrawn" else 410
+        assert client.get(f"/entries/{id}.ics").status_code == status
 
 
 def test_hidden_entry_has_a_page_by_its_preview_link_alone(
