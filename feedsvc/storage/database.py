@@ -180,6 +180,13 @@ class Database:
         self.engine.dispose()
 
 
+def lift_timeouts(connection: sa.Connection) -> None:
+    """Let the statements of a command's transaction take long."""
+    if connection.dialect.name == "postgresql":
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+
+
 def revision_row(session: Session) -> RevisionRow:
     """Return the row of the revisions, which a session reads once."""
     return session.get_one(RevisionRow, 1)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from feedsvc.errors import Conflict, FieldError, Gone, NotFound, ValidationFailed
 from feedsvc.models import EPOCH, KINDS, Category, Entry, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
-from feedsvc.storage.database import Transaction, read_revisions
+from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
 from feedsvc.storage.documents import encode_document
 from feedsvc.storage.search import has_words, words_of
 from feedsvc.storage.tables import (
@@ -24,6 +24,7 @@ from feedsvc.storage.tables import (
     EntryCategoryRow,
     EntryRow,
     EntryWordsRow,
+    to_microseconds,
 )
 
 _STEP = 100
@@ -146,6 +147,29 @@ def list_changes(
     if kind:
         conditions.append(EntryRow.kind == kind)
     yield from islice(_in_order_of_changes(session, after, *conditions), limit)
+
+
+def renew_revisions(transaction: Transaction) -> None:
+    """Give all entries later revisions, in their order, after a restore of a backup.
+
+    Cursors of the changes from before are below the new `floor`: with them, clients
+    would miss that changes which they saw are lost.
+    """
+    revisions = transaction.revisions
+    revisions.floor = transaction.next_revision(*KINDS)
+    order = sa.select(
+        EntryRow.pk,
+        sa.func.row_number().over(order_by=EntryRow.changed_at).label("number"),
+    ).subquery()
+    lift_timeouts(transaction.session.connection())
+    transaction.session.execute(
+        sa.update(EntryRow)
+        .where(EntryRow.pk == order.c.pk)
+        .values(changed_at=to_microseconds(revisions.floor) + order.c.number)
+        .execution_options(synchronize_session=False)
+    )
+    newest = transaction.session.scalar(sa.select(sa.func.max(EntryRow.changed_at)))
+    revisions.last = newest or revisions.floor
 
 
 def list_changed_categories(

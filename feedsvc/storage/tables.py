@@ -102,6 +102,8 @@ class RevisionRow(Base):
     fingerprint: Mapped[str]
     # Signs the links of previews if the settings have no key.
     secret: Mapped[str]
+    # Followers of the changes have earlier cursors from before a restore.
+    floor: Mapped[datetime] = mapped_column(server_default="0")
 
 
 class HubRow(Base):
