@@ -90,7 +90,8 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
             create = request.if_none_match.star_tag
             with database.write(current_token().name) as transaction:
                 is_new = put_category(transaction, category, create=create)
-            return category, 201 if is_new else 200
+                stored = Categories(transaction.session).get(slug).category
+            return stored, 201 if is_new else 200
 
         @blueprint.authorize(_SCOPE)
         @blueprint.merge_patch({"slug": "duong-sa"})
@@ -129,5 +130,5 @@ def _patch_category(
             if category.slug != slug:
                 rename_category(transaction, slug, category.slug)
             put_category(transaction, category)
-        return category
+            return Categories(transaction.session).get(category.slug).category
     raise Unavailable("Others change the category at the same time.")

@@ -47,7 +47,8 @@ class StrictParser(FlaskParser):
         document = loads_strict(req.get_data())
         if isinstance(document, dict):
             # The views refuse a document that names another one.
-            return {**(req.view_args or {}), **document}
+            for name, value in (req.view_args or {}).items():
+                document[name] = document.get(name) or value
         return document
 
     def handle_error(
