@@ -22,6 +22,8 @@ _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")
 _Date = TypeVar("_Date", bound=date)
 
+MAX_GUID_LENGTH = 1000
+
 _IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 _IDENTIFIER_ERROR = (
     "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
@@ -262,6 +264,15 @@ def identifier(**kwargs: Any) -> ParsedString:
     return matching(_IDENTIFIER, _IDENTIFIER_ERROR, **kwargs)
 
 
+def guid() -> ParsedString:
+    """Return a field for the guid that an entry has elsewhere, and keeps as it is."""
+    metadata = {
+        "maxLength": MAX_GUID_LENGTH,
+        "description": "Only when an id is first used; by default a new UUID.",
+    }
+    return ParsedString(_parse_guid, metadata=metadata)
+
+
 def language() -> ParsedString:
     """Return a field for the tag of a language that exists (RFC 5646)."""
     return ParsedString(_parse_language, metadata={"examples": ["vi", "en-GB"]})
@@ -286,6 +297,13 @@ def timezone(**kwargs: Any) -> ParsedString:
 def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> fields.Integer:
     """Return a field for a whole number from 0 to `maximum`."""
     return fields.Integer(strict=True, validate=Range(0, maximum), **kwargs)
+
+
+def _parse_guid(value: str) -> str:
+    if len(value) > MAX_GUID_LENGTH:
+        raise ValueError(f"Longer than {MAX_GUID_LENGTH:,} characters.")
+    text.check(value)
+    return value
 
 
 def _parse_media_type(value: str) -> str:

@@ -192,7 +192,7 @@ class EntrySchema(ModelSchema):
     kind_name: ClassVar[str]
     kind = fields.String(dump_only=True)
     id = own.EntryId()
-    guid = fields.String(dump_only=True)
+    guid = own.guid()
     url = own.url()
     title = own.Text(MAX_TITLE_LENGTH, required=True)
     summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
@@ -225,7 +225,7 @@ class EntrySchema(ModelSchema):
         dump_only=True,
         metadata={
             "description": "The page of an entry that is not public, as readers will "
-            "see it; for anyone with the link."
+            "see it; for anyone with the link, for seven days."
         },
     )
 

@@ -71,7 +71,7 @@ def pointers(response: Any) -> list[str]:
             },
             "#/attachments/0/size_in_bytes",
         ),
-        ({"date_published": "2026-11-03"}, "#/date_published"),
+        ({"date_published": "2026-11-31"}, "#/date_published"),
         ({"date_published": "2026-02-30T08:00:00+07:00"}, "#/date_published"),
         ({"id": "khac"}, "#/id"),
         ({"translation_key": "a b"}, "#/translation_key"),

@@ -186,6 +186,19 @@ def test_hidden_entry_has_a_page_by_its_preview_link_alone(
     assert client.get(urls["b"]).status_code == 404
 
 
+def test_preview_link_ends_after_seven_days(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    stored = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
+    path = stored["preview_url"].removeprefix("https://feeds.example")
+    clock.forward(days=6, hours=23)
+    assert client.get(path).status_code == 200
+    clock.forward(hours=2)
+    assert client.get(path).status_code == 404
+    again = editor.send("GET", "/articles/a").get_json()["preview_url"]
+    assert client.get(again).status_code == 200
+
+
 def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
     withdrawn = {"title": "Tin", "status": "withdrawn", "notice": f"Sai. {MARKUP}"}
     editor.put("/articles/a", withdrawn)
