@@ -110,6 +110,16 @@ def test_time_without_offset_is_in_site_or_event_timezone(
     assert day["all_day"] is True
 
 
+def test_all_day_event_has_the_zone_of_the_site(editor: ApiClient) -> None:
+    event = {"title": "x", "start": "2026-12-24", "timezone": "Pacific/Kiritimati"}
+    assert editor.put("/events/e", event).get_json()["timezone"] == "Asia/Ho_Chi_Minh"
+    event["start"] = "2026-12-24T19:00:00"
+    assert editor.put("/events/e", event).get_json()["timezone"] == event["timezone"]
+    patch = {"start": "2026-12-25", "timezone": "Europe/Paris"}
+    patched = editor.send("PATCH", "/events/e", patch).get_json()
+    assert patched["timezone"] == "Asia/Ho_Chi_Minh"
+
+
 def test_absent_fields_get_defaults(editor: ApiClient) -> None:
     article = {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}
     entry = editor.put("/articles/a", article).get_json()
