@@ -149,6 +149,15 @@ def test_search_follows_edits_and_deletions(
     assert ids(client, path) == []
 
 
+def test_withdrawn_entry_is_not_found_by_hidden_words(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    article = {"title": "Cầu mới", "content_text": "Sai", "status": "withdrawn"}
+    editor.put("/articles/a", article)
+    assert ids(client, "/feeds/news.json?q=cau") == ["a"]
+    assert ids(client, "/feeds/news.json?q=sai") == []
+
+
 def test_search_of_the_api_has_limits(editor: ApiClient) -> None:
     response = editor.send("GET", "/articles?q=" + "+".join("abcdefghijk"))
     assert response.status_code == 400
