@@ -409,12 +409,15 @@ class EventSchema(EntrySchema):
     recurrence = fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
-        """Return the event, its times in its own zone.
+        """Return the event, its times in its own zone, an all-day one in the site's.
 
         :raises ValidationError: the end does not fit the start, or the recurrence is
             wrong.
         """
         members = data.pop("event")
+        # Its days are those of readers and of `from` and `to`, not of another zone.
+        if not isinstance(members["start"], datetime):
+            members["timezone"] = self.site.timezone
         zone = members.setdefault("timezone", self.site.timezone)
         # The zone may be another member's value, so the fields cannot do this.
         for name in ("start", "end"):

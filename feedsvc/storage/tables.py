@@ -1,6 +1,6 @@
 """The tables, and what follows for an entry from the clock (`EntryRow.refresh`).
 
-`migrations/` creates the tables; a test compares the two.
+`migrations/` creates the tables; tests/storage/test_migration.py compares the two.
 """
 
 from __future__ import annotations

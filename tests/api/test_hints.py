@@ -155,8 +155,11 @@ def test_wrong_start_gets_an_example(editor: ApiClient, start: str | int) -> Non
 
 
 def test_event_field_of_an_article_is_told_so(editor: ApiClient) -> None:
-    answer = editor.send("PUT", "/articles/a", {"title": "x", "start": "2026-12-24"})
-    assert details(answer) == {"#/start": "Unknown field. Only events have it."}
+    editor.put("/articles/a", {"title": "x"})
+    for method in ("PUT", "PATCH"):
+        article = {"title": "x", "timezone": "Europe/Paris"}
+        answer = editor.send(method, "/articles/a", article)
+        assert details(answer) == {"#/timezone": "Unknown field. Only events have it."}
 
 
 def test_several_wrong_parameters_are_separate_sentences(editor: ApiClient) -> None:

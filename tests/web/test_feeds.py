@@ -325,6 +325,19 @@ def test_ties_of_events_are_sorted_by_guid_in_the_same_direction(
     assert guids == sorted(guids, reverse=not rises)
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"])
+def test_all_day_event_is_on_its_days_whatever_its_zone(
+    editor: ApiClient, client: FlaskClient, zone: str
+) -> None:
+    document = {"title": "x", "start": "2026-12-24", "timezone": zone}
+    editor.put("/events/e", document)
+    for day, expected in ((23, []), (24, ["e"]), (25, [])):
+        window = f"from=2026-12-{day}&to=2026-12-{day}"
+        assert ids(client, f"/feeds/events.json?{window}") == expected
+    feed = client.get("/feeds/events.json?date=start").get_json(force=True)
+    assert feed["items"][0]["date_published"] == "2026-12-24T00:00:00+07:00"
+
+
 def test_limit_of_a_calendar_cuts_the_lowest_guids_of_ties(
     editor: ApiClient, client: FlaskClient
 ) -> None:

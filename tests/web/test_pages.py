@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -57,6 +58,21 @@ def test_front_page_shows_the_next_events(
         editor.put(f"/events/{day}", document)
     expected = ["Ngày 1", "Ngày 2", "Ngày 3", "Ngày 5", "Ngày 7"]
     assert titles(get_page(client, "/"), "events") == expected
+
+
+def test_share_links_quote_the_title_and_the_url(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    article = {"title": "A & B = 100%?", "url": "https://portal.example/tin?a=1&b=2"}
+    editor.put("/articles/a", article)
+    facebook, email = map(
+        urlsplit, get_page(client, "/entries/a").xpath("//*[@class='share']//a/@href")
+    )
+    assert parse_qs(facebook.query) == {"u": [article["url"]]}
+    assert parse_qs(email.query) == {
+        "subject": [article["title"]],
+        "body": [article["url"]],
+    }
 
 
 def test_front_page_has_a_row_for_each_category(
