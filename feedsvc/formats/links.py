@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats.common import iri_to_uri
-from feedsvc.models import Category, Entry, Place, Site
+from feedsvc.models import Category, Entry, Image, Place, Site
 
 # The networks' own buttons would be scripts that track readers.
 _SHARING = {
@@ -53,14 +53,14 @@ def share_links(entry: Entry, site: Site) -> dict[str, str]:
     return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
 
 
-def preview_picture(entry: Entry, site: Site) -> str:
-    """Return the picture of a link's preview: the entry's or the site's, or none.
+def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
+    """Return the picture of a link's preview: the first of an entry, or the site's.
 
     Networks show no SVG.
     """
-    candidates = (entry.image.url if entry.image else "", site.logo, site.icon)
-    pictures = (url for url in candidates if url and not url.endswith(".svg"))
-    return iri_to_uri(next(pictures, ""))
+    images = [entry.image for entry in entries if entry.image]
+    images += [Image(url) for url in (site.logo, site.icon) if url]
+    return next((image for image in images if not image.url.endswith(".svg")), None)
 
 
 def map_link(place: Place) -> str:

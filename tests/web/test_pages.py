@@ -17,6 +17,8 @@ from tests.full_entries import TEXT_MEMBERS
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
+SITE_TITLE = "Cổng thông tin điện tử thành phố Hà Nội"
+SITE_DESCRIPTION = "Tin tức và sự kiện của thành phố Hà Nội"
 MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 
@@ -132,6 +134,70 @@ def test_follow_panel_has_the_formats_of_a_feed(
         "https://calendar.google.com/calendar/r?cid="
         "webcal%3A%2F%2Ffeeds.example%2Ffeeds%2Fevents%2Fvan-hoa.ics",
     ]
+
+
+def open_graph(client: FlaskClient, path: str) -> dict[str, str]:
+    """Return what the preview of a link shows."""
+    metas = get_page(client, path).xpath("//meta[@property or @name='twitter:card']")
+    return {
+        meta.get("property") or meta.get("name"): meta.get("content") for meta in metas
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "description"),
+    [
+        ("/", SITE_TITLE, SITE_DESCRIPTION),
+        ("/feeds/events.html", "Sự kiện sắp tới", SITE_DESCRIPTION),
+        ("/feeds/news/van-hoa.html", "Tin tức mới nhất – Văn & hoá", "Lễ hội, sách"),
+    ],
+)
+def test_preview_of_a_list(
+    editor: ApiClient, client: FlaskClient, path: str, title: str, description: str
+) -> None:
+    category = {"title": "Văn & hoá", "description": "Lễ hội, sách"}
+    editor.put("/categories/van-hoa", category)
+    preview = {
+        "og:type": "website",
+        "og:title": title,
+        "og:description": description,
+        "og:url": f"https://feeds.example{path}",
+        "og:site_name": SITE_TITLE,
+        "og:locale": "vi_VN",
+        "twitter:card": "summary",
+    }
+    assert open_graph(client, path) == preview
+    images = {
+        "a": "https://portal.example/a.svg",
+        "b": {"url": "https://portal.example/cầu.jpg", "alt": "Cầu"},
+    }
+    for id, image in images.items():
+        entry = {"title": "Hội", "categories": ["van-hoa"], "image": image}
+        editor.put(f"/articles/{id}", entry)
+        editor.put(f"/events/e{id}", {**entry, "start": "2026-12-24"})
+    assert open_graph(client, path) == {
+        **preview,
+        "og:image": "https://portal.example/c%E1%BA%A7u.jpg",
+        "og:image:alt": "Cầu",
+        "twitter:card": "summary_large_image",
+    }
+
+
+def test_preview_of_a_list_in_english(client: FlaskClient) -> None:
+    preview = open_graph(client, "/feeds/news.html?ui=en")
+    assert preview["og:title"] == "Latest news"
+    assert preview["og:locale"] == "en_US"
+
+
+def test_text_of_a_picture_is_in_previews_only_with_it(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    image = {"url": "https://portal.example/a.svg", "alt": "Cầu"}
+    editor.put("/articles/a", {"title": "Tin", "image": image})
+    preview = open_graph(client, "/entries/a")
+    assert "og:image" not in preview
+    assert "og:image:alt" not in preview
+    assert preview["twitter:card"] == "summary"
 
 
 def test_entry_that_is_no_longer_public_is_410(
