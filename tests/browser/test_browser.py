@@ -233,6 +233,35 @@ def test_framed_list_opens_entries_in_the_whole_window(
         assert page.url.startswith(f"{portal_service.url}/entries/")
 
 
+def test_framed_list_begins_with_its_events(
+    chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    url = f"{portal_service.url}/feeds/events.html?limit=5"
+    body = f'<iframe src="{url}" width="400" height="600"></iframe>'
+    with portal_page(chromium, tmp_path, body) as page:
+        frame = page.frame_locator("iframe")
+        expect(frame.get_by_role("banner")).to_be_hidden()
+        title = frame.get_by_role("link", name="Hội sách").bounding_box()
+        assert title
+        assert title["y"] < 200
+
+
+def test_address_is_copied_from_a_framed_list(
+    chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    url = f"{portal_service.url}/feeds/events.html"
+    with portal_page(
+        chromium, tmp_path, f'<iframe src="{url}"></iframe><input>'
+    ) as page:
+        frame = page.frame_locator("iframe")
+        frame.locator(".follow > summary").click()
+        frame.get_by_role("button", name="Sao chép").first.click()
+        expect(frame.get_by_role("button", name="Đã sao chép")).to_be_visible()
+        field = page.locator("input")
+        field.press("Control+V")
+        expect(field).to_have_value(f"{portal_service.url}/feeds/events.ics")
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Logs nothing."""
 

@@ -1,6 +1,9 @@
 // What pages do beyond links and forms: copy, share, mark today, remove pictures that fail.
 "use strict";
 
+// style.css hides the header in a frame on another site.
+document.documentElement.classList.toggle("framed", window !== window.top);
+
 const status = document.createElement("p");
 status.className = "hush";
 status.setAttribute("role", "status");
