@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Open, today
-from tests.server import Service
+from tests.server import ROOT, Service
 
 scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
 
@@ -220,6 +221,19 @@ def portal_page(chromium: Browser, folder: Path, body: str) -> Iterator[Page]:
             yield page
         server.shutdown()
         thread.join()
+
+
+def test_headlines_of_partners_are_on_their_page(
+    chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    partners = (ROOT / "docs/partners.md").read_text("utf-8")
+    (body,) = re.findall(r"```html\n(.*?)```", partners, re.DOTALL)
+    body = body.replace("https://feeds.example", portal_service.url)
+    with portal_page(chromium, tmp_path, body) as page:
+        links = page.locator("#headlines a")
+        links.nth(4).wait_for()
+        assert links.count() == 5
+        assert all(link.inner_text() for link in links.all())
 
 
 def test_framed_list_opens_entries_in_the_whole_window(
