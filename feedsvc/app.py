@@ -19,7 +19,7 @@ from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web import feeds, health, pages, static_files
 from feedsvc.web.errors import register_error_handlers
-from feedsvc.web.responses import add_common_headers
+from feedsvc.web.responses import add_common_headers, answer_preflight
 
 if TYPE_CHECKING:
     from config import Config
@@ -40,6 +40,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(answer_preflight)
     app.after_request(add_common_headers)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(feeds.blueprint)

@@ -255,7 +255,8 @@ class Entry:
     The storage sets `guid` (unless an import has one), `version`, `updated`,
     `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
-    current or next occurrence, and `is_ongoing`: that it has begun.
+    current or next occurrence, and `is_ongoing`: that it has begun. In a feed with
+    `from`, `starts` may be that of another occurrence, and `is_next` false.
 
     Entries of a kind with the same `translation_key` are `translations` of each other;
     the storage sets the visible ones, in the order of their languages.
@@ -288,6 +289,7 @@ class Entry:
     sequence: int = 0
     starts: datetime | None = None
     is_ongoing: bool = False
+    is_next: bool = True
     translations: tuple[Translation, ...] = ()
 
     def public_view(self) -> Entry:

@@ -105,8 +105,6 @@ class CachedResponse:
         headers += [
             ("Cache-Control", self._cache_control(now)),
             ("Vary", "Accept-Encoding"),
-            # Scripts of any site may read what is the same for all.
-            ("Access-Control-Allow-Origin", "*"),
             *self.headers,
         ]
         if self._is_not_modified(request_headers, last_modified):

@@ -139,6 +139,26 @@ def test_parameters_are_forwarded(proxy: str, service: Service) -> None:
     assert get(f"{proxy}/entries/draft").status_code == 404
 
 
+@pytest.mark.parametrize("path", [FEED, "/api/v1/changes", "/api/v1/categories"])
+def test_scripts_of_other_sites_may_read(proxy: str, path: str) -> None:
+    preflight = requests.options(proxy + path, timeout=10)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Headers"] == "If-None-Match"
+    first, again = get(proxy + path), get(proxy + path)
+    etag = first.headers["ETag"]
+    unchanged = get(proxy + path, If_None_Match=etag)
+    missing = get(proxy + path.replace("news", "none") + "?limit=x")
+    responses = [first, again, unchanged, missing]
+    statuses = [response.status_code for response in responses]
+    assert statuses[:3] == [200, 200, 304]
+    for response in (preflight, *responses):
+        # A repeated header would be “*, *”, which browsers refuse.
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+    for response in responses:
+        exposed = response.headers["Access-Control-Expose-Headers"]
+        assert exposed == "ETag, Link"
+
+
 @pytest.mark.bar
 def test_write_is_visible_within_three_seconds(
     proxy: str,

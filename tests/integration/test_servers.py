@@ -187,6 +187,21 @@ def test_responses_to_reads_are_equal(servers: list[Service], path: str) -> None
     assert (status < 400) == (path not in ERRORS)
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/feeds/news.rss", 204),
+        ("/feeds/none", 204),
+        ("/api/v1/categories/a", 204),
+        ("/api/v1/articles/long", 200),
+        ("/none", 404),
+    ],
+)
+def test_preflights_are_equal(servers: list[Service], path: str, status: int) -> None:
+    headers = {"Origin": "http://a.example", "Access-Control-Request-Method": "GET"}
+    assert check_equal(servers, "OPTIONS", path, headers)[0] == status
+
+
 @pytest.mark.parametrize("path", ["/feeds/news.rss", "/", "/entries/long"])
 @pytest.mark.parametrize("coding", ["identity", "gzip", "br", "zstd"])
 def test_conditional_responses_are_equal(
