@@ -110,9 +110,11 @@ def _is_in_window(window: Window) -> sa.ColumnElement[bool]:
 
 
 def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], ...]:
-    if query.format.is_calendar:
-        # Events that end last come first, so that the limit cuts the oldest.
+    if query.format.is_calendar and query["when"] == "past":
         return EntryRow.ends_at.desc(), EntryRow.guid.desc()
+    if query.format.is_calendar:
+        # The nearest events come first, so that the limit cuts the farthest.
+        return EntryRow.starts_at.asc(), EntryRow.guid.asc()
     if query["order"] == "published":
         return published_at.desc(), EntryRow.guid.desc()
     if query["when"] == "past":
