@@ -46,7 +46,7 @@ soak: export API_EXAMPLES ?= 200
 soak: export MODEL_EXAMPLES ?= 60
 soak: export XSS_STEP ?= 1
 soak: $(VENV)/.tests
-	@exec $(BIN)/pytest -m "soak or bar"
+	@exec $(BIN)/pytest -m "soak or bar or hypothesis"
 
 # Sdist and wheel in dist/; an empty environment with the wheel publishes an entry.
 build: $(VENV)/.tests

@@ -26,7 +26,7 @@ TOPICS = [f"topic-{number:02}" for number in range(36)]
 SLUGS = ["all", "even", "odd", *TOPICS]
 """Each entry is in `all`, in `even` or `odd`, and in one topic."""
 
-SERIES = 500
+SERIES = 2_000
 UPCOMING = 1_000
 ENGLISH = 30
 """Numbers of endless series, of other upcoming events, and of articles in English."""

@@ -77,6 +77,8 @@ def unusual(now: datetime) -> dict[str, str]:
         "a week in five years": f"/feeds/events.rss?from={ahead}&to={ahead + week}",
         "a week nine years ago": f"/feeds/events.rss?from={ago}&to={ago + week}",
         "fourteen years": f"/feeds/events.rss?from={ago}&to={ahead}&limit=100",
+        "a week, ics": f"/feeds/events/all.ics?from={today}&to={today + week}",
+        "fourteen years, ics": f"/feeds/events/all.ics?from={ago}&to={ahead}",
         "a word that all have": "/feeds/news.rss?q=bai",
         "a word that one has": "/feeds/news.rss?q=77",
         "a word that none has": "/feeds/news.rss?q=khongco",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask, current_app
-from itsdangerous import URLSafeSerializer
+from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy.orm import Session
 
 from config import Config
@@ -17,6 +19,10 @@ from feedsvc.storage.migrations.runner import check_schema
 
 EXTENSION = "feedsvc"
 """The key of the components in Flask's extensions."""
+
+
+PREVIEW_PERIOD = timedelta(days=7)
+"""Time for which the link to a preview is valid."""
 
 
 class Services:
@@ -34,13 +40,24 @@ class Services:
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""
-        signature = self.preview_signer(session).dumps(entry_id)
+        expires = self.clock() + PREVIEW_PERIOD
+        members = [entry_id, int(expires.timestamp())]
+        signature = self._preview_signer(session).dumps(members)
         return f"{self.site.permalink(entry_id)}?preview={signature}"
 
-    def preview_signer(self, session: Session) -> URLSafeSerializer:
-        """Return what signs the links of previews."""
+    def is_preview(self, session: Session, entry_id: str, signature: str) -> bool:
+        """Tell if a signature is that of a link to an entry, and still valid."""
+        try:
+            signed_id, expires = self._preview_signer(session).loads(signature)
+        except BadSignature:
+            return False
+        is_valid: bool = self.clock().timestamp() < expires
+        return is_valid and signed_id == entry_id
+
+    def _preview_signer(self, session: Session) -> URLSafeSerializer:
         secret = self.config.secret_key or revision_row(session).secret
-        return URLSafeSerializer(secret, salt="preview")
+        # The salt of version 2, "preview", was that of links without an end.
+        return URLSafeSerializer(secret, salt="preview until")
 
 
 def get_services(app: Flask) -> Services:

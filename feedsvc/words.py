@@ -41,8 +41,8 @@ def parse_search(text: str) -> str:
         parameter.
     """
     words = " ".join(dict.fromkeys(_WORD.findall(fold(text))))
-    # Folding may lengthen a text: “ß” becomes “ss”.
-    if max(len(text), len(words)) > MAX_LENGTH or words.count(" ") >= MAX_WORDS:
+    # The text itself may be longer: decomposed letters are several characters.
+    if len(words) > MAX_LENGTH or words.count(" ") >= MAX_WORDS:
         raise ValueError(
             f"must have at most {MAX_WORDS} words and {MAX_LENGTH} characters"
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 from werkzeug.test import TestResponse
 
 from config import Config
@@ -39,7 +40,14 @@ SLOW_FOLDERS = ("tests/integration/", "tests/browser/")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the processes of pytest-xdist end with the one that has started them."""
+    """Let the processes of pytest-xdist end with the one that has started them.
+
+    Only `make soak` draws new examples: elsewhere a failing test must be due to a change.
+    """
+    settings.register_profile(
+        "feedsvc", derandomize=not _is_soak(config), deadline=None
+    )
+    settings.load_profile("feedsvc")
     if hasattr(config, "workerinput"):
         end_with_parent()
 

@@ -61,7 +61,7 @@ class BatchItemSchema(ma.Schema):
 
     action = fields.String(required=True, validate=OneOf(("put", "delete")))
     kind = fields.String(required=True, validate=OneOf(KINDS))
-    id = own.identifier(required=True)
+    id = own.EntryId(required=True)
 
 
 class BatchResultSchema(ClosedSchema):

@@ -17,6 +17,7 @@ from marshmallow.validate import Range
 from werkzeug.exceptions import HTTPException
 
 from feedsvc import __version__
+from feedsvc.api.fields import EntryId, NestedOrString
 from feedsvc.api.request_parsing import StrictParser, check_body_headers
 from feedsvc.api.schemas import ClosedSchema, FieldErrorSchema
 from feedsvc.models import Site
@@ -25,8 +26,9 @@ from feedsvc.web.errors import MEDIA_TYPE, error_response
 from feedsvc.web.responses import redirect
 
 _DESCRIPTION = (
-    "Write a portal's news and events in JSON; anyone reads them as feeds. Every error "
-    "is a problem document (RFC 9457)."
+    "Write a portal's news and events in JSON; anyone reads them as feeds. A member "
+    "that is null or an empty string counts as absent. Every error is a problem "
+    "document (RFC 9457)."
 )
 PROBLEM = "Problem"
 """The name of the response with a problem document, in OpenAPI."""
@@ -56,6 +58,15 @@ class OpenConverter(OpenAPIConverter):
         """Return the JSON Schema of a marshmallow schema."""
         document: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         document.pop("additionalProperties", None)
+        return document
+
+    def field2property(self, field: fields.Field[Any]) -> dict[str, Any]:
+        """Return the JSON Schema of a field."""
+        document: dict[str, Any] = super().field2property(field)
+        if isinstance(field, NestedOrString):
+            return {"anyOf": [document, {"type": "string"}]}
+        if isinstance(field, EntryId):
+            document["type"] = ["string", "integer"]
         return document
 
 

@@ -10,9 +10,8 @@ from marshmallow import fields
 
 from feedsvc.api.auth import current_token
 from feedsvc.api.blueprint import PROBLEM, ApiBlueprint
-from feedsvc.api.request_parsing import MAX_ATTEMPTS, load_patched
+from feedsvc.api.request_parsing import MAX_ATTEMPTS, load_patched, parse_patch
 from feedsvc.api.schemas import CategorySchema, ClosedSchema
-from feedsvc.api.strict_json import loads_strict
 from feedsvc.errors import (
     CategoryRenamed,
     FieldError,
@@ -90,15 +89,15 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
             create = request.if_none_match.star_tag
             with database.write(current_token().name) as transaction:
                 is_new = put_category(transaction, category, create=create)
-            return category, 201 if is_new else 200
+                stored = Categories(transaction.session).get(slug).category
+            return stored, 201 if is_new else 200
 
         @blueprint.authorize(_SCOPE)
         @blueprint.merge_patch({"slug": "duong-sa"})
         @blueprint.response(200, schema)
         def patch(self, slug: str) -> Category:
             """Change a category by a JSON merge patch; another `slug` renames it."""
-            patch = loads_strict(request.get_data())
-            return _patch_category(database, schema, slug, patch)
+            return _patch_category(database, schema, slug, parse_patch())
 
         @blueprint.authorize(_SCOPE)
         @blueprint.response(204)
@@ -111,7 +110,7 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
 
 
 def _patch_category(
-    database: Database, schema: CategorySchema, slug: str, patch: Any
+    database: Database, schema: CategorySchema, slug: str, patch: dict[str, Any]
 ) -> Category:
     """Store a category with a merge patch applied, and return it.
 
@@ -129,5 +128,5 @@ def _patch_category(
             if category.slug != slug:
                 rename_category(transaction, slug, category.slug)
             put_category(transaction, category)
-        return category
+            return Categories(transaction.session).get(category.slug).category
     raise Unavailable("Others change the category at the same time.")

@@ -17,7 +17,7 @@ from feedsvc.api.schemas import ClosedSchema, EntrySchema
 from feedsvc.errors import Gone
 from feedsvc.models import KINDS
 from feedsvc.services import Services
-from feedsvc.storage.database import read_revisions
+from feedsvc.storage.database import revision_row
 from feedsvc.storage.entries import list_changes
 from feedsvc.storage.tables import EntryRow, from_microseconds, to_microseconds
 
@@ -77,9 +77,11 @@ def _page(
 ) -> Response:
     """Return a page, which ends after `PAGE_BYTES`.
 
-    :raises Gone: the cursor is ahead of the newest change.
+    :raises Gone: the cursor is from before a restore.
     """
-    if after > to_microseconds(read_revisions(session).last):
+    revisions = revision_row(session)
+    is_lost = 0 < after < to_microseconds(revisions.floor)
+    if is_lost or after > to_microseconds(revisions.last):
         raise Gone(
             "There is no change with this cursor: the database was restored from a "
             "backup. Begin again with after=0."

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from flask import Response, jsonify, make_response, request
+from flask import Response, jsonify, make_response
 from flask.views import MethodView
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
@@ -18,10 +18,10 @@ from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.request_parsing import (
     MAX_ATTEMPTS,
     load_patched,
+    parse_patch,
     parse_preconditions,
 )
 from feedsvc.api.schemas import ClosedSchema, EntrySchema, derived_summary
-from feedsvc.api.strict_json import loads_strict
 from feedsvc.errors import FieldError, Unavailable, ValidationFailed
 from feedsvc.models import STATUSES, Entry
 from feedsvc.services import Services
@@ -127,7 +127,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         @blueprint.response(200, schema)
         def patch(self, id: str) -> Response:
             """Change an entry by a JSON merge patch (RFC 7396)."""
-            patch = loads_strict(request.get_data())
+            patch = parse_patch()
             for _ in range(MAX_ATTEMPTS):
                 with database.read() as session:
                     stored = get_entry(session, kind, id).entry
@@ -164,17 +164,18 @@ def _page_schema(schema: EntrySchema) -> Schema:
     return page_class()
 
 
-def _apply_patch(schema: EntrySchema, stored: Entry, patch: Any) -> Entry:
+def _apply_patch(schema: EntrySchema, stored: Entry, patch: dict[str, Any]) -> Entry:
     """Return an entry with a merge patch applied.
 
     :raises ValidationFailed: the patch, or the patched entry, is invalid.
     """
     document = schema.dump(stored)
+    _check_timezone(schema, document, patch)
     summary = derived_summary(stored.content_html, stored.content_text)
     if stored.summary == summary:
         # So that it follows the patched content.
         del document["summary"]
-    has_content = isinstance(patch, dict) and bool(patch.keys() & CONTENT_MEMBERS)
+    has_content = bool(patch.keys() & CONTENT_MEMBERS)
     if not has_content:
         # What is stored was sanitized, and may be longer than what may be posted.
         for name in CONTENT_MEMBERS:
@@ -190,6 +191,25 @@ def _apply_patch(schema: EntrySchema, stored: Entry, patch: Any) -> Entry:
         content_text=stored.content_text,
         summary=patched.summary or summary,
     )
+
+
+def _check_timezone(
+    schema: EntrySchema, document: dict[str, Any], patch: dict[str, Any]
+) -> None:
+    """Check that a patch with another zone has the start of an event with times.
+
+    In a document, `start` and `end` have an offset, while `rdates` and `exdates` have
+    none: alone, another zone would move only the latter.
+
+    :raises ValidationFailed: the start is missing.
+    """
+    has_times = document.get("all_day") is False
+    if not has_times or "timezone" not in patch or "start" in patch:
+        return
+    zone = patch["timezone"] or schema.site.timezone.key
+    if zone != document["timezone"]:
+        detail = "Send start too, and end, rdates and exdates if the event has them."
+        raise ValidationFailed(FieldError("#/timezone", detail))
 
 
 def _entry_response(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,13 @@ _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")
 _Date = TypeVar("_Date", bound=date)
 
+MAX_GUID_LENGTH = 1000
+
+_IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
+_IDENTIFIER_ERROR = (
+    "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
+)
+
 _MAX_SHRINKAGE = 4
 """How many times longer a text may be before it is normalized: indented, decomposed."""
 
@@ -32,7 +39,6 @@ _TIME = (
     r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
     "(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
-_TIME_ERROR = "Must be a time such as 2026-12-24T19:00:00+07:00."
 _DATE_OR_TIME_ERROR = (
     "Must be a date such as 2026-11-25, or a time such as 2026-12-24T19:00:00+07:00."
 )
@@ -105,6 +111,25 @@ class Text(ParsedString):
         return normalized or None
 
 
+class EntryId(ParsedString):
+    """The id of an entry; a whole number stands for its digits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": f"^{_IDENTIFIER}$"}, **kwargs)
+
+    def parse(self, value: str) -> str:
+        """Return the id itself."""
+        if not re.fullmatch(_IDENTIFIER, value):
+            raise ValueError(_IDENTIFIER_ERROR)
+        return value
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        # A boolean is an int in Python.
+        if type(value) is int:
+            value = str(value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
 class CategorySlug(ParsedString):
     """The slug of a category, serialized from a slug or a Category."""
 
@@ -127,18 +152,20 @@ class CategorySlug(ParsedString):
 
 
 class UtcDateTime(ParsedString):
-    """A time (RFC 3339), serialized in UTC.
+    """A time (RFC 3339), serialized in UTC; a date is the midnight that begins it.
 
     Without an offset it is a time in `timezone`, which the schema sets.
     """
 
     timezone: tzinfo = UTC
     # The error for a number, such as the seconds since 1970.
-    default_error_messages = {"invalid": _TIME_ERROR}  # noqa: RUF012
+    default_error_messages = {"invalid": _DATE_OR_TIME_ERROR}  # noqa: RUF012
 
     def parse(self, value: str) -> datetime:
         """Return the time in UTC."""
-        moment = _parse_time(value)
+        moment = _parse_date_or_time(value)
+        if not isinstance(moment, datetime):
+            moment = datetime.combine(moment, time())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.timezone)
         return check_year(moment.astimezone(UTC))
@@ -154,15 +181,7 @@ class DateOrTime(ParsedString):
 
     def parse(self, value: str) -> date:
         """Return the date, or the time."""
-        if len(value) > len("2026-11-25"):
-            return _parse_time(value, _DATE_OR_TIME_ERROR)
-        try:
-            if not re.fullmatch(_DATE, value):
-                raise ValueError
-            day = date.fromisoformat(value)
-        except ValueError:
-            raise ValueError(_DATE_OR_TIME_ERROR) from None
-        return check_year(day)
+        return _parse_date_or_time(value)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, datetime):
@@ -182,12 +201,19 @@ class LocalDateOrTime(DateOrTime):
         return value and value.isoformat()
 
 
-class NestedOrUrl(fields.Nested):
-    """An object with a `url`, or that URL alone as a string."""
+class NestedOrString(fields.Nested):
+    """An object, or one of its members alone as a string.
+
+    :param member: the name of this member.
+    """
+
+    def __init__(self, nested: Any, member: str = "name", **kwargs: Any) -> None:
+        super().__init__(nested, **kwargs)
+        self._member = member
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, str):
-            value = {"url": value}
+            value = {self._member: value}
         return super()._deserialize(value, *args, **kwargs)
 
 
@@ -234,11 +260,17 @@ def matching(pattern: str, error: str, **kwargs: Any) -> ParsedString:
 
 
 def identifier(**kwargs: Any) -> ParsedString:
-    """Return a field for an id that an editor chooses."""
-    error = (
-        "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
-    )
-    return matching("[A-Za-z0-9][A-Za-z0-9._~-]{0,127}", error, **kwargs)
+    """Return a field for an identifier that an editor chooses."""
+    return matching(_IDENTIFIER, _IDENTIFIER_ERROR, **kwargs)
+
+
+def guid() -> ParsedString:
+    """Return a field for the guid that an entry has elsewhere, and keeps as it is."""
+    metadata = {
+        "maxLength": MAX_GUID_LENGTH,
+        "description": "Only when an id is first used; by default a new UUID.",
+    }
+    return ParsedString(_parse_guid, metadata=metadata)
 
 
 def language() -> ParsedString:
@@ -267,6 +299,13 @@ def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> fields.Integer:
     return fields.Integer(strict=True, validate=Range(0, maximum), **kwargs)
 
 
+def _parse_guid(value: str) -> str:
+    if len(value) > MAX_GUID_LENGTH:
+        raise ValueError(f"Longer than {MAX_GUID_LENGTH:,} characters.")
+    text.check(value)
+    return value
+
+
 def _parse_media_type(value: str) -> str:
     """Return a media type without parameters, which iCalendar's FMTTYPE cannot have."""
     if not re.fullmatch(_MEDIA_TYPE_PATTERN, value):
@@ -292,16 +331,17 @@ def _parse_timezone(value: str) -> ZoneInfo:
         ) from None
 
 
-def _parse_time(value: str, error: str = _TIME_ERROR) -> datetime:
-    """Return a time, naive if it has no offset.
-
-    :param error: the message for a text that is no time.
-    """
+def _parse_date_or_time(value: str) -> date:
+    """Return a date or a time, which is naive if it has no offset."""
+    moment: date
     try:
         # Python also reads other forms of ISO 8601, such as weeks.
-        if not re.fullmatch(f"{_DATE}[Tt ]{_TIME}", value):
+        if re.fullmatch(_DATE, value):
+            moment = date.fromisoformat(value)
+        elif re.fullmatch(f"{_DATE}[Tt ]{_TIME}", value):
+            moment = datetime.fromisoformat(value.upper())
+        else:
             raise ValueError
-        moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise ValueError(error) from None
+        raise ValueError(_DATE_OR_TIME_ERROR) from None
     return check_year(moment)

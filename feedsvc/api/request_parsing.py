@@ -47,7 +47,8 @@ class StrictParser(FlaskParser):
         document = loads_strict(req.get_data())
         if isinstance(document, dict):
             # The views refuse a document that names another one.
-            return {**(req.view_args or {}), **document}
+            for name, value in (req.view_args or {}).items():
+                document[name] = document.get(name) or value
         return document
 
     def handle_error(
@@ -101,14 +102,23 @@ def load_validated(schema: Schema, document: Any) -> Any:
         raise ValidationFailed(*field_errors(error.messages)[:MAX_ERRORS]) from None
 
 
-def load_patched(schema: Schema, stored: dict[str, Any], patch: Any) -> Any:
+def parse_patch() -> dict[str, Any]:
+    """Return the JSON merge patch in the body (RFC 7396).
+
+    :raises ValidationFailed: it is no object.
+    """
+    patch = loads_strict(request.get_data())
+    if not isinstance(patch, dict):
+        raise ValidationFailed(FieldError("#", "Must be an object."))
+    return patch
+
+
+def load_patched(schema: Schema, stored: dict[str, Any], patch: dict[str, Any]) -> Any:
     """Return the value that a schema loads from a patched document (RFC 7396).
 
     :raises ValidationFailed: as `load_validated`, or the patch removes an unknown
         member.
     """
-    if not isinstance(patch, dict):
-        raise ValidationFailed(FieldError("#", "Must be an object."))
     patched = apply_merge_patch(stored, patch)
     # A null would vanish in the patched document, and a misspelt name with it.
     unknown = {name: patch[name] for name in patch if name not in schema.fields}

@@ -33,11 +33,14 @@ _OTHER_NAMES = {
     "description": "summary",
     "excerpt": "summary",
     "headline": "title",
+    "lead": "summary",
     "link": "url",
     "pubDate": "date_published",
     "tags": "categories",
 }
 """Fields by their names in RSS and in content management systems."""
+
+_OTHER_NAMES_OF_CONTENT = ("body", "content", "html", "text")
 
 _UNKNOWN = "Unknown field."
 _EVENT_MEMBERS = {member.name for member in dataclasses.fields(models.Event)}
@@ -60,9 +63,12 @@ class ClosedSchema(ma.Schema):
 
     def hint(self, name: str, value: Any) -> str:
         """Return a sentence after a space about an unknown field, or an empty text."""
-        known = [field.data_key or key for key, field in self.load_fields.items()]
-        nearest = get_close_matches(name, known, n=1)
+        nearest = get_close_matches(name, self.member_names(), n=1)
         return f" Did you mean “{nearest[0]}”?" if nearest else ""
+
+    def member_names(self) -> list[str]:
+        """Return the names of the members that can be sent."""
+        return [field.data_key or name for name, field in self.load_fields.items()]
 
 
 class FieldErrorSchema(ClosedSchema):
@@ -78,13 +84,20 @@ class ModelSchema(ClosedSchema):
     model_class: ClassVar[Callable[..., Any]]
 
     @ma.pre_load
-    def drop_read_only(self, data: Any, **kwargs: Any) -> Any:
-        """Ignore read-only members, so that clients may send back what they read."""
+    def drop_ignored(self, data: Any, **kwargs: Any) -> Any:
+        """Ignore members without a value, and read-only ones.
+
+        Content management systems send null or an empty text for what they do not have,
+        and clients may send back what they read.
+        """
         if not isinstance(data, Mapping):
             return data
         # Responses of 1.0 had warnings.
-        read_only = (self.dump_fields.keys() | {"warnings"}) - self.load_fields.keys()
-        return {name: value for name, value in data.items() if name not in read_only}
+        ignored = (self.dump_fields.keys() | {"warnings"}) - self.load_fields.keys()
+        ignored.update(
+            name for name in self.member_names() if data.get(name) in (None, "")
+        )
+        return {name: value for name, value in data.items() if name not in ignored}
 
     @ma.post_load
     def to_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
@@ -104,6 +117,9 @@ def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_NAME_OR_OBJECT = 'Must be a name, or an object such as {"name": "Lan"}.'
+
+
 class CategorySchema(ModelSchema):
     """A category."""
 
@@ -120,6 +136,7 @@ class CategorySchema(ModelSchema):
 class NamedSchema(ModelSchema):
     """Somebody with a name and perhaps a page."""
 
+    error_messages: dict[str, str] = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
     name = own.Text(200, required=True)
     url = own.url()
 
@@ -155,6 +172,10 @@ class ImageSchema(ModelSchema):
 class AttachmentSchema(ModelSchema):
     """An attached file, with the member names of JSON Feed."""
 
+    error_messages: dict[str, str] = {  # noqa: RUF012
+        "type": 'Must be an object such as {"url": "https://…", "mime_type": '
+        '"application/pdf"}.'
+    }
     model_class = models.Attachment
     url = own.url(required=True)
     type = own.media_type(required=True, data_key="mime_type")
@@ -170,8 +191,8 @@ class EntrySchema(ModelSchema):
 
     kind_name: ClassVar[str]
     kind = fields.String(dump_only=True)
-    id = own.identifier()
-    guid = fields.String(dump_only=True)
+    id = own.EntryId()
+    guid = own.guid()
     url = own.url()
     title = own.Text(MAX_TITLE_LENGTH, required=True)
     summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
@@ -183,11 +204,11 @@ class EntrySchema(ModelSchema):
         metadata={"description": _CONTENT_LIMIT},
     )
     language = own.language()
-    authors = own.ShortList(fields.Nested(PersonSchema), 50)
-    source = fields.Nested(SourceSchema)
+    authors = own.ShortList(own.NestedOrString(PersonSchema), 50)
+    source = own.NestedOrString(SourceSchema)
     rights = own.Text(1000)
     categories = own.ShortList(own.CategorySlug(), MAX_CATEGORIES)
-    image = own.NestedOrUrl(ImageSchema)
+    image = own.NestedOrString(ImageSchema, member="url")
     attachments = own.ShortList(fields.Nested(AttachmentSchema), 50)
     translation_key = own.identifier()
     date_published = own.UtcDateTime(attribute="published")
@@ -204,7 +225,7 @@ class EntrySchema(ModelSchema):
         dump_only=True,
         metadata={
             "description": "The page of an entry that is not public, as readers will "
-            "see it; for anyone with the link."
+            "see it; for anyone with the link, for seven days."
         },
     )
 
@@ -215,7 +236,7 @@ class EntrySchema(ModelSchema):
     def hint(self, name: str, value: Any) -> str:
         """Return a hint at our name for a usual other one, or at the other kind."""
         other_name = _OTHER_NAMES.get(name)
-        if name in ("content", "body"):
+        if name in _OTHER_NAMES_OF_CONTENT:
             is_html = isinstance(value, str) and sanitize.has_tags(value)
             other_name = "content_html" if is_html else "content_text"
         if other_name:
@@ -246,14 +267,6 @@ class EntrySchema(ModelSchema):
         published = data.get("published", models.EPOCH)
         if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]
-        seen: set[str] = set()
-        duplicates = {}
-        for index, slug in enumerate(data.get("categories", ())):
-            if slug in seen:
-                duplicates[index] = ["Duplicate category."]
-            seen.add(slug)
-        if duplicates:
-            errors["categories"] = duplicates
         if errors:
             raise ValidationError(errors)
 
@@ -312,6 +325,7 @@ def _check_currency(code: str) -> str:
 class PlaceSchema(ModelSchema):
     """A place; WGS 84 degrees."""
 
+    error_messages: dict[str, str] = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
     model_class = models.Place
     name = own.Text(500, required=True)
     address = own.Text(1000)
@@ -330,6 +344,9 @@ class PlaceSchema(ModelSchema):
 class OfferSchema(ModelSchema):
     """A ticket or another offer of an event."""
 
+    error_messages: dict[str, str] = {  # noqa: RUF012
+        "type": 'Must be an object such as {"price": "12.50", "currency": "EUR"}.'
+    }
     model_class = models.Offer
     name = own.Text(200)
     # A string, since a number would lose the last zero of 12.10.
@@ -353,6 +370,9 @@ class PerformerSchema(NamedSchema):
 class RecurrenceSchema(ModelSchema):
     """The rule of a series: an RRULE (RFC 5545 §3.3.10), exceptions and additions."""
 
+    error_messages: dict[str, str] = {  # noqa: RUF012
+        "type": 'Must be an object such as {"rrule": "FREQ=WEEKLY;BYDAY=SA"}.'
+    }
     model_class = models.Recurrence
     rrule = own.ParsedString(recurrence_validation.validate_rrule, required=True)
     exdates = own.ShortList(own.LocalDateOrTime(), MAX_OCCURRENCES)
@@ -373,28 +393,31 @@ class EventSchema(EntrySchema):
     end = own.DateOrTime(attribute="event.end")
     timezone = own.timezone(attribute="event.timezone")
     all_day = fields.Boolean(attribute="event.all_day", dump_only=True)
-    location = fields.Nested(PlaceSchema, attribute="event.location")
+    location = own.NestedOrString(PlaceSchema, attribute="event.location")
     attendance = fields.String(
         attribute="event.attendance", validate=OneOf(models.ATTENDANCES)
     )
     online_url = own.url(attribute="event.online_url")
     offers = own.ShortList(fields.Nested(OfferSchema), 50, attribute="event.offers")
     performers = own.ShortList(
-        fields.Nested(PerformerSchema), 50, attribute="event.performers"
+        own.NestedOrString(PerformerSchema), 50, attribute="event.performers"
     )
-    organizer = fields.Nested(PersonSchema, attribute="event.organizer")
+    organizer = own.NestedOrString(PersonSchema, attribute="event.organizer")
     event_status = fields.String(
         attribute="event.status", validate=OneOf(models.EVENT_STATUSES)
     )
     recurrence = fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
-        """Return the event, its times in its own zone.
+        """Return the event, its times in its own zone, an all-day one in the site's.
 
         :raises ValidationError: the end does not fit the start, or the recurrence is
             wrong.
         """
         members = data.pop("event")
+        # Its days are those of readers and of `from` and `to`, not of another zone.
+        if not isinstance(members["start"], datetime):
+            members["timezone"] = self.site.timezone
         zone = members.setdefault("timezone", self.site.timezone)
         # The zone may be another member's value, so the fields cannot do this.
         for name in ("start", "end"):

@@ -18,6 +18,7 @@ from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import KINDS, SCOPES, Token
 from feedsvc.services import current_database, current_services
+from feedsvc.storage.entries import renew_revisions
 from feedsvc.storage.migrations.runner import upgrade as upgrade_database
 from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
 
@@ -60,7 +61,7 @@ def register_commands(app: Flask) -> None:
 
 @commands.group()
 def db() -> None:
-    """Migrate the database."""
+    """Migrate the database, or mark it as restored."""
 
 
 @db.command()
@@ -68,6 +69,14 @@ def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
     upgrade_database(current_services().database)
     click.echo("The database has the newest schema.")
+
+
+@db.command()
+def restored() -> None:
+    """Let those who follow the changes begin again, after a restore of a backup."""
+    with current_database().write() as transaction:
+        renew_revisions(transaction)
+    click.echo("Earlier cursors of /api/v1/changes are 410 from now on.")
 
 
 @commands.command()

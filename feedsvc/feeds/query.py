@@ -43,7 +43,7 @@ class Format:
     :param is_syndication: feed readers subscribe to it: pages announce it, and WebSub
         hubs are told of its changes.
     :param is_calendar: calendar programs subscribe to it: pages announce it and link to
-        Google Calendar. Such programs drop events that are no longer listed.
+        such programs, which drop events that are no longer listed.
     :param is_page: people read it in browsers.
     """
 

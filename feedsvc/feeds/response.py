@@ -19,6 +19,7 @@ from werkzeug.datastructures import Accept
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
 from feedsvc.models import KINDS
+from feedsvc.storage.database import MAX_CLOCK_SKEW
 
 _DAY_SECONDS = 86400
 _MIN_COMPRESSED = 256
@@ -26,12 +27,12 @@ _MIN_COMPRESSED = 256
 MAX_ACCEPT_LENGTH = 512
 """Characters of Accept and Accept-Encoding that count: parsing 8 KB takes too long."""
 
-_SETTLING = timedelta(seconds=6)
+_SETTLING = MAX_CLOCK_SKEW + timedelta(seconds=4)
 """Time after a revision until its second is certainly over for all writers.
 
-Transactions should take less than 4 s, and clocks may differ by 2 s. Until then
-another revision may follow in the same second, and Last-Modified would state one date
-for two.
+The clock of another writer may be behind, its transaction should take less than 3 s,
+and the second lasts up to one more. Until then another revision may follow in the same
+second, and Last-Modified would state one date for two.
 """
 
 # gzip must not write the time (mtime=0): all workers make the same bytes.

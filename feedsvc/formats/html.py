@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import content, labels, links
+from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
 from feedsvc.words import MAX_LENGTH
@@ -37,6 +38,7 @@ _environment.globals |= {
     "labels": labels,
     "content": content,
     "links": links,
+    "iri_to_uri": iri_to_uri,
 }
 
 

@@ -37,9 +37,13 @@ def render(feed: Feed) -> bytes:
             "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
             "language": site.language,
             "hubs": [{"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs],
+            "_feed": {
+                "about": about,
+                "date_modified": _time(feed.updated, feed),
+                "rights": site.rights,
+            },
         }
     )
-    document["_feed"] = _feed_extension(feed, about)
     # The list is required, even if it is empty.
     document["items"] = [
         drop_empty(_item(entry, feed, about)) for entry in feed.entries
@@ -61,15 +65,6 @@ def drop_empty(members: Json) -> Json:
         if value or value == 0:
             result[name] = value
     return result
-
-
-def _feed_extension(feed: Feed, about: str) -> Json:
-    return {
-        "about": about,
-        "date_modified": _time(feed.updated, feed),
-        "rights": feed.site.rights,
-        "previous_url": feed.previous_url,
-    }
 
 
 def _item(entry: Entry, feed: Feed, about: str) -> Json:

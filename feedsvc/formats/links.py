@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats.common import iri_to_uri
-from feedsvc.models import Category, Entry, Place, Site
+from feedsvc.formats import labels
+from feedsvc.formats.common import iri_to_uri, place_text
+from feedsvc.models import Category, Entry, Image, Place, Site
+from feedsvc.recurrence import display_occurrence
 
 # The networks' own buttons would be scripts that track readers.
 _SHARING = {
@@ -35,15 +38,47 @@ def list_url(
     )
 
 
-def google_calendar(feed: Feed) -> str:
-    """Return the URL that subscribes to an iCalendar feed in Google Calendar."""
-    url = quote(webcal(feed), safe="")
-    return f"https://calendar.google.com/calendar/r?cid={url}"
+def outlook_calendar(feed: Feed) -> str:
+    """Return the URL that subscribes to an iCalendar feed in Outlook."""
+    name = f"{labels.page_title(feed)} – {feed.site.title}"
+    parameters = {"url": feed.self_url, "name": name}
+    return f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
 
 
 def webcal(feed: Feed) -> str:
     """Return the URL that opens a feed in the calendar program of the device."""
     return "webcal:" + feed.self_url.partition(":")[2]
+
+
+def google_event(entry: Entry, site: Site) -> str:
+    """Return the URL that adds an event to Google Calendar.
+
+    Of a recurring event, that is the current or next occurrence.
+    """
+    event = display_occurrence(entry)
+    assert event is not None
+    pattern = "%Y%m%d" if event.all_day else "%Y%m%dT%H%M%S"
+    start, end = (
+        moment.astimezone(event.timezone).strftime(pattern)
+        for moment in (event.starts, event.ends)
+    )
+    parameters = {
+        "action": "TEMPLATE",
+        "text": labels.entry_title(entry, site.language),
+        "dates": f"{start}/{end}",
+    }
+    # With a zone, Google Calendar on Android moves whole days.
+    if not event.all_day:
+        parameters["ctz"] = event.timezone.key
+    if event.location:
+        parameters["location"] = place_text(event.location)
+    parameters["details"] = iri_to_uri(site.entry_url(entry))
+    return f"https://calendar.google.com/calendar/render?{_query(parameters)}"
+
+
+def _query(parameters: dict[str, str]) -> str:
+    """Return a query string, with spaces as %20: Outlook shows a “+” as it is."""
+    return urlencode(parameters, quote_via=quote, safe="")
 
 
 def share_links(entry: Entry, site: Site) -> dict[str, str]:
@@ -53,14 +88,14 @@ def share_links(entry: Entry, site: Site) -> dict[str, str]:
     return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
 
 
-def preview_picture(entry: Entry, site: Site) -> str:
-    """Return the picture of a link's preview: the entry's or the site's, or none.
+def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
+    """Return the picture of a link's preview: the first of an entry, or the site's.
 
     Networks show no SVG.
     """
-    candidates = (entry.image.url if entry.image else "", site.logo, site.icon)
-    pictures = (url for url in candidates if url and not url.endswith(".svg"))
-    return iri_to_uri(next(pictures, ""))
+    images = [entry.image for entry in entries if entry.image]
+    images += [Image(url) for url in (site.logo, site.icon) if url]
+    return next((image for image in images if not image.url.endswith(".svg")), None)
 
 
 def map_link(place: Place) -> str:

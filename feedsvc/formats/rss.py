@@ -6,7 +6,6 @@ import re
 import threading
 from email.utils import format_datetime
 from html import escape
-from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -25,10 +24,7 @@ from feedsvc.formats.xml import (
     sub_element,
     write_as_cdata,
 )
-from feedsvc.models import Entry, Site
-
-_PODCAST_FILES = (".m4a", ".m4v", ".mov", ".mp3", ".mp4")
-"""The file types that Apple's podcast specification allows, and validators check."""
+from feedsvc.models import Entry
 
 _PLAIN_TEXT = (
     "title",
@@ -55,9 +51,7 @@ def render(feed: Feed) -> bytes:
     """Render a feed as RSS 2.0."""
     site = feed.site
     title = escape_if_markup(labels.feed_title(feed))
-    generator = create_generator(
-        feed, _extend_channel, has_durations=_has_durations(feed)
-    )
+    generator = create_generator(feed, _extend_channel)
     # feedgen takes the last link for the channel's.
     generator.link(href=iri_to_uri(feed.home_url), rel="alternate")
     generator.title(title)
@@ -97,34 +91,6 @@ def _content(entry: Entry, feed: Feed) -> str:
     return f"{body}\n{links}" if body else links
 
 
-def _duration(entry: Entry, site: Site) -> int | None:
-    """Return the enclosure's duration in seconds, if podcasts may have its type."""
-    # A duration makes the channel a podcast, which must have its owner's e-mail
-    # address.
-    if not site.contact:
-        return None
-    file = entry.attachments[0] if entry.attachments else None
-    if file is None or file.duration is None:
-        return None
-    if not urlsplit(file.url).path.lower().endswith(_PODCAST_FILES):
-        return None
-    return round(file.duration)
-
-
-def _has_durations(feed: Feed) -> bool:
-    """Tell if items have `itunes:duration`."""
-    return any(_duration(entry, feed.site) is not None for entry in feed.entries)
-
-
-def _add_podcast(channel: Element, feed: Feed) -> None:
-    """Add what validators require of a podcast (W3C, MissingItunesElement)."""
-    sub_element(channel, "itunes:category").set("text", "Government")
-    sub_element(channel, "itunes:explicit", "false")
-    owner = sub_element(channel, "itunes:owner")
-    sub_element(owner, "itunes:name", feed.site.title)
-    sub_element(owner, "itunes:email", feed.site.contact)
-
-
 def _extend_channel(rss: Element, feed: Feed) -> None:
     channel = rss[0]
     sub_element(channel, "sy:updatePeriod", "hourly")
@@ -132,8 +98,6 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
     polls_an_hour = 60 // feed.site.poll_minutes
     sub_element(channel, "sy:updateFrequency", str(polls_an_hour))
     add_links(channel, feed, "atom:link")
-    if _has_durations(feed):
-        _add_podcast(channel, feed)
     _write_text(channel)
 
 
@@ -155,9 +119,6 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     if entry.rights:
         sub_element(item, "dc:rights", entry.rights)
     add_extensions(item, entry, feed)
-    duration = _duration(entry, feed.site)
-    if duration is not None:
-        sub_element(item, "itunes:duration", str(duration))
     _write_text(item)
 
 

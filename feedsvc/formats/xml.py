@@ -32,7 +32,6 @@ NAMESPACES = {
     "dcterms": "http://purl.org/dc/terms/",
     "ev": "http://purl.org/rss/1.0/modules/event/",
     "georss": "http://www.georss.org/georss",
-    "itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
     "media": "http://search.yahoo.com/mrss/",
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
@@ -76,21 +75,18 @@ def write_as_cdata(parent: Element, *names: str) -> None:
 
 
 def create_generator(
-    feed: Feed, extend: Callable[[Element, Feed], None], *, has_durations: bool = False
+    feed: Feed, extend: Callable[[Element, Feed], None]
 ) -> FeedGenerator:
     """Return a generator with the elements of a feed, without its entries.
 
     :param extend: adds further elements to the RSS or Atom root element.
-    :param has_durations: declare the namespace of iTunes.
     """
-    unused = {"atom"}  # feedgen declares it itself
-    if not has_durations:
-        unused.add("itunes")  # validators then check for further podcast elements
     generator = FeedGenerator()
     generator.register_extension("custom", _CustomExtension, _CustomExtension)
     generator.custom.extend = lambda element: extend(element, feed)
+    # feedgen declares Atom's namespace itself.
     generator.custom.namespaces = {
-        prefix: uri for prefix, uri in NAMESPACES.items() if prefix not in unused
+        prefix: uri for prefix, uri in NAMESPACES.items() if prefix != "atom"
     }
     generator.id(feed.self_url)
     media_type = feed.query.format.media_type

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-MAX_GUID_LENGTH = 1000
-"""Characters of an imported guid."""
-
 
 @dataclass(frozen=True)
 class ImportedEntry:

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from feedsvc.api import sanitize, text
+from feedsvc.api.fields import MAX_GUID_LENGTH
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.schemas import MAX_CATEGORIES, CategorySchema, EntrySchema
 from feedsvc.errors import Conflict, FeedsvcError, Gone, NotFound, ValidationFailed
-from feedsvc.importers import MAX_GUID_LENGTH, ImportedEntry, feed, ics
+from feedsvc.importers import ImportedEntry, feed, ics
 from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction

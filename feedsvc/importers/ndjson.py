@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 
 from feedsvc.api import fields as own
 from feedsvc.api import text
+from feedsvc.api.fields import MAX_GUID_LENGTH
 from feedsvc.api.request_parsing import load_validated
 from feedsvc.api.sanitize import sanitize_again
 from feedsvc.api.schemas import CategorySchema, ClosedSchema, EntrySchema
 from feedsvc.errors import FeedsvcError, ValidationFailed
-from feedsvc.importers import MAX_GUID_LENGTH
 from feedsvc.models import KINDS, SLUG_PATTERN, Entry
 from feedsvc.storage.categories import Categories, restore_category
 from feedsvc.storage.database import Database

@@ -113,7 +113,9 @@ class Categories:
 def resolve_categories(
     session: Session, named: Iterable[Category]
 ) -> list[CategoryRow]:
-    """Return the categories with the slugs of `named`, in their order.
+    """Return the categories with the slugs of `named`, in their order, once each.
+
+    A former slug stands for the current one.
 
     :raises ValidationFailed: with a pointer to each one that does not exist.
     """
@@ -122,12 +124,12 @@ def resolve_categories(
     errors = []
     for index, category in enumerate(named):
         try:
-            rows.append(categories.get(category.slug))
+            rows.append(categories.get_current(category.slug))
         except FeedsvcError as error:
             errors.append(FieldError(f"#/categories/{index}", str(error)))
     if errors:
         raise ValidationFailed(*errors)
-    return rows
+    return list(dict.fromkeys(rows))
 
 
 def put_category(
@@ -238,7 +240,7 @@ def _find_parent(categories: Categories, category: Category) -> CategoryRow | No
     if category.parent is None:
         return None
     try:
-        parent = categories.get(category.parent)
+        parent = categories.get_current(category.parent)
     except FeedsvcError as error:
         raise ValidationFailed(FieldError("#/parent", str(error))) from None
     ancestors = [parent]

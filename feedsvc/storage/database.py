@@ -27,8 +27,14 @@ BUSY_SECONDS = 5
 _POOL_SIZE = 20
 """Connections of a process: one for each thread of gunicorn, and some for our own."""
 
-_MAX_CLOCK_SKEW = timedelta(seconds=5)
-"""The most by which the clocks of two writers may differ."""
+MAX_CLOCK_SKEW = timedelta(seconds=2)
+"""The most by which the clocks of two machines may differ."""
+
+_MAX_LEAD = timedelta(seconds=5)
+"""A revision that is further ahead of the clock is of a clock that was once wrong.
+
+It is more than the skew, since revisions may be ahead of their own clock too.
+"""
 
 _PRAGMAS = (
     f"busy_timeout = {BUSY_SECONDS * 1000}",
@@ -78,7 +84,7 @@ class Transaction:
         self.revisions = revisions
         self.now = clock()
         # A clock that was once wrong by more must not publish what is scheduled.
-        if revisions.last <= self.now + _MAX_CLOCK_SKEW:
+        if revisions.last <= self.now + _MAX_LEAD:
             self.now = max(self.now, revisions.last)
         self.log_lines: list[str] = []
         self.erases = False
@@ -93,7 +99,7 @@ class Transaction:
 
     def date_of(self, revision: datetime) -> datetime:
         """Return the date of a change for readers: its revision, unless far ahead."""
-        return revision if revision <= self.now + _MAX_CLOCK_SKEW else self.now
+        return revision if revision <= self.now + _MAX_LEAD else self.now
 
 
 class Database:
@@ -178,6 +184,13 @@ class Database:
     def close(self) -> None:
         """Close the connections that are not in use."""
         self.engine.dispose()
+
+
+def lift_timeouts(connection: sa.Connection) -> None:
+    """Let the statements of a command's transaction take long."""
+    if connection.dialect.name == "postgresql":
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
 
 
 def revision_row(session: Session) -> RevisionRow:

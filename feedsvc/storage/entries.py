@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from feedsvc.errors import Conflict, FieldError, Gone, NotFound, ValidationFailed
 from feedsvc.models import EPOCH, KINDS, Category, Entry, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
-from feedsvc.storage.database import Transaction, read_revisions
+from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
 from feedsvc.storage.documents import encode_document
 from feedsvc.storage.search import has_words, words_of
 from feedsvc.storage.tables import (
@@ -24,6 +24,7 @@ from feedsvc.storage.tables import (
     EntryCategoryRow,
     EntryRow,
     EntryWordsRow,
+    to_microseconds,
 )
 
 _STEP = 100
@@ -148,6 +149,29 @@ def list_changes(
     yield from islice(_in_order_of_changes(session, after, *conditions), limit)
 
 
+def renew_revisions(transaction: Transaction) -> None:
+    """Give all entries later revisions, in their order, after a restore of a backup.
+
+    Cursors of the changes from before are below the new `floor`: with them, clients
+    would miss that changes which they saw are lost.
+    """
+    revisions = transaction.revisions
+    revisions.floor = transaction.next_revision(*KINDS)
+    order = sa.select(
+        EntryRow.pk,
+        sa.func.row_number().over(order_by=EntryRow.changed_at).label("number"),
+    ).subquery()
+    lift_timeouts(transaction.session.connection())
+    transaction.session.execute(
+        sa.update(EntryRow)
+        .where(EntryRow.pk == order.c.pk)
+        .values(changed_at=to_microseconds(revisions.floor) + order.c.number)
+        .execution_options(synchronize_session=False)
+    )
+    newest = transaction.session.scalar(sa.select(sa.func.max(EntryRow.changed_at)))
+    revisions.last = newest or revisions.floor
+
+
 def list_changed_categories(
     session: Session, after: datetime
 ) -> list[tuple[str, Category | None]]:
@@ -226,9 +250,10 @@ def put_entry(
     :param updated: when the source of an imported entry changed it; now if None.
     :param check: raises if the stored entry must not be replaced.
     :raises Conflict: the id belongs to an entry of the other kind; with `create`, to
-        any entry, deleted ones too.
-    :raises ValidationFailed: a category does not exist, the translation is not the
-        only one into its language, or the entry would expire before its publication.
+        any entry, deleted ones too. Or the guid belongs to another entry.
+    :raises ValidationFailed: a category does not exist, the guid is not the stored one,
+        the translation is not the only one into its language, or the entry would expire
+        before its publication.
     """
     session = transaction.session
     row = find_entry(session, entry.id)
@@ -242,6 +267,11 @@ def put_entry(
     categories = resolve_categories(session, entry.categories)
     if entry.translation_key:
         _check_single_translation(session, entry)
+    if row is None:
+        _check_guid_is_free(session, entry.guid)
+    elif entry.guid not in ("", row.guid):
+        detail = f"Must be “{row.guid}”, since a guid never changes."
+        raise ValidationFailed(FieldError("#/guid", detail))
     if row and old:
         entry = _with_history(entry, old)
         # A repeated PUT must not look like a change to readers.
@@ -398,6 +428,21 @@ def apply_due_changes(transaction: Transaction) -> int:
         if row.is_public and not was_public_before:
             row.updated_at = transaction.date_of(revision)
     return len(rows)
+
+
+def _check_guid_is_free(session: Session, guid: str) -> None:
+    """Check that no entry has a guid, with or without `urn:uuid:`.
+
+    Calendars have guids without it.
+
+    :raises Conflict: one has it.
+    """
+    bare = guid.removeprefix("urn:uuid:")
+    other = session.scalar(
+        sa.select(EntryRow.id).where(EntryRow.guid.in_([bare, f"urn:uuid:{bare}"]))
+    )
+    if other:
+        raise Conflict(f"The guid “{guid}” is that of the entry “{other}”.")
 
 
 def _check_single_translation(session: Session, entry: Entry) -> None:

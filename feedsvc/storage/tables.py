@@ -1,6 +1,6 @@
 """The tables, and what follows for an entry from the clock (`EntryRow.refresh`).
 
-`migrations/` creates the tables; a test compares the two.
+`migrations/` creates the tables; tests/storage/test_migration.py compares the two.
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ class RevisionRow(Base):
     fingerprint: Mapped[str]
     # Signs the links of previews if the settings have no key.
     secret: Mapped[str]
+    # Followers of the changes have earlier cursors from before a restore.
+    floor: Mapped[datetime] = mapped_column(server_default="0")
 
 
 class HubRow(Base):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
-from itsdangerous import BadSignature
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import Gone, NotFound
@@ -143,15 +142,12 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
     """Answer with the page of an entry as readers will see it.
 
     :raises NotFound: there is no such entry, it was withdrawn, or the signature is
-        wrong.
+        wrong or too old.
     """
     services = current_services()
     with services.database.read() as session:
         row = find_entry(session, id)
-        try:
-            is_signed = services.preview_signer(session).loads(signature) == id
-        except BadSignature:
-            is_signed = False
+        is_signed = services.is_preview(session, id, signature)
         if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
         body = _render_entry(session, row, services.site, ui)

@@ -30,6 +30,17 @@ def test_writes_over_token_rate_are_429(make_app: MakeApp, database: Database) -
     assert other.send("PUT", "/articles/2", {"title": "x"}).status_code == 201
 
 
+def test_writes_without_the_scope_count_towards_the_rate(
+    make_app: MakeApp, database: Database
+) -> None:
+    client = make_app(rate_writes="2/minute").test_client()
+    editor = ApiClient(client, create_token(database, "lan", ["events:write"]))
+    statuses = [
+        editor.send("PUT", "/articles/a", {"title": "x"}).status_code for _ in range(3)
+    ]
+    assert statuses == [403, 403, 429]
+
+
 def test_failed_authentications_over_address_rate_are_429(
     make_app: MakeApp, database: Database
 ) -> None:

@@ -91,7 +91,9 @@ def test_each_item_has_its_result(editor: ApiClient, format: str) -> None:
         "index": 2,
         "id": "b",
         "status": 422,
-        "errors": [{"pointer": "#/title", "detail": "Must not be empty."}],
+        "errors": [
+            {"pointer": "#/title", "detail": "Missing data for required field."}
+        ],
     }
     assert [error["pointer"] for error in results[7]["errors"]] == [
         "#/action",

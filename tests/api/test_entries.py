@@ -25,7 +25,8 @@ def test_full_entry_has_every_member(
 ) -> None:
     members = schema._declared_fields.items()
     writable = {name for name, field in members if not field.dump_only}
-    missing = writable - {"id", "content_text"} - document.keys()
+    # tests/api/test_guid.py has guids.
+    missing = writable - {"id", "guid", "content_text"} - document.keys()
     assert not missing, f"tests/full_entries.py: no value of {missing}"
 
 
@@ -108,6 +109,60 @@ def test_time_without_offset_is_in_site_or_event_timezone(
     day = editor.put("/events/d", {"title": "x", "start": "2026-12-24"}).get_json()
     assert day["start"] == "2026-12-24"
     assert day["all_day"] is True
+
+
+def test_all_day_event_has_the_zone_of_the_site(editor: ApiClient) -> None:
+    event = {"title": "x", "start": "2026-12-24", "timezone": "Pacific/Kiritimati"}
+    assert editor.put("/events/e", event).get_json()["timezone"] == "Asia/Ho_Chi_Minh"
+    event["start"] = "2026-12-24T19:00:00"
+    assert editor.put("/events/e", event).get_json()["timezone"] == event["timezone"]
+    patch = {"start": "2026-12-25", "timezone": "Europe/Paris"}
+    patched = editor.send("PATCH", "/events/e", patch).get_json()
+    assert patched["timezone"] == "Asia/Ho_Chi_Minh"
+
+
+IN_PARIS: dict[str, Any] = {
+    "title": "Chợ phiên",
+    "start": "2026-12-05T19:00:00",
+    "timezone": "Europe/Paris",
+    "recurrence": {"rrule": "FREQ=WEEKLY", "rdates": ["2026-12-08T18:00:00"]},
+}
+
+
+@pytest.mark.parametrize("timezone", ["Europe/London", "Asia/Ho_Chi_Minh", None])
+def test_patch_of_another_timezone_needs_the_start(
+    editor: ApiClient, timezone: str | None
+) -> None:
+    editor.put("/events/e", IN_PARIS)
+    patch: dict[str, Any] = {"timezone": timezone, "title": "x"}
+    answer = editor.send("PATCH", "/events/e", patch)
+    assert answer.status_code == 422
+    (error,) = answer.get_json()["errors"]
+    assert error["pointer"] == "#/timezone"
+    for name in ("start", "end", "rdates", "exdates"):
+        assert name in error["detail"]
+    patch["start"] = IN_PARIS["start"]
+    patched = editor.send("PATCH", "/events/e", patch).get_json()
+    assert patched["start"].startswith(IN_PARIS["start"])
+    assert patched["timezone"] == (timezone or "Asia/Ho_Chi_Minh")
+    assert patched["recurrence"]["rdates"] == IN_PARIS["recurrence"]["rdates"]
+
+
+def test_patch_of_the_same_timezone_changes_nothing(editor: ApiClient) -> None:
+    stored = editor.put("/events/e", IN_PARIS).get_json()
+    patch = {"timezone": "Europe/Paris"}
+    assert editor.send("PATCH", "/events/e", patch).get_json() == stored
+    editor.put("/events/site", {**IN_PARIS, "timezone": "Asia/Ho_Chi_Minh"})
+    answer = editor.send("PATCH", "/events/site", {"timezone": None})
+    assert answer.get_json()["version"] == 1
+
+
+def test_patch_of_the_timezone_of_an_all_day_event_is_ignored(
+    editor: ApiClient,
+) -> None:
+    stored = editor.put("/events/e", {"title": "x", "start": "2026-12-24"}).get_json()
+    patch = {"timezone": "Europe/Paris"}
+    assert editor.send("PATCH", "/events/e", patch).get_json() == stored
 
 
 def test_absent_fields_get_defaults(editor: ApiClient) -> None:

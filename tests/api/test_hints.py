@@ -68,6 +68,9 @@ def test_unknown_member_suggests_the_nearest_one(editor: ApiClient) -> None:
         ("content", "<p>Nội dung</p>", "content_html"),
         ("content", "Nội dung, 1 < 2", "content_text"),
         ("content", None, "content_text"),
+        ("html", "<p>Nội dung</p>", "content_html"),
+        ("text", "Nội dung", "content_text"),
+        ("lead", "Nội dung", "summary"),
         ("description", "Nội dung", "summary"),
         ("link", "https://portal.example/", "url"),
         ("pubDate", "Thu, 26 Nov 2026 08:00:00 +0700", "date_published"),
@@ -114,7 +117,16 @@ def test_usual_name_among_many_unknown_members_suggests_ours(
 @pytest.mark.parametrize(
     ("member", "pointer", "detail"),
     [
-        ({"location": "Hà Nội"}, "location", "Must be an object."),
+        (
+            {"location": 5},
+            "location",
+            'Must be a name, or an object such as {"name": "Lan"}.',
+        ),
+        (
+            {"recurrence": "FREQ=WEEKLY"},
+            "recurrence",
+            'Must be an object such as {"rrule": "FREQ=WEEKLY;BYDAY=SA"}.',
+        ),
         ({"image": 1}, "image", "Must be a URL or an object."),
         (
             {"offers": [{"price": 12.5, "currency": "EUR"}]},
@@ -143,8 +155,11 @@ def test_wrong_start_gets_an_example(editor: ApiClient, start: str | int) -> Non
 
 
 def test_event_field_of_an_article_is_told_so(editor: ApiClient) -> None:
-    answer = editor.send("PUT", "/articles/a", {"title": "x", "start": "2026-12-24"})
-    assert details(answer) == {"#/start": "Unknown field. Only events have it."}
+    editor.put("/articles/a", {"title": "x"})
+    for method in ("PUT", "PATCH"):
+        article = {"title": "x", "timezone": "Europe/Paris"}
+        answer = editor.send(method, "/articles/a", article)
+        assert details(answer) == {"#/timezone": "Unknown field. Only events have it."}
 
 
 def test_several_wrong_parameters_are_separate_sentences(editor: ApiClient) -> None:

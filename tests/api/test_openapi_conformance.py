@@ -30,12 +30,7 @@ from tests.fake_clock import Clock
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "4"))
 """Requests an operation, and sequences of calls; `make soak` makes more."""
 
-SETTINGS: dict[str, Any] = {
-    "deadline": None,
-    "derandomize": True,
-    "database": None,
-    "suppress_health_check": list(HealthCheck),
-}
+NO_HEALTH_CHECKS = list(HealthCheck)
 
 load_all_checks()
 # The schemas do not state every rule, such as which categories exist.
@@ -97,7 +92,7 @@ def test_responses_conform_to_openapi(
         if mode is GenerationMode.NEGATIVE and not has_input:
             continue
 
-        @settings(max_examples=EXAMPLES, **SETTINGS)
+        @settings(max_examples=EXAMPLES, suppress_health_check=NO_HEALTH_CHECKS)
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Case[Any]) -> None:
             check_response(case, case.call())
@@ -167,7 +162,11 @@ def test_sequences_of_calls_conform_to_openapi(
             assert client.get("/api/v1/changes").status_code == 200
 
     Calls.run(
-        settings=settings(max_examples=EXAMPLES, stateful_step_count=10, **SETTINGS)
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=10,
+            suppress_health_check=NO_HEALTH_CHECKS,
+        )
     )
     database.close()
     record_measurement(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Open, today
-from tests.server import Service
+from tests.server import ROOT, Service
 
 scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
 
@@ -31,20 +32,67 @@ def test_front_page_leads_to_a_category(
     expect(page.get_by_role("heading", level=1)).to_have_text("Xe buýt")
 
 
+PHONE = {"viewport": {"width": 390, "height": 844}}
+CALENDARS = ("Google Calendar", "Outlook", "Apple")
+
+
 @scripts
-def test_follow_panel_has_the_address_and_the_formats(
-    open_page: Open, portal_service: Service, script: bool
+@pytest.mark.parametrize(
+    "path", ["/", "/feeds/events/van-hoa.html", "/entries/phien-cho"]
+)
+def test_panel_is_used_by_touch(
+    open_page: Open, portal_service: Service, path: str, script: bool
 ) -> None:
-    page = open_page("/feeds/events/van-hoa.html", java_script_enabled=script)
-    address = page.get_by_label("Địa chỉ kênh tin")
-    expect(address).to_be_hidden()
-    page.locator("summary", has_text="Theo dõi").click()
-    url = f"{portal_service.url}/feeds/events/van-hoa"
-    expect(address).to_have_value(f"{url}.rss")
-    calendar = page.get_by_role("link", name="Thêm vào lịch")
-    expect(calendar).to_have_attribute("href", f"webcal{url[4:]}.ics")
-    assert page.get_by_role("button", name="Sao chép").is_visible() is script
-    expect(page.get_by_role("link", name="Atom")).to_be_visible()
+    page = open_page(path, **PHONE, has_touch=True, java_script_enabled=script)
+    page.locator(".follow > summary").last.tap()
+    panel = page.locator(".panel").last
+    address = panel.get_by_label("Địa chỉ lịch")
+    section = "" if path == "/" else "/van-hoa"
+    expect(address).to_have_value(f"{portal_service.url}/feeds/events{section}.ics")
+    address.tap()
+    for name in (*CALENDARS, "RSS"):
+        # It waits until nothing covers the link.
+        panel.get_by_role("link", name=name).tap(trial=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    copy = panel.get_by_role("button", name="Sao chép").first
+    assert copy.is_visible() is script
+    if script:
+        copy.tap()
+        expect(panel.get_by_role("button").first).to_have_text("Đã sao chép")
+
+
+@scripts
+def test_panel_is_used_by_keyboard(open_page: Open, script: bool) -> None:
+    page = open_page("/feeds/events/van-hoa.html", **PHONE, java_script_enabled=script)
+    page.locator(".follow > summary").focus()
+    page.keyboard.press("Enter")
+    panel = page.locator(".panel")
+    buttons = panel.get_by_role("button").all() if script else [None, None]
+    for stop in (
+        panel.get_by_label("Địa chỉ lịch"),
+        buttons[0],
+        *(panel.get_by_role("link", name=name) for name in CALENDARS),
+        panel.get_by_label("Địa chỉ kênh tin"),
+        buttons[1],
+        panel.get_by_role("link", name="RSS"),
+    ):
+        if stop:
+            page.keyboard.press("Tab")
+            expect(stop).to_be_focused()
+            expect(stop).to_be_in_viewport()
+
+
+def test_copied_address_is_in_the_clipboard_and_the_focus_stays(
+    open_page: Open, portal_service: Service
+) -> None:
+    page = open_page("/feeds/events.html")
+    page.locator(".follow > summary").click()
+    copy = page.get_by_role("button", name="Sao chép").first
+    copy.press("Enter")
+    expect(page.get_by_role("button", name="Đã sao chép")).to_be_focused()
+    search = page.get_by_role("searchbox")
+    search.press("Control+V")
+    expect(search).to_have_value(f"{portal_service.url}/feeds/events.ics")
 
 
 def test_escape_and_a_click_close_the_follow_panel(open_page: Open) -> None:
@@ -175,6 +223,19 @@ def portal_page(chromium: Browser, folder: Path, body: str) -> Iterator[Page]:
         thread.join()
 
 
+def test_headlines_of_partners_are_on_their_page(
+    chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    partners = (ROOT / "docs/partners.md").read_text("utf-8")
+    (body,) = re.findall(r"```html\n(.*?)```", partners, re.DOTALL)
+    body = body.replace("https://feeds.example", portal_service.url)
+    with portal_page(chromium, tmp_path, body) as page:
+        links = page.locator("#headlines a")
+        links.nth(4).wait_for()
+        assert links.count() == 5
+        assert all(link.inner_text() for link in links.all())
+
+
 def test_framed_list_opens_entries_in_the_whole_window(
     chromium: Browser, portal_service: Service, tmp_path: Path
 ) -> None:
@@ -184,6 +245,35 @@ def test_framed_list_opens_entries_in_the_whole_window(
         frame.get_by_role("link", name="Hội sách").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
         assert page.url.startswith(f"{portal_service.url}/entries/")
+
+
+def test_framed_list_begins_with_its_events(
+    chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    url = f"{portal_service.url}/feeds/events.html?limit=5"
+    body = f'<iframe src="{url}" width="400" height="600"></iframe>'
+    with portal_page(chromium, tmp_path, body) as page:
+        frame = page.frame_locator("iframe")
+        expect(frame.get_by_role("banner")).to_be_hidden()
+        title = frame.get_by_role("link", name="Hội sách").bounding_box()
+        assert title
+        assert title["y"] < 200
+
+
+def test_address_is_copied_from_a_framed_list(
+    chromium: Browser, portal_service: Service, tmp_path: Path
+) -> None:
+    url = f"{portal_service.url}/feeds/events.html"
+    with portal_page(
+        chromium, tmp_path, f'<iframe src="{url}"></iframe><input>'
+    ) as page:
+        frame = page.frame_locator("iframe")
+        frame.locator(".follow > summary").click()
+        frame.get_by_role("button", name="Sao chép").first.click()
+        expect(frame.get_by_role("button", name="Đã sao chép")).to_be_visible()
+        field = page.locator("input")
+        field.press("Control+V")
+        expect(field).to_have_value(f"{portal_service.url}/feeds/events.ics")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -16,6 +16,7 @@ from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.commands import invoke, run
 from tests.conftest import MakeApp
+from tests.fake_clock import Clock
 from tests.server import ROOT, Service
 
 
@@ -45,6 +46,16 @@ def test_tokens_are_listed_with_their_state(app: Flask) -> None:
         f"lan\tcategories:write events:write news:write\t{day}\tactive",
         f"nam\tnews:write\t{day}\trevoked {day}",
     ]
+
+
+def test_second_revocation_keeps_the_date_of_the_first(
+    app: Flask, clock: Clock
+) -> None:
+    run(app, "token", "create", "lan")
+    run(app, "token", "revoke", "lan")
+    clock.forward(days=1)
+    run(app, "token", "revoke", "lan")
+    assert run(app, "token", "list").endswith("\trevoked 2026-11-25\n")
 
 
 def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) -> None:

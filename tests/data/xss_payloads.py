@@ -118,6 +118,7 @@ def lines(schemas: Mapping[str, EntrySchema]) -> Iterator[Json]:
             if is_everywhere:
                 document = fill_fields(schemas[kind], payload)
                 del document["content_text"]
+                document["guid"] = f"{payload} {kind}-{number}"
             document |= {"id": f"{kind}-{number}", "categories": categories}
             yield {"action": "put", "kind": kind, **document}
         document = _minimal(text_kind) | {"content_text": payload}

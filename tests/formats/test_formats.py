@@ -34,7 +34,6 @@ from tests.formats.feeds import (
     ENTRIES,
     FULL,
     HANOI,
-    SITE,
     VAN_HOA,
     feed,
 )
@@ -377,39 +376,3 @@ def test_atom_summary_is_read_by_names_without_namespaces() -> None:
     names = [etree.QName(element).localname for element in root.find("{*}entry").iter()]
     assert [names.count(name) for name in ("title", "summary", "content")] == [1, 1, 0]
     assert names.count("thumbnail") == 1
-
-
-PODCAST = FULL.attachments[0]
-
-
-@pytest.mark.parametrize(
-    ("files", "has_duration"),
-    [
-        *(
-            ((replace(PODCAST, url=f"https://media.example/{name}"),), has_duration)
-            for name, has_duration in {
-                "a.mp3?from=portal": True,
-                "a.MP3": True,
-                "a.m4a#t=10": True,
-                "a.ogg": False,
-                "a.ogg?copy=a.mp3": False,
-                "a.ogg#a.mp3": False,
-            }.items()
-        ),
-        (FILES, False),
-        ((FILES[1], PODCAST), False),
-    ],
-)
-def test_feed_is_a_podcast_if_an_enclosure_of_its_types_has_a_duration(
-    files: tuple[Attachment, ...], has_duration: bool
-) -> None:
-    document = rendered("news", "rss", replace(BARE, attachments=files))
-    (item,) = feedparser.parse(document).entries
-    assert item.get("itunes_duration") == ("62" if has_duration else None)
-    # A channel that declares it must have an owner, whom validators look for.
-    assert (b"itunes" in document) is has_duration
-    without_contact = replace(SITE, contact="")
-    document = rendered(
-        "news", "rss", replace(BARE, attachments=files), site=without_contact
-    )
-    assert b"itunes" not in document

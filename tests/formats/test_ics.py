@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
@@ -258,7 +258,6 @@ HARD_TEXTS = st.lists(
 ).map("".join).map(normalized).filter(bool)  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     title=TEXTS | HARD_TEXTS,
     place=TEXTS | HARD_TEXTS,

@@ -11,7 +11,7 @@ import pytest
 
 from feedsvc.formats import render_feed
 from feedsvc.models import Attachment, Entry, Recurrence
-from tests.formats.feeds import BARE, CONCERT, FAIR, FULL, feed
+from tests.formats.feeds import BARE, CONCERT, FAIR, FULL, SITE, feed
 
 HIDDEN = {"content_text", "translation_key"}
 
@@ -56,6 +56,12 @@ def test_event_has_the_occurrence_that_other_formats_show() -> None:
     assert fair["occurrence"] == {"start": "2026-12-05", "end": "2026-12-08"}
     rss = render_feed(feed("events", "rss", series)).decode()
     assert next_one["occurrence"]["start"] in rss
+
+
+def test_feed_without_rights_has_no_member_for_them() -> None:
+    site = replace(SITE, rights="")
+    assert parsed("news")["_feed"]["rights"] == SITE.rights
+    assert parsed("news", site=site)["_feed"].keys() == {"about", "date_modified"}
 
 
 def test_summary_feed_has_no_content_html() -> None:

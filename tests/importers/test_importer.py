@@ -103,7 +103,7 @@ def test_invalid_fields_are_left_out_with_warning(app: Flask) -> None:
         "left out: image/url of “Ảnh sai”: ",
         "left out: category “🎉”: ",
         "left out: attachments/0/mime_type of “Tệp sai”: ",
-        "skipped: “c”: title: Must not be empty.",
+        "skipped: “c”: title: Missing data for required field.",
     ):
         assert line in result.stderr, line
     assert stored_entries(app, "news")["a"]["categories"] == ["tin"]

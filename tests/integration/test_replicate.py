@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from feedsvc.models import SCOPES
+from tests.postgres import Cluster
 from tests.server import ROOT, Service
 from tests.waiting import wait_until
 
@@ -76,6 +81,61 @@ def test_killed_replica_continues_without_loss(
     execute(file, "DROP TRIGGER hang")
     assert replicate(service, file).wait(30) == 0
     assert copied(file) == first_page | second_page
+
+
+@pytest.fixture
+def copy_database(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path
+) -> Iterator[Callable[[], str]]:
+    """Return what copies the test's database, which nobody uses, and returns its URL."""
+    with ExitStack() as stack:
+
+        def copy() -> str:
+            if database_url.startswith("sqlite"):
+                file = database_url.removeprefix("sqlite:///")
+                return f"sqlite:///{shutil.copy(file, tmp_path / 'backup.db')}"
+            cluster: Cluster = request.getfixturevalue("cluster")
+            return stack.enter_context(
+                cluster.database(database_url.rpartition("/")[2])
+            )
+
+        yield copy
+
+
+@pytest.mark.both_databases
+def test_copy_is_exact_after_a_restore_and_a_write(
+    database_url: str, copy_database: Callable[[], str], tmp_path: Path
+) -> None:
+    service = Service(database_url)
+    service.make_token(*SCOPES)
+    file = tmp_path / "copy.db"
+
+    def put(id: str, title: str) -> None:
+        assert service.request("PUT", f"/api/v1/articles/{id}", {"title": title}).ok
+
+    service.start()
+    for id in "abc":
+        put(id, "Cũ")
+    assert service.request("DELETE", "/api/v1/articles/c").ok
+    service.stop()
+    backup = copy_database()
+    service.start()
+    put("a", "Mới")
+    put("lost", "Mới")
+    assert service.request("DELETE", "/api/v1/articles/b").ok
+    assert replicate(service, file).wait(30) == 0
+    assert copied(file) == {"a": "Mới", "lost": "Mới"}
+    service.stop()
+
+    service.environ["FEEDSVC_DATABASE_URL"] = backup
+    service.command("db", "restored")
+    with service:
+        put("d", "Sau")
+        assert replicate(service, file).wait(30) == 0
+        assert copied(file) == {"a": "Cũ", "b": "Cũ", "d": "Sau"}
+        put("e", "Sau")
+        assert replicate(service, file).wait(30) == 0
+        assert copied(file) == {"a": "Cũ", "b": "Cũ", "d": "Sau", "e": "Sau"}
 
 
 def test_copy_begins_anew_after_410(service: Service, tmp_path: Path) -> None:

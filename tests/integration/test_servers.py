@@ -210,6 +210,14 @@ def test_conditional_responses_are_equal(
     assert check_equal(servers, "GET", path, {**accept, **condition})[0] == 200
 
 
+def test_repeated_headers_count_together(servers: list[Service]) -> None:
+    path = "/feeds/news.rss"
+    _, headers, _ = check_equal(servers, "GET", path)
+    # Two headers, since their names differ in case.
+    repeated = {"If-None-Match": dict(headers)["etag"], "if-none-match": '"x"'}
+    assert check_equal(servers, "GET", path, repeated)[0] == 304
+
+
 def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
     headers = {
         "Authorization": f"Bearer {servers[0].token}",

@@ -257,7 +257,7 @@ def apps(make_app: MakeApp) -> tuple[Flask, Flask]:
 def test_feeds_match_the_model(
     apps: tuple[Flask, Flask], clock: Clock, record_measurement: RecordMeasurement
 ) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=EXAMPLES)
     @given(series=st.lists(steps, min_size=15, max_size=30))
     def run(series: list[tuple[Any, ...]]) -> None:
         model = Model(clock, apps, make_editor(apps[0]))

@@ -237,6 +237,23 @@ def test_only_events_have_calendars(editor: ApiClient, client: FlaskClient) -> N
     assert client.get("/entries/b.ics").mimetype == "text/html", "the page of that id"
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "is_inside"),
+    [
+        ("2026-12-05T00:00:00", "", True),
+        ("2026-12-04T22:00:00", "2026-12-05T00:00:00", False),
+    ],
+)
+def test_last_occurrence_that_ends_with_the_day_before_is_outside_a_window(
+    editor: ApiClient, client: FlaskClient, start: str, end: str, is_inside: bool
+) -> None:
+    """One without duration, at the begin of the window, is inside."""
+    event = document(start, end, None, "FREQ=WEEKLY;COUNT=2", [], [])
+    editor.put("/events/e", event)
+    calendar = calendar_of(client, "/feeds/events.ics?from=2026-12-12")
+    assert len(calendar.events) == is_inside
+
+
 WINDOWS = {
     "from=2026-12-05&to=2026-12-05": True,
     "from=2026-12-19&to=2026-12-19": True,

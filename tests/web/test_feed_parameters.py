@@ -207,6 +207,12 @@ REJECTED: dict[str, dict[str, Any]] = {
     "when=upcoming": {"start": "2026-11-24T19:00:00"},
     "cancelled=hide": {"event_status": "cancelled"},
 }
+SELECTING_NOTHING = {"limit", "page", "content", "order", "date", "ui"}
+
+
+def test_every_parameter_selects_entries_or_is_listed() -> None:
+    selecting = {parameter.partition("=")[0] for parameter in REJECTED}
+    assert set(PARAMETERS) == selecting | SELECTING_NOTHING
 
 
 @pytest.mark.both_databases

@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -17,6 +18,8 @@ from tests.full_entries import TEXT_MEMBERS
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
+SITE_TITLE = "Cổng thông tin điện tử thành phố Hà Nội"
+SITE_DESCRIPTION = "Tin tức và sự kiện của thành phố Hà Nội"
 MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 
@@ -57,6 +60,21 @@ def test_front_page_shows_the_next_events(
         editor.put(f"/events/{day}", document)
     expected = ["Ngày 1", "Ngày 2", "Ngày 3", "Ngày 5", "Ngày 7"]
     assert titles(get_page(client, "/"), "events") == expected
+
+
+def test_share_links_quote_the_title_and_the_url(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    article = {"title": "A & B = 100%?", "url": "https://portal.example/tin?a=1&b=2"}
+    editor.put("/articles/a", article)
+    facebook, email = map(
+        urlsplit, get_page(client, "/entries/a").xpath("//*[@class='share']//a/@href")
+    )
+    assert parse_qs(facebook.query) == {"u": [article["url"]]}
+    assert parse_qs(email.query) == {
+        "subject": [article["title"]],
+        "body": [article["url"]],
+    }
 
 
 def test_front_page_has_a_row_for_each_category(
@@ -119,19 +137,195 @@ def test_front_page_announces_three_feeds(client: FlaskClient) -> None:
     ]
 
 
-def test_follow_panel_has_the_formats_of_a_feed(
+@pytest.mark.parametrize("path", ["/", "/feeds/events/van-hoa.html", "/entries/e"])
+def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
+    editor: ApiClient, client: FlaskClient, path: str
+) -> None:
+    editor.put("/categories/van-hoa", {"title": 'Chợ “đêm” & "phố" <cổ>'})
+    event = {"title": "Hội", "start": "2026-12-24", "categories": ["van-hoa"]}
+    editor.put("/events/e", event)
+    panel = get_page(client, path).xpath("//div[@class='panel']")[-1]
+    page, name = (
+        "feeds.example/feeds/events",
+        "S%E1%BB%B1%20ki%E1%BB%87n%20%E2%80%93%20",
+    )
+    if path != "/":
+        page += "/van-hoa"
+        name += (
+            "Ch%E1%BB%A3%20%E2%80%9C%C4%91%C3%AAm%E2%80%9D%20%26%20%22ph%E1%BB%91%22%20"
+            "%3Cc%E1%BB%95%3E%20%E2%80%93%20"
+        )
+    address = f"https://{page}"
+    assert panel.xpath(".//input/@value") == [f"{address}.ics", f"{address}.rss"]
+    assert panel.xpath(".//a/@href") == [
+        "https://calendar.google.com/calendar/r/settings/addbyurl",
+        f"https://outlook.live.com/calendar/0/addfromweb?url={quote(address, safe='')}.ics"
+        f"&name={name}{quote(SITE_TITLE)}",
+        f"webcal://{page}.ics",
+        *(f"{address}.{format}" for format in ("rss", "atom", "json")),
+    ]
+
+
+def test_calendar_of_a_search_is_escaped_in_links(client: FlaskClient) -> None:
+    page = get_page(client, "/feeds/events.html?lang=vi&q=chợ%20hội")
+    outlook, webcal = page.xpath("//ul[@class='calendars']//a/@href")[1:]
+    search = "lang=vi&q=cho+hoi"
+    assert webcal == f"webcal://feeds.example/feeds/events.ics?{search}"
+    parameters = parse_qs(urlsplit(outlook).query)
+    assert parameters["url"] == [f"https://feeds.example/feeds/events.ics?{search}"]
+    assert parameters["name"] == [f"Sự kiện – tìm “cho hoi” – {SITE_TITLE}"]
+
+
+def google_calendar_link(client: FlaskClient, path: str = "/entries/e") -> str:
+    link = "//p[@class='actions']/a[starts-with(@href, 'https://calendar.google.com')]"
+    (href,) = get_page(client, path).xpath(f"{link}/@href")
+    return str(href)
+
+
+def test_event_has_its_file_and_a_link_to_google_calendar(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    page = get_page(client, "/feeds/events/van-hoa.html")
-    (panel,) = page.xpath("//div[@class='panel']")
-    feed = "https://feeds.example/feeds/events/van-hoa"
-    assert panel.xpath(".//input/@value") == [f"{feed}.rss"]
-    assert panel.xpath(".//a/@href") == [
-        *(f"{feed}.{format}" for format in ("rss", "atom", "json")),
-        "webcal://feeds.example/feeds/events/van-hoa.ics",
-        "https://calendar.google.com/calendar/r?cid="
-        "webcal%3A%2F%2Ffeeds.example%2Ffeeds%2Fevents%2Fvan-hoa.ics",
-    ]
+    event = {
+        "title": 'Hội "sách" & <báo>',
+        "start": "2026-12-24T19:00:00",
+        "end": "2026-12-24T21:30:00",
+        "location": {"name": "Phố sách", "address": "19/12, Hà Nội"},
+        "url": "https://portal.example/hội?a=1&b=2",
+    }
+    editor.put("/events/e", event)
+    files = get_page(client, "/entries/e").xpath("//p[@class='actions']/a/@href")
+    assert files[0] == "https://feeds.example/entries/e.ics"
+    assert google_calendar_link(client) == (
+        "https://calendar.google.com/calendar/render?action=TEMPLATE"
+        "&text=H%E1%BB%99i%20%22s%C3%A1ch%22%20%26%20%3Cb%C3%A1o%3E"
+        "&dates=20261224T190000%2F20261224T213000&ctz=Asia%2FHo_Chi_Minh"
+        "&location=Ph%E1%BB%91%20s%C3%A1ch%2C%2019%2F12%2C%20H%C3%A0%20N%E1%BB%99i"
+        "&details=https%3A%2F%2Fportal.example%2Fh%25E1%25BB%2599i%3Fa%3D1%26b%3D2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "dates", "zone"),
+    [
+        ({"start": "2026-12-24"}, "20261224/20261225", None),
+        ({"start": "2026-12-05", "end": "2026-12-08"}, "20261205/20261208", None),
+        (
+            {"start": "2026-12-24T19:00:00"},
+            "20261224T190000/20261224T190000",
+            "Asia/Ho_Chi_Minh",
+        ),
+        (
+            {
+                "start": "2026-12-31T23:00:00",
+                "end": "2027-01-01T01:00:00",
+                "timezone": "Europe/Paris",
+            },
+            "20261231T230000/20270101T010000",
+            "Europe/Paris",
+        ),
+        # The series began before the time of the test, 2026-11-25.
+        (
+            {
+                "start": "2026-11-07T19:00:00",
+                "end": "2026-11-07T21:00:00",
+                "recurrence": {"rrule": "FREQ=WEEKLY"},
+            },
+            "20261128T190000/20261128T210000",
+            "Asia/Ho_Chi_Minh",
+        ),
+    ],
+    ids=["day", "days", "without end", "other zone", "series"],
+)
+def test_dates_of_a_link_to_google_calendar(
+    editor: ApiClient,
+    client: FlaskClient,
+    times: dict[str, Any],
+    dates: str,
+    zone: str | None,
+) -> None:
+    editor.put("/events/e", {"title": "Hội", **times})
+    parameters = parse_qs(urlsplit(google_calendar_link(client)).query)
+    assert parameters["dates"] == [dates]
+    # Google Calendar on Android takes whole days with a zone for other days.
+    assert parameters.get("ctz") == (zone and [zone])
+    assert parameters["details"] == ["https://feeds.example/entries/e"]
+    assert "location" not in parameters
+
+
+def test_event_that_does_not_take_place_is_not_added_to_calendars(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    event = {"title": "Hội", "start": "2026-12-24"}
+    editor.put("/events/a", {**event, "event_status": "cancelled"})
+    editor.put("/events/b", event)
+    editor.put("/events/b", {**event, "status": "withdrawn"})
+    page = get_page(client, "/feeds/events.html?content=full")
+    links = page.xpath("//p[@class='actions']/a")
+    assert [link.text for link in links] == ["Cập nhật lịch của bạn (.ics)"] * 2
+
+
+def open_graph(client: FlaskClient, path: str) -> dict[str, str]:
+    """Return what the preview of a link shows."""
+    metas = get_page(client, path).xpath("//meta[@property or @name='twitter:card']")
+    return {
+        meta.get("property") or meta.get("name"): meta.get("content") for meta in metas
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "description"),
+    [
+        ("/", SITE_TITLE, SITE_DESCRIPTION),
+        ("/feeds/events.html", "Sự kiện sắp tới", SITE_DESCRIPTION),
+        ("/feeds/news/van-hoa.html", "Tin tức mới nhất – Văn & hoá", "Lễ hội, sách"),
+    ],
+)
+def test_preview_of_a_list(
+    editor: ApiClient, client: FlaskClient, path: str, title: str, description: str
+) -> None:
+    category = {"title": "Văn & hoá", "description": "Lễ hội, sách"}
+    editor.put("/categories/van-hoa", category)
+    preview = {
+        "og:type": "website",
+        "og:title": title,
+        "og:description": description,
+        "og:url": f"https://feeds.example{path}",
+        "og:site_name": SITE_TITLE,
+        "og:locale": "vi_VN",
+        "twitter:card": "summary",
+    }
+    assert open_graph(client, path) == preview
+    images = {
+        "a": "https://portal.example/a.svg",
+        "b": {"url": "https://portal.example/cầu.jpg", "alt": "Cầu"},
+    }
+    for id, image in images.items():
+        entry = {"title": "Hội", "categories": ["van-hoa"], "image": image}
+        editor.put(f"/articles/{id}", entry)
+        editor.put(f"/events/e{id}", {**entry, "start": "2026-12-24"})
+    assert open_graph(client, path) == {
+        **preview,
+        "og:image": "https://portal.example/c%E1%BA%A7u.jpg",
+        "og:image:alt": "Cầu",
+        "twitter:card": "summary_large_image",
+    }
+
+
+def test_preview_of_a_list_in_english(client: FlaskClient) -> None:
+    preview = open_graph(client, "/feeds/news.html?ui=en")
+    assert preview["og:title"] == "Latest news"
+    assert preview["og:locale"] == "en_US"
+
+
+def test_text_of_a_picture_is_in_previews_only_with_it(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    image = {"url": "https://portal.example/a.svg", "alt": "Cầu"}
+    editor.put("/articles/a", {"title": "Tin", "image": image})
+    preview = open_graph(client, "/entries/a")
+    assert "og:image" not in preview
+    assert "og:image:alt" not in preview
+    assert preview["twitter:card"] == "summary"
 
 
 def test_entry_that_is_no_longer_public_is_410(
@@ -184,6 +378,19 @@ def test_hidden_entry_has_a_page_by_its_preview_link_alone(
     assert client.get(urls["a"]).status_code == 404
     editor.send("PATCH", "/articles/b", {"status": "withdrawn"})
     assert client.get(urls["b"]).status_code == 404
+
+
+def test_preview_link_ends_after_seven_days(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    stored = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
+    path = stored["preview_url"].removeprefix("https://feeds.example")
+    clock.forward(days=6, hours=23)
+    assert client.get(path).status_code == 200
+    clock.forward(hours=2)
+    assert client.get(path).status_code == 404
+    again = editor.send("GET", "/articles/a").get_json()["preview_url"]
+    assert client.get(again).status_code == 200
 
 
 def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:

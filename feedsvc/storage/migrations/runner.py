@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from feedsvc.errors import Unavailable
-from feedsvc.storage.database import Database, create_file
+from feedsvc.storage.database import Database, create_file, lift_timeouts
 
 HEAD = "0003"
 """The newest migration."""
@@ -47,10 +47,9 @@ def upgrade(database: Database) -> bool:
     if current == HEAD:
         return False
     with database.begin_migration() as connection:
+        # So may the wait for another migration.
+        lift_timeouts(connection)
         if connection.dialect.name == "postgresql":
-            # A migration may take long, and so may the wait for one.
-            for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-                connection.exec_driver_sql(f"SET LOCAL {name} = 0")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
         # Another process may have been first.
         if _schema_version(connection) == HEAD:

@@ -1,19 +1,28 @@
 // What pages do beyond links and forms: copy, share, mark today, remove pictures that fail.
 "use strict";
 
+// style.css hides the header in a frame on another site.
+document.documentElement.classList.toggle("framed", window !== window.top);
+
 const status = document.createElement("p");
 status.className = "hush";
 status.setAttribute("role", "status");
 document.querySelector("main").append(status);
 
 async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const field = document.createElement("textarea"); // without HTTPS there is no clipboard
-  field.value = text;
-  document.body.append(field);
-  field.select();
-  document.execCommand("copy");
-  field.remove();
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without HTTPS there is no clipboard, and frames may not write to it.
+    const focused = document.activeElement;
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    focused.focus();
+  }
 }
 
 for (const button of document.querySelectorAll("[data-copy], [data-text]")) {

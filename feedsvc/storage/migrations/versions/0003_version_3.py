@@ -1,4 +1,4 @@
-"""The table of WebSub hubs, each with a state of its own."""
+"""A table of WebSub hubs, and the lowest cursor of the changes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ INSTANT = sa.BigInteger()
 
 
 def upgrade() -> None:
-    """Create the table without rows: hubs are told what changes from now on."""
+    """Change the tables; hubs are told what changes from now on."""
     op.create_table(
         "hubs",
         sa.Column("url", KEY, primary_key=True),
@@ -23,3 +23,6 @@ def upgrade() -> None:
     )
     for name in ("hubs_told", "hubs_due_at", "hubs_failures"):
         op.drop_column("revisions", name)
+    op.add_column(
+        "revisions", sa.Column("floor", INSTANT, nullable=False, server_default="0")
+    )

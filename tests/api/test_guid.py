@@ -1,0 +1,65 @@
+"""A guid is given when an id is first used, and never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import ApiClient
+
+pytestmark = pytest.mark.both_databases
+
+GUID = "https://blog.example/?p=12&a=“b”"
+ARTICLE = {"title": "T"}
+EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
+
+
+def pointers(response: Any) -> list[str]:
+    assert response.status_code == 422, response.text
+    return [error["pointer"] for error in response.get_json()["errors"]]
+
+
+def test_given_guid_is_kept_as_it_is(editor: ApiClient, client: FlaskClient) -> None:
+    put = editor.put("/articles/a", {**ARTICLE, "guid": GUID})
+    assert put.get_json()["guid"] == GUID
+    posted = editor.send("POST", "/events", {**EVENT, "guid": "e\u0301 1"})
+    assert posted.get_json()["guid"] == "e\u0301 1"
+    item = {**ARTICLE, "action": "put", "kind": "news", "id": "b", "guid": "x" * 1000}
+    assert editor.send("POST", "/batch", [item]).status_code == 200
+    feed = client.get("/feeds/news.json").get_json(force=True)
+    assert {entry["id"] for entry in feed["items"]} == {GUID, "x" * 1000}
+
+
+@pytest.mark.parametrize("guid", ["x" * 1001, "a\x0b", "\ufffe", 5, ["x"]])
+def test_guid_that_feeds_cannot_carry_is_422(editor: ApiClient, guid: object) -> None:
+    response = editor.send("PUT", "/articles/a", {**ARTICLE, "guid": guid})
+    assert pointers(response) == ["#/guid"]
+
+
+def test_guid_of_another_entry_is_409(editor: ApiClient) -> None:
+    uuid = "6d4f2d2e-6e0f-4f7c-9b63-6f0e7c9b0a11"
+    editor.put("/events/draft", {**EVENT, "guid": uuid, "status": "draft"})
+    editor.put("/articles/deleted", {**ARTICLE, "guid": GUID})
+    editor.send("DELETE", "/articles/deleted")
+    for guid in (uuid, f"urn:uuid:{uuid}", GUID):
+        response = editor.send("PUT", "/articles/a", {**ARTICLE, "guid": guid})
+        assert response.status_code == 409
+        assert guid in response.get_json()["detail"]
+    minted = editor.put("/articles/b", ARTICLE).get_json()["guid"]
+    bare = minted.removeprefix("urn:uuid:")
+    response = editor.send("POST", "/articles", {**ARTICLE, "guid": bare})
+    assert response.status_code == 409
+
+
+def test_another_guid_for_a_used_id_is_422(editor: ApiClient) -> None:
+    stored = editor.put("/articles/a", {**ARTICLE, "guid": GUID}).get_json()
+    assert editor.put("/articles/a", stored).get_json()["version"] == 1
+    assert editor.put("/articles/a", ARTICLE).get_json()["guid"] == GUID
+    other = {**ARTICLE, "guid": "other"}
+    assert pointers(editor.send("PUT", "/articles/a", other)) == ["#/guid"]
+    assert pointers(editor.send("PATCH", "/articles/a", other)) == ["#/guid"]
+    editor.send("DELETE", "/articles/a")
+    assert pointers(editor.send("PUT", "/articles/a", other)) == ["#/guid"]
+    assert editor.put("/articles/a", ARTICLE).get_json()["guid"] == GUID
