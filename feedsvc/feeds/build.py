@@ -31,13 +31,16 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     window = None
     if query["from"] or query["to"]:
         window = _find_window(session, query, site)
-    statement = select_entries(
-        query,
-        [categories.with_descendants(row) for row in included],
-        [key for row in excluded for key in categories.with_descendants(row)],
-        window,
-    )
-    rows = session.scalars(statement.options(*WHOLE_ENTRY)).all()
+    rows: list[EntryRow] = []
+    for part in _parts(query):
+        statement = select_entries(
+            part,
+            [categories.with_descendants(row) for row in included],
+            [key for row in excluded for key in categories.with_descendants(row)],
+            window,
+        )
+        missing = query["limit"] + 1 - len(rows)
+        rows += session.scalars(statement.options(*WHOLE_ENTRY).limit(missing))
     if query["page"] > 1 and not rows:
         raise NotFound("There is no such page: the feed has fewer entries.")
     shown = rows[: query["limit"]]
@@ -56,6 +59,17 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         entries=entries,
         has_more=len(rows) > len(shown) and not is_last,
     )
+
+
+def _parts(query: FeedQuery) -> list[FeedQuery]:
+    """Return the queries whose entries follow each other in a feed.
+
+    A calendar has events that are not over, then those that are. Each part has an
+    index for its order, and both together would have none.
+    """
+    if query.format.is_calendar and query["when"] == "all":
+        return [query.with_parameters(when=when) for when in ("upcoming", "past")]
+    return [query]
 
 
 def resolve_filter(

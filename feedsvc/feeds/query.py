@@ -76,6 +76,7 @@ _FORMATS = (
         # An event that is not listed would disappear from calendars.
         default_limit=500,
         max_limit=500,
+        default_content="summary",
         is_calendar=True,
     ),
     Format(

@@ -141,9 +141,11 @@ def _first_occurrences(window: Window) -> sa.CTE:
 def _order(
     query: FeedQuery, published_at: Any, starts_at: Any, listed_at: Any
 ) -> tuple[sa.ColumnElement[Any], ...]:
-    if query.format.is_calendar:
-        # Events that end last come first, so that the limit cuts the oldest.
+    if query.format.is_calendar and query["when"] == "past":
         return EntryRow.ends_at.desc(), EntryRow.guid.desc()
+    if query.format.is_calendar:
+        # The nearest events come first, so that the limit cuts the farthest.
+        return EntryRow.starts_at.asc(), EntryRow.guid.asc()
     if query["order"] == "published":
         return published_at.desc(), EntryRow.guid.desc()
     if query["when"] == "past":

@@ -82,6 +82,13 @@ def feed_title(feed: Feed) -> str:
     return f"{feed_name(feed)} – {feed.site.title}"
 
 
+def calendar_title(feed: Feed) -> str:
+    """Return the title of a calendar, of which phones show only the beginning."""
+    has_category = bool(feed.query.category_filter.include)
+    name = _name(feed, None if has_category else "kind.events")
+    return f"{name} – {feed.site.title}"
+
+
 def feed_name(feed: Feed) -> str:
     """Return the name of a feed: its kind, categories and some parameters."""
     return _name(feed, f"feed.{feed.query.kind}")
@@ -113,7 +120,7 @@ def _window_text(feed: Feed) -> str:
     return translate(language, "feed.to", last)
 
 
-def _name(feed: Feed, kind_key: str) -> str:
+def _name(feed: Feed, kind_key: str | None) -> str:
     language = feed.site.language
     category_filter = feed.query.category_filter
     titles = {category.slug: category.title for category in feed.categories}
@@ -126,7 +133,8 @@ def _name(feed: Feed, kind_key: str) -> str:
         excluded = _join([titles[slug] for slug in category_filter.exclude], language)
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
-    parts = [translate(language, kind_key), included]
+    kind = translate(language, kind_key) if kind_key else ""
+    parts = [kind, included]
     if feed.query["q"]:
         parts.append(translate(language, "feed.q", feed.query["q"]))
     return " – ".join(part for part in parts if part)

@@ -175,7 +175,10 @@ def test_values_of_version_1_are_redirected(
 @pytest.mark.parametrize(
     ("page", "feeds"),
     [
-        ("?content=full&lang=en", {"rss": "?lang=en", "ics": "?lang=en"}),
+        (
+            "?content=full&lang=en",
+            {"rss": "?lang=en", "ics": "?content=full&amp;lang=en"},
+        ),
         ("?limit=1&page=2&ui=en", {"rss": "?limit=1", "ics": "?limit=1"}),
         ("?limit=50&order=published", {"rss": "", "ics": "?limit=50"}),
         ("?when=all", {"rss": "?when=all", "ics": ""}),
