@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
@@ -14,7 +14,6 @@ from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
 from feedsvc.api.entries import entries_blueprint
 from feedsvc.cli.commands import register_commands
-from feedsvc.errors import Gone
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web import feeds, health, pages, static_files
@@ -46,7 +45,6 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(feeds.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(static_files.blueprint)
-    app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
     api = FeedsApi(app, services.site)
     api.register_blueprint(entries_blueprint(services, "news"))
     api.register_blueprint(entries_blueprint(services, "events"))
@@ -61,11 +59,3 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
         app.wsgi_app, x_for=config.trusted_proxies, x_proto=0
     )
     return app
-
-
-def _hub() -> Response:
-    """Answer subscribers of the hub that version 1 was.
-
-    :raises Gone: always.
-    """
-    raise Gone("This service is no longer a WebSub hub. Poll the feed.")

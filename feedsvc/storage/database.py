@@ -204,22 +204,7 @@ def read_revisions(session: Session) -> Revisions:
     return Revisions(row.last, row.news, row.events)
 
 
-def is_safe_for_wal() -> bool:
-    """Return whether SQLite has the fix for the WAL-reset bug.
-
-    Without it, SQLite may lose commits in WAL mode (https://sqlite.org/wal.html).
-    """
-    is_fixed: bool = sqlite.sqlite_version_info >= (3, 51, 3)
-    return is_fixed
-
-
 def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
-    journal_mode = "WAL" if is_safe_for_wal() else "DELETE"
-    if journal_mode == "DELETE":
-        _log.warning(
-            "SQLite %s can lose commits in WAL mode; readers wait for writers now",
-            sqlite.sqlite_version,
-        )
     engine = sa.create_engine(
         # To connect must not create an empty file: `create_file` does it.
         url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
@@ -236,7 +221,7 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-        _set_journal_mode(connection, journal_mode)
+        _use_wal(connection)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -254,8 +239,11 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _set_journal_mode(connection: Any, mode: str) -> None:
-    """Set the journal mode, which stays in the file; wait for other processes.
+def _use_wal(connection: Any) -> None:
+    """Set the journal mode WAL, which stays in the file; wait for other processes.
+
+    The pinned driver has an SQLite that loses no commit in it, as those before 3.51.3
+    may (https://sqlite.org/wal.html).
 
     SQLite's own timeout does not cover it, and several processes may create a database
     at the same time.
@@ -263,7 +251,7 @@ def _set_journal_mode(connection: Any, mode: str) -> None:
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute(f"PRAGMA journal_mode = {mode}")
+            connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite.OperationalError as error:
             is_busy = error.sqlite_errorcode == sqlite.SQLITE_BUSY

@@ -99,14 +99,9 @@ def test_help_needs_no_settings() -> None:
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("has_wal", [True, False])
 def test_files_with_data_are_readable_by_their_owner_alone(
-    make_app: MakeApp,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    has_wal: bool,
+    make_app: MakeApp, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("feedsvc.storage.database.is_safe_for_wal", lambda: has_wal)
     folder = tmp_path / "data"
     url = f"sqlite:///{folder}/feedsvc.db"
     old_umask = os.umask(0)
@@ -124,4 +119,4 @@ def test_files_with_data_are_readable_by_their_owner_alone(
     assert set(modes.values()) == {0o600}
     names = {"feedsvc.db", "all.ndjson"}
     assert modes.keys() > names
-    assert ("feedsvc.db-wal" if has_wal else "feedsvc.db-journal") in modes
+    assert "feedsvc.db-wal" in modes
