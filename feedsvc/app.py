@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
@@ -14,12 +14,11 @@ from feedsvc.api.categories import categories_blueprint
 from feedsvc.api.changes import changes_blueprint
 from feedsvc.api.entries import entries_blueprint
 from feedsvc.cli.commands import register_commands
-from feedsvc.errors import Gone
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web import feeds, health, pages, static_files
 from feedsvc.web.errors import register_error_handlers
-from feedsvc.web.responses import add_common_headers
+from feedsvc.web.responses import add_common_headers, answer_preflight
 
 if TYPE_CHECKING:
     from config import Config
@@ -40,12 +39,12 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(answer_preflight)
     app.after_request(add_common_headers)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(feeds.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(static_files.blueprint)
-    app.add_url_rule("/hub", view_func=_hub, methods=["GET", "POST"])
     api = FeedsApi(app, services.site)
     api.register_blueprint(entries_blueprint(services, "news"))
     api.register_blueprint(entries_blueprint(services, "events"))
@@ -60,11 +59,3 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
         app.wsgi_app, x_for=config.trusted_proxies, x_proto=0
     )
     return app
-
-
-def _hub() -> Response:
-    """Answer subscribers of the hub that version 1 was.
-
-    :raises Gone: always.
-    """
-    raise Gone("This service is no longer a WebSub hub. Poll the feed.")

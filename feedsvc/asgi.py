@@ -50,11 +50,11 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     headers = _decode_headers(scope)
     response = _find_cached(scope)
     if response:
-        await _answer(response, scope["method"], headers, send)
+        await _answer(response, scope, headers, send)
         return
     length = _collected_length(headers)
     if sum(_lengths) + length > _MAX_COLLECTED:
-        await _refuse(send)
+        await _refuse(scope, send)
         return
     _lengths.append(length)
     try:
@@ -86,24 +86,29 @@ def _find_cached(scope: HTTPScope) -> CachedResponse | None:
 
 
 async def _answer(
-    response: CachedResponse, method: str, request_headers: dict[str, str], send: Send
+    response: CachedResponse,
+    scope: HTTPScope,
+    request_headers: dict[str, str],
+    send: Send,
 ) -> None:
     status, headers, body = response.prepare(request_headers, _services.clock())
-    await _send_response(status, headers, b"" if method == "HEAD" else body, send)
+    if scope["method"] == "HEAD":
+        body = b""
+    await _send_response(status, headers, body, scope, send)
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(scope: HTTPScope, send: Send) -> None:
     """Answer that too many bodies are on their way."""
     error = Unavailable("Too many bodies are being sent at the moment.")
     response = problem_response(503, str(error), error)
     headers = [*response.headers, ("Retry-After", str(error.retry_after))]
-    await _send_response(503, headers, response.get_data(), send)
+    await _send_response(503, headers, response.get_data(), scope, send)
 
 
 async def _send_response(
-    status: int, headers: Headers, body: bytes, send: Send
+    status: int, headers: Headers, body: bytes, scope: HTTPScope, send: Send
 ) -> None:
-    headers = headers + common_headers(status)
+    headers = headers + common_headers(scope["method"], scope["path"], status)
     encoded_headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in headers

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 KINDS = ("news", "events")
 UI_LANGUAGES = ("vi", "en")
 STATUSES = ("draft", "published", "withdrawn")
-SCOPES = ("news:write", "events:write", "categories:write")
+ENTRY_SCOPES = ("news:write", "events:write")
+SCOPES = (*ENTRY_SCOPES, "categories:write")
 
 EVENT_STATUSES = ("confirmed", "tentative", "postponed", "cancelled")
 ATTENDANCES = ("in_person", "online", "mixed")
@@ -255,7 +256,8 @@ class Entry:
     The storage sets `guid` (unless an import has one), `version`, `updated`,
     `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
-    current or next occurrence, and `is_ongoing`: that it has begun.
+    current or next occurrence, and `is_ongoing`: that it has begun. In a feed with
+    `from`, `starts` may be that of another occurrence, and `is_next` false.
 
     Entries of a kind with the same `translation_key` are `translations` of each other;
     the storage sets the visible ones, in the order of their languages.
@@ -288,6 +290,7 @@ class Entry:
     sequence: int = 0
     starts: datetime | None = None
     is_ongoing: bool = False
+    is_next: bool = True
     translations: tuple[Translation, ...] = ()
 
     def public_view(self) -> Entry:
@@ -338,10 +341,14 @@ def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token, without its secret. Only tokens of version 1 may expire."""
+    """An API token, without its secret. Only tokens of version 1 may expire.
+
+    If there are `category_ids`, it writes only entries in and below these categories.
+    """
 
     name: str
     scopes: frozenset[str]
+    category_ids: tuple[int, ...]
     created: datetime
     revoked: datetime | None = None
     expires: datetime | None = None

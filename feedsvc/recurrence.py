@@ -75,16 +75,18 @@ def series_end(event: Event) -> datetime:
     return MAX_DATETIME if is_unbounded(event) else last_occurrence(event).ends
 
 
-def overlaps(event: Event, start: datetime, end: datetime) -> bool:
-    """Tell if an occurrence overlaps the period from `start` to before `end`.
+def first_in_period(event: Event, start: datetime, end: datetime) -> Event | None:
+    """Return the first occurrence that overlaps a period; None if none does.
 
     An occurrence without a duration overlaps it if it starts there.
+
+    :param end: the period is over then.
     """
     # One without a duration at `start` ends at `start`, so look from shortly before.
     for occurrence in occurrences(event, start - timedelta.resolution):
         if occurrence.ends > start or occurrence.starts == start:
-            return occurrence.starts < end
-    return False
+            return occurrence if occurrence.starts < end else None
+    return None
 
 
 def is_unbounded(event: Event) -> bool:
@@ -125,8 +127,7 @@ def unmatched_exdates(event: Event) -> list[int]:
 def display_occurrence(entry: Entry) -> Event | None:
     """Return the occurrence that feeds and pages show; None for an article.
 
-    Formats have no clock, so it is the occurrence that was current or next when the
-    storage last set `entry.starts`.
+    Formats have no clock, so it is the occurrence that starts at `entry.starts`.
     """
     event = entry.event
     if event is None or event.recurrence is None or entry.starts is None:

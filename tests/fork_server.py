@@ -32,7 +32,7 @@ def end_with_parent() -> None:
 _CONTEXT = multiprocessing.get_context("forkserver")
 # No module that reads the environment while it is imported.
 _CONTEXT.set_forkserver_preload(
-    ["feedsvc.app", "gunicorn.app.wsgiapp", "sqlalchemy.dialects.sqlite", "zstandard"]
+    ["feedsvc.app", "gunicorn.app.wsgiapp", "sqlalchemy.dialects.sqlite"]
 )
 
 

@@ -6,12 +6,13 @@ import json
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 FEEDS = (ROOT / "docs/feeds.md").read_text("utf-8")
+PARTNERS = (ROOT / "docs/partners.md").read_text("utf-8")
 CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 
@@ -300,6 +302,33 @@ class Blog(BaseHTTPRequestHandler):
         self.send_header("X-WP-TotalPages", str(len(pages)))
         self.end_headers()
         self.wfile.write(json.dumps(pages[int(query["page"][0]) - 1]).encode())
+
+
+def test_headlines_of_partners_are_printed(service: Service) -> None:
+    service.make_token(*SCOPES)
+    for number in range(6):
+        article = {"title": f"Tin {number} <&>"}
+        assert service.request("PUT", f"/api/v1/articles/{number}", article).ok
+    (script,) = re.findall(r"```python\n(.*?)```", PARTNERS, re.DOTALL)
+    printed = subprocess.check_output(
+        [sys.executable, "-c", script.replace("https://feeds.example", service.url)],
+        text=True,
+    )
+    lines = printed.splitlines()
+    assert len(lines) == 5
+    link = f'<li><a href="{service.url}/entries/5">Tin 5 &lt;&amp;&gt;</a></li>'
+    assert lines[0] == link
+
+
+def test_copy_of_partners_is_made(service: Service, tmp_path: Path) -> None:
+    service.make_token(*SCOPES)
+    assert service.request("PUT", "/api/v1/articles/a", {"title": "Tin"}).ok
+    commands = re.findall(r"^ {4}((?:python|sqlite3) .*)$", PARTNERS, re.MULTILINE)
+    replicate, select = (shlex.split(command) for command in commands)
+    replicate[:3] = [sys.executable, str(ROOT / "docs/replicate.py"), service.url]
+    subprocess.run(replicate, cwd=tmp_path, check=True)
+    with closing(sqlite3.connect(tmp_path / select[1])) as copy:
+        assert copy.execute(select[2]).fetchall() == [("Tin",)]
 
 
 def test_script_for_wordpress_sends_all_that_the_api_takes(service: Service) -> None:

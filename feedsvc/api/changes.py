@@ -99,7 +99,6 @@ def _page(
         after = to_microseconds(row.changed_at)
     response = jsonify(changes=items, next=after)
     response.headers["Cache-Control"] = "no-cache"
-    response.headers["Access-Control-Allow-Origin"] = "*"
     response.add_etag()
     response.make_conditional(request)
     return response

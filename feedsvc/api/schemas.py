@@ -92,8 +92,7 @@ class ModelSchema(ClosedSchema):
         """
         if not isinstance(data, Mapping):
             return data
-        # Responses of 1.0 had warnings.
-        ignored = (self.dump_fields.keys() | {"warnings"}) - self.load_fields.keys()
+        ignored = self.dump_fields.keys() - self.load_fields.keys()
         ignored.update(
             name for name in self.member_names() if data.get(name) in (None, "")
         )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
-from feedsvc.recurrence import MAX_DATETIME, overlaps
+from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.entries import WHOLE_ENTRY, entries_of
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
@@ -30,16 +31,24 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     window = None
     if query["from"] or query["to"]:
         window = _find_window(session, query, site)
-    statement = select_entries(
-        query,
-        [categories.with_descendants(row) for row in included],
-        [key for row in excluded for key in categories.with_descendants(row)],
-        window,
-    )
-    rows = session.scalars(statement.options(*WHOLE_ENTRY)).all()
+    rows: list[EntryRow] = []
+    for part in _parts(query):
+        statement = select_entries(
+            part,
+            [categories.with_descendants(row) for row in included],
+            [key for row in excluded for key in categories.with_descendants(row)],
+            window,
+        )
+        missing = query["limit"] + 1 - len(rows)
+        rows += session.scalars(statement.options(*WHOLE_ENTRY).limit(missing))
     if query["page"] > 1 and not rows:
         raise NotFound("There is no such page: the feed has fewer entries.")
     shown = rows[: query["limit"]]
+    entries = entries_of(session, shown)
+    # Calendars have whole series.
+    if window and query["from"] and not query.format.is_calendar:
+        first_starts = [window.series.get(row.pk) for row in shown]
+        entries = tuple(map(_with_occurrence, entries, first_starts))
     # Calendars have no further pages.
     is_last = query["page"] == MAX_PAGE or query.format.is_calendar
     return Feed(
@@ -47,9 +56,20 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         site,
         categories=tuple(row.category for row in (*included, *excluded)),
         updated=max((row.updated_at for row in shown), default=NEVER_MODIFIED),
-        entries=entries_of(session, shown),
+        entries=entries,
         has_more=len(rows) > len(shown) and not is_last,
     )
+
+
+def _parts(query: FeedQuery) -> list[FeedQuery]:
+    """Return the queries whose entries follow each other in a feed.
+
+    A calendar has events that are not over, then those that are. Each part has an
+    index for its order, and both together would have none.
+    """
+    if query.format.is_calendar and query["when"] == "all":
+        return [query.with_parameters(when=when) for when in ("upcoming", "past")]
+    return [query]
 
 
 def resolve_filter(
@@ -85,13 +105,19 @@ def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
         begin = _start_of(query["from"], site)
     if query["to"]:
         end = _start_of(query["to"] + timedelta(days=1), site)
-    statement = select_series(begin, end).options(joinedload(EntryRow.content))
-    series_pks = []
-    for row in session.scalars(statement):
-        event = row.content.document.event
-        if event and overlaps(event, begin, end):
-            series_pks.append(row.pk)
-    return Window(begin, end, series_pks)
+    series = {}
+    for pk, entry in session.execute(select_series(begin, end)):
+        occurrence = entry.event and first_in_period(entry.event, begin, end)
+        if occurrence:
+            series[pk] = occurrence.starts
+    return Window(begin, end, series)
+
+
+def _with_occurrence(entry: Entry, starts: datetime | None) -> Entry:
+    """Return an entry that shows the occurrence with this start; None is its own."""
+    if starts in (None, entry.starts):
+        return entry
+    return replace(entry, starts=starts, is_ongoing=False, is_next=False)
 
 
 def _start_of(day: date, site: Site) -> datetime:

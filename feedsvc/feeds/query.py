@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from dateutil.relativedelta import relativedelta
 
-from feedsvc.errors import BadRequest, Gone
+from feedsvc.errors import BadRequest
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, primary_subtag
 from feedsvc.models import KINDS, SLUG_PATTERN, UI_LANGUAGES, YEARS
 from feedsvc.words import parse_search
@@ -76,6 +76,7 @@ _FORMATS = (
         # An event that is not listed would disappear from calendars.
         default_limit=500,
         max_limit=500,
+        default_content="summary",
         is_calendar=True,
     ),
     Format(
@@ -280,13 +281,6 @@ def _parse_date(text: str) -> date:
     return day
 
 
-def _parse_period(text: str) -> str:
-    # Version 1 had `recent`; the parameter has one spelling, so it is redirected.
-    if text == "recent":
-        return "all"
-    return _choice("upcoming", "past", "all")(text)
-
-
 def _choice(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
@@ -338,10 +332,9 @@ PARAMETERS = {
     "from": Parameter(_parse_date, applies_to=_is_of_events),
     "to": Parameter(_parse_date, applies_to=_is_of_events),
     "when": Parameter(
-        _parse_period,
+        _choice("upcoming", "past", "all"),
         default=_default_period,
         applies_to=_is_of_events,
-        has_one_spelling=True,
     ),
     "order": Parameter(
         _choice("published", "start"),
@@ -389,13 +382,10 @@ def parse_feed_query(
     :param language: the site's language, which is the default of `ui`.
     :param today: the date in the site's time zone, near which `from` and `to` must be.
     :raises BadRequest: a part is not valid; the message names it.
-    :raises Gone: the feed existed in version 1.
     """
     for name, hint in _HINTS.items():
         if name in given:
             raise BadRequest(hint, name)
-    if "archive" in given:
-        raise Gone("Archives by month were removed. “page” leads to older entries.")
     query = FeedQuery(kind, format)
     is_canonical = True
     if category_filter is not None:

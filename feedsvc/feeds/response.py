@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 
 import brotli
-import zstandard
 from werkzeug.datastructures import Accept
 from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
 
@@ -38,7 +37,6 @@ second, and Last-Modified would state one date for two.
 # gzip must not write the time (mtime=0): all workers make the same bytes.
 _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
-    "zstd": lambda body: zstandard.ZstdCompressor(level=9).compress(body),
     "gzip": lambda body: gzip.compress(body, compresslevel=6, mtime=0),
 }
 """The content codings; a client that likes several equally gets the first of them."""
@@ -105,8 +103,6 @@ class CachedResponse:
         headers += [
             ("Cache-Control", self._cache_control(now)),
             ("Vary", "Accept-Encoding"),
-            # Scripts of any site may read what is the same for all.
-            ("Access-Control-Allow-Origin", "*"),
             *self.headers,
         ]
         if self._is_not_modified(request_headers, last_modified):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,18 +10,27 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedsvc.feeds.query import FeedQuery
+from feedsvc.models import Entry
 from feedsvc.storage.entries import in_categories
 from feedsvc.storage.search import has_words
-from feedsvc.storage.tables import EntryCategoryRow, EntryRow
+from feedsvc.storage.tables import (
+    EntryCategoryRow,
+    EntryContentRow,
+    EntryRow,
+    UTCDateTime,
+)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A period in which events take place, and the series that do."""
+    """A period in which events take place, and the series that do.
+
+    :param series: the start of the first occurrence in the period, by the series' key.
+    """
 
     begin: datetime
     end: datetime
-    series_pks: Sequence[int]
+    series: Mapping[int, datetime]
 
 
 def select_entries(
@@ -60,16 +69,25 @@ def select_entries(
     statement = statement.where(*_parameter_conditions(query))
     if window:
         statement = statement.where(_is_in_window(window))
+    starts_at: Any = EntryRow.starts_at
+    listed_at: Any = EntryRow.listed_at
+    if window and window.series and query["from"] and query["order"] == "start":
+        first = _first_occurrences(window)
+        statement = statement.outerjoin(first, first.c.pk == EntryRow.pk)
+        starts_at = sa.func.coalesce(first.c.starts_at, starts_at)
+        is_own_start = starts_at == EntryRow.starts_at
+        listed_at = sa.case((is_own_start, listed_at), else_=starts_at)
     return (
-        statement.order_by(*_order(query, published_at))
+        statement.order_by(*_order(query, published_at, starts_at, listed_at))
         .offset((query["page"] - 1) * query["limit"])
         .limit(query["limit"] + 1)
     )
 
 
-def select_series(begin: datetime, end: datetime) -> sa.Select[EntryRow]:
+def select_series(begin: datetime, end: datetime) -> sa.Select[int, Entry]:
     """Return the statement for the series that may take place in a period."""
-    return sa.select(EntryRow).where(
+    statement = sa.select(EntryRow.pk, EntryContentRow.document)
+    return statement.join(EntryRow.content).where(
         EntryRow.kind == "events",
         EntryRow.is_public,
         EntryRow.series_starts_at < end,
@@ -106,16 +124,31 @@ def _is_in_window(window: Window) -> sa.ColumnElement[bool]:
         EntryRow.starts_at < window.end,
         sa.or_(EntryRow.ends_at > window.begin, is_instant),
     )
-    return sa.or_(is_single_event_inside, EntryRow.pk.in_(window.series_pks))
+    return sa.or_(is_single_event_inside, EntryRow.pk.in_(window.series))
 
 
-def _order(query: FeedQuery, published_at: Any) -> tuple[sa.ColumnElement[Any], ...]:
-    if query.format.is_calendar:
-        # Events that end last come first, so that the limit cuts the oldest.
+def _first_occurrences(window: Window) -> sa.CTE:
+    """Return the series of a window as a table."""
+    columns = sa.column("pk", sa.Integer), sa.column("starts_at", UTCDateTime)
+    # Literals are compiled faster than bound values.
+    rows = sa.values(*columns, name="series", literal_binds=True)
+    series = rows.data(list(window.series.items())).cte()
+    # With a type and distinct rows, SQLite makes an index for the join.
+    pk = sa.cast(series.c.pk, sa.Integer).label("pk")
+    return sa.select(pk, series.c.starts_at).distinct().cte("first_occurrences")
+
+
+def _order(
+    query: FeedQuery, published_at: Any, starts_at: Any, listed_at: Any
+) -> tuple[sa.ColumnElement[Any], ...]:
+    if query.format.is_calendar and query["when"] == "past":
         return EntryRow.ends_at.desc(), EntryRow.guid.desc()
+    if query.format.is_calendar:
+        # The nearest events come first, so that the limit cuts the farthest.
+        return EntryRow.starts_at.asc(), EntryRow.guid.asc()
     if query["order"] == "published":
         return published_at.desc(), EntryRow.guid.desc()
     if query["when"] == "past":
-        return EntryRow.starts_at.desc(), EntryRow.guid.desc()
-    order = EntryRow.starts_at.asc(), EntryRow.guid.asc()
-    return (EntryRow.listed_at.asc(), *order) if query.format.is_page else order
+        return starts_at.desc(), EntryRow.guid.desc()
+    order = starts_at.asc(), EntryRow.guid.asc()
+    return (listed_at.asc(), *order) if query.format.is_page else order

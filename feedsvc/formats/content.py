@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
-from feedsvc.models import Attachment, Entry, Image, Site
+from feedsvc.formats.common import iri_to_uri
+from feedsvc.models import Attachment, Entry, Image, Person, Site
 
 # Regular expressions are enough for HTML that the sanitizer wrote: tags in lower case,
 # attributes quoted, "<" escaped everywhere else.
@@ -17,6 +18,10 @@ _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
 _IFRAME = re.compile(r'<iframe[^>]* src="([^"]*)"[^>]*></iframe>')
 _TAG = re.compile(r"<[^>]*>")
+_LINK = re.compile(
+    r'<a [^>]*?href="(?:(?i:mailto|tel):)?([^"]*)"[^>]*>(.*?)</a>', re.DOTALL
+)
+_LIST_ITEM = re.compile(r"<li(?: [^>]*)?>\s*")
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 _BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
 _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
@@ -111,21 +116,42 @@ def iframes_to_links(html: str) -> str:
 
 
 def plain_text(entry: Entry, site: Site) -> str:
-    """Return the body as plain text, for calendars.
+    """Return the body as plain text with the addresses of its links, for calendars.
 
-    It has the notice, tickets, performers and the source; time, place and image have
-    their own properties. An entry without a body has its summary.
+    It has the notice, tickets, performers, the organizer, the source and the address of
+    the entry's page; time, place and image have their own properties. An entry without
+    a body has its summary.
     """
+    language = site.language
+    facts = event_facts(entry, language, with_organizer=True)
     parts = (
-        labels.notice_text(entry, site.language),
-        _to_text(raw_content(entry)) or entry.summary,
-        _to_text(event_facts(entry, site.language)),
-        _to_text(source_credit(entry, site.language)),
+        labels.notice_text(entry, language),
+        _to_addressed_text(raw_content(entry)) or entry.summary,
+        _to_addressed_text(facts),
+        _to_addressed_text(source_credit(entry, language)),
+        # Google shows no URL but those in the text.
+        iri_to_uri(site.entry_url(entry)),
     )
     return "\n\n".join(part for part in parts if part)
 
 
-def event_facts(entry: Entry, language: str) -> str:
+def _to_addressed_text(html: str) -> str:
+    """Return HTML as text, with the addresses of links and the marks of lists."""
+    linked = _LINK.sub(_write_out, iframes_to_links(html))
+    return _to_text(_LIST_ITEM.sub("\n- ", linked))
+
+
+def _write_out(link: re.Match[str]) -> str:
+    """Return the content of a link, and its address if that is not the same."""
+    address, content = link[1], link[2]
+    if unescape(_TAG.sub("", content)).strip() == unescape(address):
+        return content
+    words = content.rstrip()
+    space = content[len(words) :]
+    return f"{words} ({address}){space}"
+
+
+def event_facts(entry: Entry, language: str, *, with_organizer: bool = False) -> str:
     """Return paragraphs with an event's address online, performers and offers."""
     event = entry.event
     if event is None:
@@ -136,11 +162,21 @@ def event_facts(entry: Entry, language: str) -> str:
         _link(labels.offer_text(offer, language), offer.url) for offer in event.offers
     ]
     facts = {"online": online, "performers": performers, "offers": offers}
+    if with_organizer and event.organizer:
+        facts["organizer"] = _contact(event.organizer)
     return "\n".join(
         f"<p>{labels.translate(language, f'event.{name}')}: {'; '.join(values)}</p>"
         for name, values in facts.items()
         if values
     )
+
+
+def _contact(person: Person) -> list[str]:
+    """Return links to the page and the e-mail address of a person."""
+    links = [_link(person.name, person.url)]
+    if person.email:
+        links.append(_link(person.email, f"mailto:{person.email}"))
+    return links
 
 
 def _link(text: str, url: str | None) -> str:
@@ -164,7 +200,7 @@ def source_credit(entry: Entry, language: str) -> str:
 
 def _to_text(html: str) -> str:
     """Return HTML without tags, with an empty line between paragraphs."""
-    text = _LINE_END.sub("\n", _BLOCK_END.sub("\n\n", html))
+    text = _BLOCK_END.sub("\n\n", _LINE_END.sub("\n", html))
     return re.sub("\n{3,}", "\n\n", unescape(_TAG.sub("", text))).strip()
 
 

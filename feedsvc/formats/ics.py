@@ -17,10 +17,14 @@ from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri, place_text
 from feedsvc.formats.content import plain_text
 from feedsvc.formats.vtimezone import vtimezone
-from feedsvc.models import Entry, Event, Site
+from feedsvc.models import NEVER_MODIFIED, Entry, Event, Site
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
+MAX_BYTES = 1_000_000
+"""The length of a calendar: Google stops at about 1 MB."""
+
 _COLOR = "teal"
+_END = b"END:VCALENDAR\r\n"
 _STATUSES = {
     "confirmed": "CONFIRMED",
     "tentative": "TENTATIVE",
@@ -55,7 +59,7 @@ def _calendar_properties(feed: Feed) -> Properties:
     # Half of the programs read the properties of RFC 7986, the others the older X-
     # ones.
     site = feed.site
-    title = labels.feed_title(feed)
+    title = labels.calendar_title(feed)
     description = labels.feed_description(feed)
     duration_params = {"VALUE": "DURATION"}
     interval = timedelta(minutes=site.poll_minutes)
@@ -71,30 +75,51 @@ def _calendar_properties(feed: Feed) -> Properties:
         "SOURCE": prop.vUri(feed.self_url, params=uri_params),
         "REFRESH-INTERVAL": prop.vDuration(interval, params=duration_params),
         "X-PUBLISHED-TTL": prop.vDuration(interval),
-        "LAST-MODIFIED": _utc(feed.updated),
         "COLOR": prop.vText(_COLOR),
         "IMAGE": image,
     }
 
 
 def _calendar(properties: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
-    """Return a calendar with the time zones that its events need."""
+    """Return a calendar of the first entries for which MAX_BYTES have room, by guid.
+
+    It has the time zones that they need.
+    """
+    calendar = Calendar()
+    header = {
+        "VERSION": prop.vText("2.0"),
+        "PRODID": prop.vText("-//feedsvc//feedsvc"),
+        "LAST-MODIFIED": _utc(NEVER_MODIFIED),
+    }
+    _set_properties(calendar, {**header, **properties})
+    size = len(calendar.to_ical())
+    updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)
-    events = []
+    zones: list[bytes] = []
+    events: dict[str, bytes] = {}
     for entry in entries:
-        events.append(_event(entry, site))
+        event = _event(entry, site).to_ical()
+        size += len(event)
         if entry.event and not entry.event.all_day:
             years[entry.event.timezone.key] |= _years(entry, entry.event)
-    # Times in UTC end with Z and have no TZID.
-    years.pop("UTC", None)
-    calendar = Calendar()
-    header = {"VERSION": prop.vText("2.0"), "PRODID": prop.vText("-//feedsvc//feedsvc")}
-    _set_properties(calendar, {**header, **properties})
-    zones = [vtimezone(key, min(years[key]), max(years[key])) for key in sorted(years)]
-    calendar.subcomponents = [*zones, *events]
-    document: bytes = calendar.to_ical()
+        needed_zones = _zones(years)
+        if size + sum(map(len, needed_zones)) > MAX_BYTES:
+            break
+        zones = needed_zones
+        events[entry.guid] = event
+        updated = max(updated, entry.updated)
+    calendar["LAST-MODIFIED"] = _utc(updated)
+    head = calendar.to_ical().removesuffix(_END)
+    parts = [head, *zones, *(events[guid] for guid in sorted(events)), _END]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
-    return document.replace(b"\x7f", b"")
+    return b"".join(parts).replace(b"\x7f", b"")
+
+
+def _zones(years: Mapping[str, set[int]]) -> list[bytes]:
+    """Return the time zones of events that take place in some years of each."""
+    # Times in UTC end with Z and have no TZID.
+    keys = sorted(years.keys() - {"UTC"})
+    return [vtimezone(key, min(years[key]), max(years[key])) for key in keys]
 
 
 def _event(entry: Entry, site: Site) -> VEvent:
@@ -113,6 +138,8 @@ def _event(entry: Entry, site: Site) -> VEvent:
             # Changes of time or recurrence raise it (RFC 5546).
             "SEQUENCE": prop.vInt(entry.sequence),
             "STATUS": prop.vText(_STATUSES[status]),
+            # Nobody is busy during a fair because of a subscription.
+            "TRANSP": prop.vText("TRANSPARENT"),
             **_text_properties(entry, site),
             **_time_properties(event),
             **_link_properties(entry, site),
@@ -130,9 +157,7 @@ def _text_properties(entry: Entry, site: Site) -> Properties:
     categories = [category.title for category in entry.categories]
     return {
         "SUMMARY": prop.vText(title, params=language),
-        "DESCRIPTION": prop.vText(description, params=language)
-        if description
-        else None,
+        "DESCRIPTION": prop.vText(description, params=language),
         "CATEGORIES": prop.vCategory(categories) if categories else None,
     }
 

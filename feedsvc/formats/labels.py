@@ -82,6 +82,13 @@ def feed_title(feed: Feed) -> str:
     return f"{feed_name(feed)} – {feed.site.title}"
 
 
+def calendar_title(feed: Feed) -> str:
+    """Return the title of a calendar, of which phones show only the beginning."""
+    has_category = bool(feed.query.category_filter.include)
+    name = _name(feed, None if has_category else "kind.events")
+    return f"{name} – {feed.site.title}"
+
+
 def feed_name(feed: Feed) -> str:
     """Return the name of a feed: its kind, categories and some parameters."""
     return _name(feed, f"feed.{feed.query.kind}")
@@ -91,12 +98,29 @@ def page_title(feed: Feed) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
     if feed.query.kind == "news":
         return feed_name(feed)
-    if feed.query["when"] == "all":
-        return _name(feed, f"kind.{feed.query.kind}")
-    return _name(feed, f"feed.{feed.query['when']}")
+    when = feed.query["when"]
+    name = _name(feed, "kind.events" if when == "all" else f"feed.{when}")
+    days = _window_text(feed)
+    return f"{name} – {days}" if days else name
 
 
-def _name(feed: Feed, kind_key: str) -> str:
+def _window_text(feed: Feed) -> str:
+    """Return the days of `from` and `to`; an empty text without both."""
+    language = feed.site.language
+    first, last = (
+        feed.query[name] and _date(feed.query[name], "long", language)
+        for name in ("from", "to")
+    )
+    if first == last:
+        return first or ""
+    if first and last:
+        return translate(language, "feed.from_to", first, last)
+    if first:
+        return translate(language, "feed.from", first)
+    return translate(language, "feed.to", last)
+
+
+def _name(feed: Feed, kind_key: str | None) -> str:
     language = feed.site.language
     category_filter = feed.query.category_filter
     titles = {category.slug: category.title for category in feed.categories}
@@ -109,7 +133,8 @@ def _name(feed: Feed, kind_key: str) -> str:
         excluded = _join([titles[slug] for slug in category_filter.exclude], language)
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
-    parts = [translate(language, kind_key), included]
+    kind = translate(language, kind_key) if kind_key else ""
+    parts = [kind, included]
     if feed.query["q"]:
         parts.append(translate(language, "feed.q", feed.query["q"]))
     return " – ".join(part for part in parts if part)
@@ -226,7 +251,7 @@ def offer_text(offer: Offer, language: str) -> str:
 def event_time_text(entry: Entry, site: Site) -> str:
     """Return the time of an event; an empty text for an article.
 
-    For a recurring event: how often it takes place, and the current or next occurrence.
+    For a recurring event: how often it takes place, and the occurrence that is shown.
     """
     occurrence = display_occurrence(entry)
     if entry.event is None or occurrence is None:
@@ -235,7 +260,8 @@ def event_time_text(entry: Entry, site: Site) -> str:
     if entry.event.recurrence:
         language = site.language
         recurrence = _describe_recurrence(entry.event, entry.event.recurrence, language)
-        text = translate(language, "recurrence.next", recurrence, _lower_first(text))
+        key = "recurrence.next" if entry.is_next else "recurrence.including"
+        text = translate(language, key, recurrence, _lower_first(text))
     return text[0].upper() + text[1:]
 
 
@@ -270,7 +296,7 @@ def event_hours(entry: Entry, site: Site) -> str:
 def event_day(entry: Entry) -> date | None:
     """Return the day of an event in its own time zone; None for an article.
 
-    Of a recurring event, it is the day of its current or next occurrence.
+    Of a recurring event, it is the day of the occurrence that is shown.
     """
     event = display_occurrence(entry)
     if event is None:

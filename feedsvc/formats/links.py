@@ -40,8 +40,7 @@ def list_url(
 
 def outlook_calendar(feed: Feed) -> str:
     """Return the URL that subscribes to an iCalendar feed in Outlook."""
-    name = f"{labels.page_title(feed)} – {feed.site.title}"
-    parameters = {"url": feed.self_url, "name": name}
+    parameters = {"url": feed.self_url, "name": labels.calendar_title(feed)}
     return f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
 
 

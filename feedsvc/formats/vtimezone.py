@@ -50,7 +50,7 @@ class _Observance:
 
 
 @lru_cache(maxsize=256)
-def vtimezone(key: str, first: int, last: int) -> Timezone:
+def vtimezone(key: str, first: int, last: int) -> bytes:
     """Return a zone with its changes, a year before `first` to one after `last`."""
     zone = ZoneInfo(key)
     onsets: dict[_Observance, list[datetime]] = defaultdict(list)
@@ -75,7 +75,8 @@ def vtimezone(key: str, first: int, last: int) -> Timezone:
     timezone = Timezone()
     timezone["TZID"] = prop.vText(key)
     timezone.subcomponents = sorted(components, key=lambda component: component.DTSTART)
-    return timezone
+    document: bytes = timezone.to_ical()
+    return document
 
 
 # Each calendar needs about 60 years of a zone, and compares each of their days.

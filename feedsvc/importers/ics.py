@@ -62,7 +62,8 @@ def _to_entry(
     """
     if event.classification != "PUBLIC":
         raise ValueError("it is not public")
-    description = event.description or ""
+    # Our calendars have the property URL in the text too.
+    description = (event.description or "").removesuffix(event.url or "").rstrip()
     # RFC 5545 has plain text, but Google writes HTML.
     has_tags = sanitize.has_tags(description)
     organizer = event.organizer

@@ -75,13 +75,21 @@ class Transaction:
 
     `now` is the time of its changes: the clock after the lock was taken, but not before
     the last revision, so that the clocks of several writers may differ by seconds.
-    `log_lines` are logged after the commit. `erases` tells that content was deleted,
-    which must not stay in SQLite's write-ahead log.
+    If there are `category_ids`, only entries in and below these categories may be
+    written. `log_lines` are logged after the commit. `erases` tells that content was
+    deleted, which must not stay in SQLite's write-ahead log.
     """
 
-    def __init__(self, session: Session, revisions: RevisionRow, clock: Clock) -> None:
+    def __init__(
+        self,
+        session: Session,
+        revisions: RevisionRow,
+        clock: Clock,
+        category_ids: Iterable[int],
+    ) -> None:
         self.session = session
         self.revisions = revisions
+        self.category_ids = frozenset(category_ids)
         self.now = clock()
         # A clock that was once wrong by more must not publish what is scheduled.
         if revisions.last <= self.now + _MAX_LEAD:
@@ -133,7 +141,9 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, actor: str | None = None) -> Iterator[Transaction]:
+    def write(
+        self, actor: str | None = None, category_ids: Iterable[int] = ()
+    ) -> Iterator[Transaction]:
         """Write in one transaction, and commit it at the end of the block.
 
         All writers lock the row of the revisions, so each one sees all that was written
@@ -141,13 +151,14 @@ class Database:
 
         :param actor: the name of the token or command that writes. None is the service
             itself, which publishes and expires what is due.
+        :param category_ids: the categories to which the actor is limited, if to any.
         :raises OperationalError: the database is locked, full, read-only or away.
         """
         with Session(self._write_engine, expire_on_commit=False) as session:
             # SQLite has locked already, by BEGIN IMMEDIATE.
             statement = sa.select(RevisionRow).with_for_update()
             row = session.scalars(statement).one()
-            transaction = Transaction(session, row, self.clock)
+            transaction = Transaction(session, row, self.clock, category_ids)
             last = row.last
             yield transaction
             if actor and row.last > last:
@@ -204,22 +215,7 @@ def read_revisions(session: Session) -> Revisions:
     return Revisions(row.last, row.news, row.events)
 
 
-def is_safe_for_wal() -> bool:
-    """Return whether SQLite has the fix for the WAL-reset bug.
-
-    Without it, SQLite may lose commits in WAL mode (https://sqlite.org/wal.html).
-    """
-    is_fixed: bool = sqlite.sqlite_version_info >= (3, 51, 3)
-    return is_fixed
-
-
 def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
-    journal_mode = "WAL" if is_safe_for_wal() else "DELETE"
-    if journal_mode == "DELETE":
-        _log.warning(
-            "SQLite %s can lose commits in WAL mode; readers wait for writers now",
-            sqlite.sqlite_version,
-        )
     engine = sa.create_engine(
         # To connect must not create an empty file: `create_file` does it.
         url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
@@ -236,7 +232,7 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-        _set_journal_mode(connection, journal_mode)
+        _use_wal(connection)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -254,8 +250,11 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _set_journal_mode(connection: Any, mode: str) -> None:
-    """Set the journal mode, which stays in the file; wait for other processes.
+def _use_wal(connection: Any) -> None:
+    """Set the journal mode WAL, which stays in the file; wait for other processes.
+
+    The pinned driver has an SQLite that loses no commit in it, as those before 3.51.3
+    may (https://sqlite.org/wal.html).
 
     SQLite's own timeout does not cover it, and several processes may create a database
     at the same time.
@@ -263,7 +262,7 @@ def _set_journal_mode(connection: Any, mode: str) -> None:
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute(f"PRAGMA journal_mode = {mode}")
+            connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite.OperationalError as error:
             is_busy = error.sqlite_errorcode == sqlite.SQLITE_BUSY

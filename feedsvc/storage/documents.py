@@ -21,9 +21,10 @@ from feedsvc import timezones
 from feedsvc.models import Entry, Event, Recurrence
 
 COLUMN_MEMBERS = frozenset(
-    "guid version sequence updated starts is_ongoing categories translations".split()
+    "guid version sequence updated starts is_ongoing is_next categories "
+    "translations".split()
 )
-"""Members that come from columns, or from other rows."""
+"""Members that come from columns, from other rows, or from the query of a feed."""
 
 _DOCUMENT_MEMBERS = tuple(
     field.name for field in fields(Entry) if field.name not in COLUMN_MEMBERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 
 from feedsvc.embeds import EMBEDS
 from feedsvc.feeds.response import CachedResponse
@@ -39,6 +39,28 @@ LIST_HEADERS = tuple(
 
 NOINDEX = ("X-Robots-Tag", "noindex")
 
+_SHARED_PATHS = ("/feeds", "/api/v1/changes", "/api/v1/categories")
+"""Beginnings of the paths that scripts of other sites may read (CORS).
+
+What they read there is the same for everyone.
+"""
+
+_READABLE = [
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "ETag, Link"),
+]
+_CORS_HEADERS = {
+    "GET": _READABLE,
+    "HEAD": _READABLE,
+    "OPTIONS": [
+        ("Access-Control-Allow-Origin", "*"),
+        ("Access-Control-Allow-Methods", "GET, HEAD"),
+        ("Access-Control-Allow-Headers", "If-None-Match"),
+        ("Access-Control-Max-Age", "86400"),
+    ],
+}
+"""Headers by method, for errors and redirects too: a script must see the status."""
+
 
 def conditional_response(response: CachedResponse, now: datetime) -> Response:
     """Return the Flask response to the current request: 304 if the client has it."""
@@ -67,13 +89,31 @@ class _NotModified(Response):
         return headers
 
 
-def common_headers(status: int) -> list[tuple[str, str]]:
-    """Return the headers of every response with a status."""
+def common_headers(method: str, path: str, status: int) -> list[tuple[str, str]]:
+    """Return the headers of every response to a method and path with a status."""
+    headers = []
     # Caches do not update headers of a body from a 304 (RFC 9111 §3.2).
-    return [] if status == 304 else [("X-Content-Type-Options", "nosniff")]
+    if status != 304:
+        headers.append(("X-Content-Type-Options", "nosniff"))
+    if path.startswith(_SHARED_PATHS):
+        headers += _CORS_HEADERS.get(method, [])
+    return headers
 
 
 def add_common_headers(response: Response) -> Response:
     """Add the headers of every response."""
-    response.headers.update(common_headers(response.status_code))
+    headers = common_headers(request.method, request.path, response.status_code)
+    response.headers.update(headers)
+    return response
+
+
+def answer_preflight() -> Response | None:
+    """Answer a browser that asks if a script of another site may send a request.
+
+    A preflight must succeed even where the request itself is an error or a redirect.
+    """
+    if request.method != "OPTIONS" or not request.path.startswith(_SHARED_PATHS):
+        return None
+    response: Response = current_app.make_default_options_response()
+    response.status_code = 204
     return response

@@ -22,18 +22,6 @@ def details(response: Any) -> dict[str, str]:
     }
 
 
-def test_warnings_of_1_0_are_ignored_when_sent_back(editor: ApiClient) -> None:
-    warnings = [{"pointer": "#/title", "detail": "Contains HTML."}]
-    document = {"title": "x", "warnings": warnings}
-    for path in ("/articles/a", "/categories/a"):
-        for method, status in (("PUT", 201), ("PUT", 200), ("PATCH", 200)):
-            answer = editor.send(method, path, document)
-            assert answer.status_code == status
-            assert "warnings" not in answer.get_json()
-    item = {"action": "put", "kind": "news", "id": "b", **document}
-    assert editor.send("POST", "/batch", [item]).status_code == 200
-
-
 def test_unknown_category_is_named(editor: ApiClient) -> None:
     document = {"title": "x", "categories": ["giao-thog"]}
     expected = "There is no category “giao-thog”. GET /api/v1/categories lists all."

@@ -123,7 +123,7 @@ def test_nginx_forwards_the_parameters_of_feeds() -> None:
         DEPLOY / "nginx.conf",
         {
             r"(?:map \$arg_\w+ \$feed_.*\n)+": maps,
-            r'(?<=")\$feed_limit.*(?=\$archive")': arguments,
+            r'(?<=")\$feed_limit.*(?=")': arguments,
         },
     )
 

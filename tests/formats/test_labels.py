@@ -154,7 +154,7 @@ def test_every_phrase_is_used() -> None:
         ("events", {}, "Sự kiện sắp tới"),
         ("events", {"when": "all"}, "Sự kiện"),
         ("events", {"when": "past"}, "Sự kiện đã qua"),
-        ("events", {"from": date(2026, 12, 1)}, "Sự kiện"),
+        ("events", {"from": date(2026, 12, 1)}, "Sự kiện – từ 01/12/2026"),
     ],
 )
 def test_title_of_a_page_tells_which_entries_it_has(

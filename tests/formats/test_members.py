@@ -35,6 +35,7 @@ UNUSED_ENTRY_MEMBERS = {
     "sequence",
     "starts",
     "is_ongoing",
+    "is_next",
     "status",
     "withdrawn",
 }
@@ -50,7 +51,7 @@ STRING_MEMBERS = {
 
 HIDDEN_ON_ENTRY_PAGES = {"id", "guid", "content_text", "translation_key"}
 
-DERIVED_MEMBERS = {"event", "starts", "is_ongoing", "translations"}
+DERIVED_MEMBERS = {"event", "starts", "is_ongoing", "is_next", "translations"}
 """Members that follow from others, or from other entries."""
 
 

@@ -94,12 +94,25 @@ def test_event_of_a_calendar_keeps_its_members(
 ) -> None:
     event = EVENT | {"event_status": status}
     original = editor.put("/events/a", event).get_json()
-    calendar = client.get("/feeds/events.ics").data
+    calendar = client.get("/feeds/events.ics?content=full").data
     imported = import_into(second_app, calendar, "events")
-    names = {*event, "summary", "guid"}
+    facts = "\n\nĐơn vị tổ chức: Sở Văn hoá; so@portal.example"
+    assert imported["content_text"] == original["content_text"] + facts
+    assert imported["url"] == "https://feeds.example/entries/a"
+    names = {*event, "guid"} - {"content_text"}
     assert {name: imported[name] for name in names} == {
         name: original[name] for name in names
     }
+
+
+def test_event_of_a_calendar_of_summaries_has_its_summary(
+    client: FlaskClient, editor: ApiClient, second_app: Flask
+) -> None:
+    event = {name: EVENT[name] for name in EVENT if name != "organizer"}
+    original = editor.put("/events/a", event | {"summary": "Ngắn."}).get_json()
+    calendar = client.get("/feeds/events.ics").data
+    imported = import_into(second_app, calendar, "events")
+    assert imported["summary"] == imported["content_text"] == original["summary"]
 
 
 @pytest.mark.parametrize("format", ["rss", "atom"])

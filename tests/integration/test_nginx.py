@@ -94,13 +94,11 @@ def test_every_coding_is_served_and_revalidated(proxy: str, service: Service) ->
         ("gzip, deflate, br, zstd", "br"),
         ("gzip;q=1.0,deflate;q=0.6,identity;q=0.3", "gzip"),
         ("br;q=0, gzip", "gzip"),
-        ("br;q=0.0,zstd", "zstd"),
         ("identity", None),
         ("nonsense", None),
     ):
         status, body = get_raw(proxy, FEED, Accept_Encoding=asked)
-        if coding != "zstd":
-            assert DECODERS[coding](body) == plain.content
+        assert DECODERS[coding](body) == plain.content
         answer = get(proxy + FEED, Accept_Encoding=asked)
         assert (status, answer.headers.get("Content-Encoding")) == (200, coding), asked
         assert answer.headers["Vary"] == "Accept-Encoding"
@@ -110,7 +108,7 @@ def test_every_coding_is_served_and_revalidated(proxy: str, service: Service) ->
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["ETag"] == etag
         ids |= {answer.headers["X-Request-ID"], again.headers["X-Request-ID"]}
-    assert len(ids) == 12, "each response has an id of its own"
+    assert len(ids) == 10, "each response has an id of its own"
     assert requests.head(proxy + FEED, timeout=10).headers["Content-Length"]
 
 
@@ -131,12 +129,31 @@ def test_parameters_are_forwarded(proxy: str, service: Service) -> None:
         if name != "q":
             assert response.status_code == 400, name
     assert "<item>" not in get(f"{proxy}{FEED}?q=khong").text
-    assert get(f"{proxy}{FEED}?archive=2026-11").status_code == 410
     draft = {"title": "Nháp", "status": "draft"}
     stored = service.request("PUT", "/api/v1/articles/draft", draft).json()
     preview = stored["preview_url"].replace(service.url, proxy)
     assert "Nháp" in get(preview).text
     assert get(f"{proxy}/entries/draft").status_code == 404
+
+
+@pytest.mark.parametrize("path", [FEED, "/api/v1/changes", "/api/v1/categories"])
+def test_scripts_of_other_sites_may_read(proxy: str, path: str) -> None:
+    preflight = requests.options(proxy + path, timeout=10)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Headers"] == "If-None-Match"
+    first, again = get(proxy + path), get(proxy + path)
+    etag = first.headers["ETag"]
+    unchanged = get(proxy + path, If_None_Match=etag)
+    missing = get(proxy + path.replace("news", "none") + "?limit=x")
+    responses = [first, again, unchanged, missing]
+    statuses = [response.status_code for response in responses]
+    assert statuses[:3] == [200, 200, 304]
+    for response in (preflight, *responses):
+        # A repeated header would be “*, *”, which browsers refuse.
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+    for response in responses:
+        exposed = response.headers["Access-Control-Expose-Headers"]
+        assert exposed == "ETag, Link"
 
 
 @pytest.mark.bar

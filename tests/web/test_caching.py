@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import brotli
 import pytest
-import zstandard
 from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
@@ -47,7 +46,7 @@ def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("coding", ["", "gzip", "br", "zstd"])
+@pytest.mark.parametrize("coding", ["", "gzip", "br"])
 def test_every_public_url_can_be_revalidated(
     shared_client: FlaskClient, path: str, coding: str
 ) -> None:
@@ -59,7 +58,6 @@ def test_every_public_url_can_be_revalidated(
     names = ("ETag", "Last-Modified", "Cache-Control", "Vary")
     expected = {name: first.headers[name] for name in names}
     assert expected["Vary"] == "Accept-Encoding"
-    assert first.headers["Access-Control-Allow-Origin"] == "*"
     head = shared_client.head(path, headers=accept)
     assert head.data == b""
     assert {name: head.headers[name] for name in names} == expected
@@ -69,7 +67,7 @@ def test_every_public_url_can_be_revalidated(
     for conditions in (
         {"If-None-Match": expected["ETag"]},
         {"If-None-Match": f'"other", W/"{tag}"'},
-        {"If-None-Match": f'W/"{tag}-br", "{tag}-zstd"'},
+        {"If-None-Match": f'W/"{tag}-br", "{tag}-gzip"'},
         {"If-None-Match": f'"{tag}-gzip"'},
         {"If-None-Match": "*"},
         {"If-Modified-Since": expected["Last-Modified"]},
@@ -93,7 +91,8 @@ def test_every_public_url_can_be_revalidated(
 ACCEPTED = [
     ("gzip", "gzip"),
     ("gzip, deflate, br, zstd", "br"),
-    ("gzip, deflate, zstd", "zstd"),
+    ("gzip, deflate, zstd", "gzip"),
+    ("zstd", None),
     ("gzip;q=1.0, br;q=0.5", "gzip"),
     ("*", "br"),
     ("gzip;q=0", None),
@@ -110,7 +109,6 @@ def test_encoding_is_negotiated(shared_client: FlaskClient) -> None:
     unpack = {
         "gzip": gzip.decompress,
         "br": brotli.decompress,
-        "zstd": zstandard.decompress,
         None: bytes,
     }
     for accepted, coding in ACCEPTED:
@@ -360,7 +358,6 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(
     [
         ("POST", "/entries/a", 405),
         ("GET", "/feeds/news.rss?limit=0", 400),
-        ("GET", "/hub", 410),
         ("GET", "/nowhere", 404),
         ("GET", "/api/v1/articles/a", 401),
     ],

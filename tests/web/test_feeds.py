@@ -338,7 +338,7 @@ def test_all_day_event_is_on_its_days_whatever_its_zone(
     assert feed["items"][0]["date_published"] == "2026-12-24T00:00:00+07:00"
 
 
-def test_limit_of_a_calendar_cuts_the_lowest_guids_of_ties(
+def test_limit_of_a_calendar_cuts_the_highest_guids_of_ties(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     guids = []
@@ -347,7 +347,7 @@ def test_limit_of_a_calendar_cuts_the_lowest_guids_of_ties(
         guids.append(editor.put(f"/events/{number}", event).get_json()["guid"])
     calendar = Calendar.from_ical(client.get("/feeds/events.ics?limit=5").data)
     uids = {f"urn:uuid:{event['UID']}" for event in calendar.walk("VEVENT")}
-    assert uids == set(sorted(guids)[3:])
+    assert uids == set(sorted(guids)[:5])
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -459,14 +459,51 @@ def test_all_day_event_without_an_end_lasts_until_midnight(
     assert ids(client, "/feeds/events.json") == []
 
 
-def test_limit_of_a_calendar_cuts_the_events_that_ended_first(
-    client_with_events: FlaskClient,
+def titles_in_calendar(client: FlaskClient, query: str = "") -> list[str]:
+    calendar = Calendar.from_ical(client.get(f"/feeds/events.ics{query}").data)
+    return [str(event["SUMMARY"]).split()[-1] for event in calendar.events]
+
+
+@pytest.mark.both_databases
+def test_calendar_has_the_nearest_events_and_then_those_that_ended_last(
+    editor: ApiClient, client: FlaskClient
 ) -> None:
-    for limit in range(1, 7):
-        path = f"/feeds/events.ics?limit={limit}"
-        calendar = Calendar.from_ical(client_with_events.get(path).data)
-        titles = [str(event["SUMMARY"]).split()[-1] for event in calendar.events]
-        assert titles == list(reversed(EVENTS))[:limit]
+    weekly = {"start": "2024-11-26T08:00:00", "recurrence": {"rrule": "FREQ=WEEKLY"}}
+    ended_last = {"start": "2026-09-01", "end": "2026-11-22"}
+    events: dict[str, Any] = {**EVENTS, "weekly": weekly, "ended-last": ended_last}
+    for id, fields in events.items():
+        editor.put(f"/events/{id}", {"title": id, "categories": ["van-hoa"], **fields})
+    order = ["running", "over-midnight", "weekly", "moment", "next-year"]
+    past = ["ended-last", "past", "long-past"]
+    for limit in range(1, len(events) + 1):
+        query = f"?limit={limit}"
+        expected = {*order[:limit], *past[: max(0, limit - len(order))]}
+        assert set(titles_in_calendar(client, query)) == expected
+    assert titles_in_calendar(client, "?when=upcoming&limit=1") == order[:1]
+    assert titles_in_calendar(client, "?when=past&limit=1") == past[:1]
+
+
+def test_calendar_lists_events_by_guid(
+    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    for id, fields in EVENTS.items():
+        editor.put(f"/events/{id}", {"title": id, **fields})
+    document = client.get("/feeds/events.ics").data
+    uids = [str(event["UID"]) for event in Calendar.from_ical(document).events]
+    assert uids == sorted(uids)
+    clock.forward(days=7)
+    tick()
+    assert client.get("/feeds/events.ics").data == document
+
+
+def test_calendar_has_summaries_unless_content_is_full(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    event = {"title": "e", "start": "2026-12-24"}
+    editor.put("/events/e", event | {"summary": "Ngắn", "content_text": "Dài"})
+    assert "DESCRIPTION:Ngắn" in client.get("/feeds/events.ics").text
+    for path in ("/feeds/events.ics?content=full", "/entries/e.ics"):
+        assert "DESCRIPTION:Dài" in client.get(path).text
 
 
 def test_date_of_an_event_is_its_publication_or_start(
@@ -504,6 +541,8 @@ def test_robots_and_icon(shared_client: FlaskClient) -> None:
     robots = shared_client.get("/robots.txt", buffered=True)
     assert robots.mimetype == "text/plain"
     assert "Disallow: /api/" in robots.text
+    # The longer rule wins (RFC 9309 §2.2.2), over those of combinations and parameters.
+    assert "Allow: /feeds/*.ics" in robots.text
     icon = shared_client.get("/favicon.ico", buffered=True)
     assert icon.data.startswith(b"\0\0\1\0")
     assert icon.headers["Content-Type"] == "image/vnd.microsoft.icon"

@@ -151,7 +151,7 @@ def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     )
     if path != "/":
         page += "/van-hoa"
-        name += (
+        name = (
             "Ch%E1%BB%A3%20%E2%80%9C%C4%91%C3%AAm%E2%80%9D%20%26%20%22ph%E1%BB%91%22%20"
             "%3Cc%E1%BB%95%3E%20%E2%80%93%20"
         )

@@ -40,7 +40,6 @@ def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> No
         ("GET", "/nowhere", 404),
         ("GET", "/feeds/news", 301),
         ("GET", "/feeds/news.rss?limit=x", 400),
-        ("POST", "/hub", 410),
         ("GET", "/healthz", 200),
         ("BREW", "/feeds/news.rss", 405),
     ],

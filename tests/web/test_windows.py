@@ -1,0 +1,198 @@
+"""Feeds with `from` and `to`: a series shows its first occurrence in these days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import feedparser
+import pytest
+from flask.testing import FlaskClient
+from icalendar import Calendar
+from lxml import html
+
+from tests.conftest import ApiClient
+from tests.fake_clock import Clock
+
+pytestmark = pytest.mark.both_databases
+
+WEEK = "from=2026-12-14&to=2026-12-20"
+EVENTS: dict[str, dict[str, Any]] = {  # the clock stands at 2026-11-25
+    "weekly": {
+        "start": "2026-11-30T19:00:00",
+        "end": "2026-11-30T21:00:00",
+        "recurrence": {"rrule": "FREQ=WEEKLY;UNTIL=20270315T120000Z"},
+    },
+    "nightly": {
+        "start": "2026-11-24T22:00:00",
+        "end": "2026-11-25T02:00:00",
+        "recurrence": {"rrule": "FREQ=DAILY;COUNT=60"},
+    },
+    "all-day": {
+        "start": "2026-12-02",
+        "recurrence": {"rrule": "FREQ=DAILY;INTERVAL=14"},
+    },
+    "single": {"start": "2026-12-15T08:00:00"},
+    "same-time": {"start": "2026-12-14T19:00:00"},
+    "running": {"start": "2026-11-20", "end": "2026-12-31"},
+}
+
+
+@pytest.fixture
+def client_with_events(editor: ApiClient) -> FlaskClient:
+    for id, members in EVENTS.items():
+        editor.put(f"/events/{id}", {"title": id, **members})
+    return editor.client
+
+
+def items_of(client: FlaskClient, query: str) -> dict[str, Any]:
+    """Return the items of the JSON Feed with a query by their ids, in its order."""
+    response = client.get(f"/feeds/events.json?{query}")
+    assert response.status_code == 200, response.text
+    items = response.get_json(force=True)["items"]
+    return {item["_entry"]["id"]: item for item in items}
+
+
+def starts_of(client: FlaskClient, query: str) -> dict[str, str]:
+    """Return the start of the shown occurrences by the ids of the events."""
+    return {
+        id: item["_event"]["occurrence"]["start"][:10]
+        for id, item in items_of(client, query).items()
+    }
+
+
+def page_of(client: FlaskClient, query: str, place: str = "") -> Any:
+    return html.fromstring(client.get(f"/feeds/events{place}.html?{query}").text)
+
+
+IN_WEEK = {
+    "running": "2026-11-20",
+    "nightly": "2026-12-13",  # until 02:00 on the 14th
+    "same-time": "2026-12-14",
+    "weekly": "2026-12-14",
+    "single": "2026-12-15",
+    "all-day": "2026-12-16",
+}
+"""The starts that are shown, by the ids of the events, in this order."""
+
+IN_WORDS = (
+    "Hằng tuần vào thứ Hai đến 15/03/2027, trong đó có 19:00 – 21:00, "
+    "thứ Hai 14/12/2026"
+)
+
+
+def test_series_shows_its_first_occurrence_in_the_window(
+    client_with_events: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    for days in (0, 21, 21):  # before, in and after the window
+        clock.forward(days=days)
+        tick()
+        assert starts_of(client_with_events, WEEK) == IN_WEEK
+
+
+def test_order_by_start_goes_by_the_window(client_with_events: FlaskClient) -> None:
+    starts = starts_of(client_with_events, f"{WEEK}&order=start")
+    assert list(starts.values()) == sorted(IN_WEEK.values())
+
+
+def test_pages_of_a_window_neither_repeat_nor_lose_events(
+    client_with_events: FlaskClient,
+) -> None:
+    query = f"{WEEK}&order=start"
+    pages = [
+        id
+        for number in (1, 2, 3)
+        for id in items_of(client_with_events, f"{query}&limit=2&page={number}")
+    ]
+    assert pages == list(items_of(client_with_events, query))
+
+
+def test_order_of_past_series_goes_by_the_window(
+    client_with_events: FlaskClient, clock: Clock, tick: Callable[[], None]
+) -> None:
+    clock.forward(days=365)
+    tick()
+    starts = starts_of(client_with_events, f"{WEEK}&order=start&when=past")
+    past = {id: start for id, start in IN_WEEK.items() if id != "all-day"}
+    assert starts == past
+    assert list(starts.values()) == sorted(past.values(), reverse=True)
+
+
+def test_every_format_shows_the_occurrence_in_the_window(
+    client_with_events: FlaskClient,
+) -> None:
+    for format in ("rss", "atom"):
+        path = f"/feeds/events.{format}?{WEEK}&date=start"
+        entries = feedparser.parse(client_with_events.get(path).data).entries
+        entry = next(entry for entry in entries if entry.title == "weekly")
+        assert entry.ev_startdate == "2026-12-14T19:00:00+07:00"
+        assert entry.published_parsed[:4] == (2026, 12, 14, 12)
+        assert IN_WORDS in entry.summary
+    item = items_of(client_with_events, WEEK)["weekly"]
+    assert item["_event"]["start"] == "2026-11-30T19:00:00+07:00"
+    assert item["summary"] == IN_WORDS
+    assert IN_WORDS in item["content_html"]
+
+
+def test_current_or_next_occurrence_in_a_window_is_called_the_next(
+    client_with_events: FlaskClient,
+) -> None:
+    item = items_of(client_with_events, "from=2026-11-26")["weekly"]
+    assert "lần tới 19:00 – 21:00, thứ Hai 30/11/2026" in item["summary"]
+
+
+def test_page_of_a_window_has_its_months_and_days(
+    client_with_events: FlaskClient,
+) -> None:
+    page = page_of(client_with_events, "from=2026-12-30&to=2027-01-09")
+    assert [heading.text for heading in page.findall(".//h2[@class='month']")] == [
+        "Đang diễn ra",
+        "Tháng 12 năm 2026",
+        "Tháng 1 năm 2027",
+    ]
+    days = [leaf.get("datetime") for leaf in page.findall(".//time[@class='leaf']")]
+    assert days == ["2026-11-20", "2026-12-29", "2026-12-30", "2027-01-04"]
+
+
+def test_without_a_first_day_a_series_shows_its_next_occurrence(
+    client_with_events: FlaskClient,
+) -> None:
+    starts = starts_of(client_with_events, "to=2026-12-20&order=start")
+    assert (starts["weekly"], starts["nightly"]) == ("2026-11-30", "2026-11-25")
+    assert list(starts.values()) == sorted(starts.values())
+
+
+def test_calendar_of_a_window_has_the_whole_series(
+    client_with_events: FlaskClient,
+) -> None:
+    response = client_with_events.get(f"/feeds/events.ics?{WEEK}")
+    events = Calendar.from_ical(response.data).events
+    starts = {str(event["SUMMARY"]): f"{event.start:%Y-%m-%d}" for event in events}
+    assert starts == {id: EVENTS[id]["start"][:10] for id in IN_WEEK}
+
+
+@pytest.mark.parametrize(
+    ("query", "heading"),
+    [
+        ("from=2026-12-14&to=2026-12-20", "Sự kiện – từ 14/12/2026 đến 20/12/2026"),
+        ("from=2026-12-14&to=2026-12-14", "Sự kiện – 14/12/2026"),
+        ("from=2026-12-14", "Sự kiện – từ 14/12/2026"),
+        ("to=2026-12-20&when=upcoming", "Sự kiện sắp tới – đến hết 20/12/2026"),
+        ("from=2026-12-14&ui=en", "Events – from 14 December 2026"),
+        ("to=2026-12-20&ui=en", "Events – until 20 December 2026"),
+        (f"{WEEK}&ui=en", "Events – 14 December 2026 to 20 December 2026"),
+    ],
+)
+def test_heading_of_a_page_names_the_days(
+    client: FlaskClient, query: str, heading: str
+) -> None:
+    page = page_of(client, query)
+    assert page.findtext(".//h1") == heading
+    assert page.findtext(".//title").startswith(heading)
+
+
+def test_heading_of_a_category_names_the_days(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    page = page_of(client, "from=2026-12-14", "/van-hoa")
+    assert page.findtext(".//h1") == "Sự kiện – Văn hoá – từ 14/12/2026"
