@@ -38,7 +38,7 @@ def requests_with(
     yield 405, "POST", PATH, ARTICLE, {}
     yield 412, "PUT", PATH, ARTICLE, {"If-Match": '"0"'}
     yield 415, "PUT", PATH, ARTICLE, {"Content-Type": "text/plain"}
-    yield 422, "PUT", PATH, {**ARTICLE, "status": ""}, {}
+    yield 422, "PUT", PATH, {**ARTICLE, "status": "x"}, {}
     for path in ("/feeds/news.rss", "/", "/entries/a", "/api/v1/changes", "/readyz"):
         yield 200, "GET", path, None, {}
 
