@@ -53,7 +53,7 @@ class Unauthorized(FeedsvcError):
 
 
 class Forbidden(FeedsvcError):
-    """The token lacks a scope."""
+    """The token lacks a scope, or may not write in a category."""
 
 
 class NotFound(FeedsvcError):

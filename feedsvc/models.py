@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 KINDS = ("news", "events")
 UI_LANGUAGES = ("vi", "en")
 STATUSES = ("draft", "published", "withdrawn")
-SCOPES = ("news:write", "events:write", "categories:write")
+ENTRY_SCOPES = ("news:write", "events:write")
+SCOPES = (*ENTRY_SCOPES, "categories:write")
 
 EVENT_STATUSES = ("confirmed", "tentative", "postponed", "cancelled")
 ATTENDANCES = ("in_person", "online", "mixed")
@@ -340,10 +341,14 @@ def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token, without its secret. Only tokens of version 1 may expire."""
+    """An API token, without its secret. Only tokens of version 1 may expire.
+
+    If there are `category_ids`, it writes only entries in and below these categories.
+    """
 
     name: str
     scopes: frozenset[str]
+    category_ids: tuple[int, ...]
     created: datetime
     revoked: datetime | None = None
     expires: datetime | None = None

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import click
 import pytest
@@ -162,42 +167,141 @@ def test_commands_of_guides_run_on_an_empty_database(
         assert not [answer for answer in answers if '"errors"' in answer], "in a batch"
 
 
-POST = {
-    "guid": {"rendered": "https://blog.example/?p=7"},
+LANGUAGES = {
+    "python": [sys.executable, "-"],
+    "php": ["php"],
+    "javascript": ["node", "--input-type=module", "-"],
+}
+"""The languages of examples, and the commands that run a script of standard input."""
+
+
+def documented_scripts(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", CONNECTING, re.DOTALL)
+
+
+def run_script(
+    language: str, script: str, environ: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    command = LANGUAGES[language]
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    return subprocess.run(
+        command, input=script, env=environ, capture_output=True, text=True
+    )
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server, and yield its URL."""
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def busy(service: Service) -> type[BaseHTTPRequestHandler]:
+    """Return a server before a service, which is busy at the first two requests."""
+    statuses = [503, 429]
+
+    class Busy(BaseHTTPRequestHandler):
+        def forward(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if statuses:
+                self.send_response(statuses.pop())
+                self.send_header("Retry-After", "0")
+                self.end_headers()
+                return
+            headers = {"Content-Type": self.headers["Content-Type"]}
+            response = service.request(
+                self.command, self.path, data=body, headers=headers
+            )
+            self.send_response(response.status_code)
+            self.end_headers()
+            self.wfile.write(response.content)
+
+        do_PUT = do_PATCH = do_DELETE = forward  # noqa: N815
+
+    return Busy
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_examples_try_again_while_the_service_is_busy(
+    service: Service, language: str
+) -> None:
+    service.make_token(*SCOPES)
+    category = {"title": "Văn hóa"}
+    assert service.request("PUT", "/api/v1/categories/van-hoa", category).ok
+    with running(busy(service)) as url:
+        environ = {**service.environ, "TOKEN": service.token, "FEEDS": url}
+        done = run_script(language, documented_scripts(language)[0], environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    changes = service.request("GET", "/api/v1/changes?after=0").json()["changes"]
+    assert len(changes) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_examples_say_why_a_document_is_refused(
+    service: Service, language: str
+) -> None:
+    service.make_token(*SCOPES)
+    environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
+    script = documented_scripts(language)[0].replace('"Xin chào"', '""')
+    script = script.replace("'Xin chào'", "''")
+    done = run_script(language, script, environ)
+    assert done.returncode != 0
+    assert "#/title" in done.stdout + done.stderr
+
+
+CATEGORIES: list[dict[str, Any]] = [
+    {"id": 1, "slug": "am-nhac", "name": "Nhạc &amp; họa", "parent": 2},
+    {"id": 2, "slug": "nghe-thuat", "name": "Nghệ thuật", "parent": 0},
+    {"id": 3, "slug": "tin", "name": "Tin", "parent": 0},
+    {"id": 4, "slug": "%d1%82%d0%b5%d0%bc%d0%b0", "name": "Тема", "parent": 0},
+]
+POST: dict[str, Any] = {
+    "guid": {"rendered": "https://blog.example/?post_type=post&#038;p=7"},
     "link": "https://blog.example/cau-moi/",
     "date_gmt": "2026-11-01T01:00:00",
     "title": {"rendered": "Cầu mới &#8211; <em>thông xe</em>"},
     "content": {"rendered": "<p>Hai làn.</p>", "protected": False},
+    "categories": [4, 1, 3],
     "_embedded": {
         "wp:featuredmedia": [
             {"source_url": "https://blog.example/cau.jpg", "alt_text": "Cầu"}
         ],
-        "wp:term": [
-            [
-                {"taxonomy": "category", "slug": "tin", "name": "Tin"},
-                {"taxonomy": "category", "slug": "le-hoi", "name": "Lễ &amp; hội"},
-            ],
-            [{"taxonomy": "post_tag", "slug": "cau", "name": "Cầu"}],
-        ],
     },
 }
-SECRET_POST = {
+SECRET_POST: dict[str, Any] = {
     **POST,
     "guid": {"rendered": "https://blog.example/?p=8"},
     "content": {"rendered": "", "protected": True},
 }
+REFUSED_POST: dict[str, Any] = {
+    **POST,
+    "guid": {"rendered": "https://blog.example/?p=9"},
+    "title": {"rendered": ""},
+}
+PAGES: dict[str, list[list[dict[str, Any]]]] = {
+    "categories": [CATEGORIES],
+    "posts": [[SECRET_POST, REFUSED_POST], [POST]],
+}
 
 
 class Blog(BaseHTTPRequestHandler):
-    """WordPress's REST API, with two pages of one post."""
+    """WordPress's REST API."""
 
     def do_GET(self) -> None:
         """Answer with one page."""
-        post = POST if self.path.endswith("&page=1") else SECRET_POST
+        query = parse_qs(urlsplit(self.path).query)
+        pages = PAGES[query["rest_route"][0].removeprefix("/wp/v2/")]
         self.send_response(200)
-        self.send_header("X-WP-TotalPages", "2")
+        self.send_header("X-WP-TotalPages", str(len(pages)))
         self.end_headers()
-        self.wfile.write(json.dumps([post]).encode())
+        self.wfile.write(json.dumps(pages[int(query["page"][0]) - 1]).encode())
 
 
 def test_headlines_of_partners_are_printed(service: Service) -> None:
@@ -227,47 +331,37 @@ def test_copy_of_partners_is_made(service: Service, tmp_path: Path) -> None:
         assert copy.execute(select[2]).fetchall() == [("Tin",)]
 
 
-def test_scripts_of_connecting_run(service: Service) -> None:
+def test_script_for_wordpress_sends_all_that_the_api_takes(service: Service) -> None:
     service.make_token(*SCOPES)
-    scripts = re.findall(r"```python\n(.*?)```", CONNECTING, re.DOTALL)
+    own = {"title": "Tin của cổng"}
+    assert service.request("PUT", "/api/v1/categories/tin", own).ok
+    function, script = documented_scripts("python")
+    function = function.partition("\nsend(")[0]
     environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
-    # The category of the first script does not exist.
-    done = subprocess.run(
-        [sys.executable, "-c", scripts[0]],
-        env=environ,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "#/categories/0" in done.stdout
-    for slug, title in (("van-hoa", "Văn hóa"), ("tin", "Tin của cổng")):
-        path = f"/api/v1/categories/{slug}"
-        assert service.request("PUT", path, {"title": title}).ok
-    with HTTPServer(("127.0.0.1", 0), Blog) as blog:
-        thread = threading.Thread(target=blog.serve_forever)
-        thread.start()
-        environ["BLOG"] = f"http://127.0.0.1:{blog.server_port}"
-        # The second script needs a function of the first one.
-        script = "\n".join(scripts)
-        try:
-            subprocess.run([sys.executable, "-c", script], env=environ, check=True)
-        finally:
-            blog.shutdown()
-            thread.join()
+    with running(Blog) as url:
+        done = run_script("python", function + script, {**environ, "BLOG": url})
+    assert done.returncode == 0, done.stderr
     (listed,) = service.request("GET", "/api/v1/articles").json()["items"]
     entry = service.request("GET", f"/api/v1/articles/{listed['id']}").json()
     expected = {
+        "guid": "https://blog.example/?post_type=post&p=7",
         "title": "Cầu mới – thông xe",
         "content_html": "<p>Hai làn.</p>",
         "url": "https://blog.example/cau-moi/",
         "date_published": "2026-11-01T01:00:00Z",
-        "categories": ["tin", "le-hoi"],
+        "categories": ["am-nhac", "tin"],
         "image": {"url": "https://blog.example/cau.jpg", "alt": "Cầu"},
     }
     assert expected.items() <= entry.items()
     categories = service.request("GET", "/api/v1/categories").json()["categories"]
-    assert [(category["slug"], category["title"]) for category in categories] == [
-        ("le-hoi", "Lễ & hội"),
-        ("tin", "Tin của cổng"),
-        ("van-hoa", "Văn hóa"),
+    assert [
+        (category["slug"], category["title"], category.get("parent"))
+        for category in categories
+    ] == [
+        ("am-nhac", "Nhạc & họa", "nghe-thuat"),
+        ("nghe-thuat", "Nghệ thuật", None),
+        ("tin", "Tin của cổng", None),
     ]
+    named = re.findall("^not sent: (.*): HTTP Error 422", done.stdout, re.MULTILINE)
+    refused = uuid.uuid5(uuid.NAMESPACE_URL, REFUSED_POST["guid"]["rendered"]).hex
+    assert named == [f"/categories/{CATEGORIES[3]['slug']}", f"/articles/{refused}"]

@@ -26,27 +26,57 @@ function feedsvc_is_public( $post ) {
 }
 
 /**
+ * Return the guid of a post, as readers of its feed know it.
+ *
+ * @param WP_Post $post The post.
+ */
+function feedsvc_guid( $post ) {
+	return html_entity_decode( $post->guid, ENT_QUOTES );
+}
+
+/**
  * Return the id of a post in the service: a UUIDv5 of its guid, as `feedsvc import` makes.
  *
  * @param WP_Post $post The post.
  */
 function feedsvc_entry_id( $post ) {
 	$namespace = hex2bin( '6ba7b8119dad11d180b400c04fd430c8' );
-	$bytes     = substr( sha1( $namespace . html_entity_decode( $post->guid ), true ), 0, 16 );
+	$bytes     = substr( sha1( $namespace . feedsvc_guid( $post ), true ), 0, 16 );
 	$bytes[6]  = chr( ord( $bytes[6] ) & 0x0f | 0x50 );
 	$bytes[8]  = chr( ord( $bytes[8] ) & 0x3f | 0x80 );
 	return bin2hex( $bytes );
 }
 
 /**
- * Send a post by WP-Cron, in a process of its own, so that saving never waits for the service.
+ * Note that a post is to be sent, by WP-Cron, so that saving never waits for the service.
  *
  * @param WP_Post $post The post.
  */
 function feedsvc_schedule( $post ) {
-	wp_schedule_single_event( time(), 'feedsvc_send', array( $post->ID, feedsvc_entry_id( $post ), true ) );
+	global $wpdb;
+	// A row for each post: two processes would overwrite each other's changes of a common list.
+	// phpcs:ignore WordPress.DB.DirectDatabaseQuery
+	$wpdb->replace(
+		$wpdb->options,
+		array(
+			'option_name'  => "feedsvc_pending_$post->ID",
+			'option_value' => $post->ID . ' ' . feedsvc_entry_id( $post ) . ' ' . microtime(),
+			'autoload'     => 'no',
+		)
+	);
+	wp_schedule_single_event( time(), 'feedsvc_send' );
 	add_action( 'shutdown', 'spawn_cron', 10, 0 );
 }
+
+/**
+ * Try every hour what the service has not accepted.
+ */
+function feedsvc_schedule_hourly() {
+	if ( ! wp_next_scheduled( 'feedsvc_send_hourly' ) ) {
+		wp_schedule_event( time(), 'hourly', 'feedsvc_send_hourly' );
+	}
+}
+add_action( 'init', 'feedsvc_schedule_hourly' );
 
 /**
  * Send a post that is public, or was before it became a draft, private, trash or got a password.
@@ -77,31 +107,62 @@ function feedsvc_post_deleted( $post_id, $post ) {
 add_action( 'deleted_post', 'feedsvc_post_deleted', 10, 2 );
 
 /**
- * Send a post as it is now, and try once more after five minutes if that fails.
- *
- * @param int    $post_id  The post.
- * @param string $entry_id Its id in the service.
- * @param bool   $is_first Whether this is the first attempt.
+ * Send the posts that are pending. They stay so until the service has answered that it has what WordPress has.
  */
-function feedsvc_send( $post_id, $entry_id, $is_first ) {
-	$post     = get_post( $post_id );
-	$is_sent  = $post && feedsvc_is_public( $post );
-	$response = feedsvc_request(
-		$is_sent ? 'PUT' : 'DELETE',
-		"/articles/$entry_id",
-		$is_sent ? feedsvc_entry( $post ) : null
-	);
-	$status   = wp_remote_retrieve_response_code( $response );
-	// The service may not have the post that is deleted.
-	if ( in_array( $status, $is_sent ? array( 200, 201 ) : array( 204, 404, 410 ), true ) ) {
-		return;
-	}
-	feedsvc_log( "post $post_id", $response );
-	if ( $is_first ) {
-		wp_schedule_single_event( time() + 5 * MINUTE_IN_SECONDS, 'feedsvc_send', array( $post_id, $entry_id, false ) );
+function feedsvc_send_pending() {
+	global $wpdb;
+	// In any order, so that no post whose content ends PHP keeps the others from being sent.
+	// phpcs:ignore WordPress.DB.DirectDatabaseQuery
+	$rows = $wpdb->get_results( "SELECT option_name, option_value FROM $wpdb->options WHERE option_name LIKE 'feedsvc\\_pending\\_%' ORDER BY RAND()" );
+	foreach ( $rows as $row ) {
+		list( $post_id, $entry_id ) = explode( ' ', $row->option_value );
+		$post                       = get_post( (int) $post_id );
+		$response                   = feedsvc_send_post( $post, "/articles/$entry_id" );
+		$status                     = wp_remote_retrieve_response_code( $response );
+		// The service may not have a post that is withdrawn or deleted.
+		$is_removal = ! $post || ! feedsvc_is_public( $post );
+		if ( in_array( $status, $is_removal ? array( 200, 204, 404, 410 ) : array( 200, 201 ), true ) ) {
+			// A post that was saved meanwhile has another value, and is sent again.
+			$wpdb->delete( $wpdb->options, (array) $row ); // phpcs:ignore WordPress.DB.DirectDatabaseQuery
+			continue;
+		}
+		feedsvc_log( "post $post_id", $response );
+		if ( ! $status || $status >= 500 ) {
+			// The service is down, and each request could take long.
+			return;
+		}
 	}
 }
-add_action( 'feedsvc_send', 'feedsvc_send', 10, 3 );
+add_action( 'feedsvc_send', 'feedsvc_send_pending', 10, 0 );
+add_action( 'feedsvc_send_hourly', 'feedsvc_send_pending', 10, 0 );
+
+/**
+ * Publish, withdraw or delete a post in the service.
+ *
+ * @param WP_Post|null $post The post; null if it was deleted.
+ * @param string       $path Its path in the service.
+ * @return array|WP_Error The response.
+ */
+function feedsvc_send_post( $post, $path ) {
+	if ( ! $post ) {
+		return feedsvc_request( 'DELETE', $path, null );
+	}
+	if ( ! feedsvc_is_public( $post ) ) {
+		$response = feedsvc_request( 'PATCH', $path, array( 'status' => 'withdrawn' ) );
+		$entry    = json_decode( wp_remote_retrieve_body( $response ), true );
+		// Nobody has read a scheduled post, so nobody has to learn that it was withdrawn.
+		$was_public = $entry['public'] ?? true;
+		return $was_public ? $response : feedsvc_request( 'DELETE', $path, null );
+	}
+	$entry    = feedsvc_entry( $post );
+	$response = feedsvc_request( 'PUT', $path, $entry );
+	if ( 422 === wp_remote_retrieve_response_code( $response ) ) {
+		// Posts that version 2.0.0 has sent have guids of the service's own, which never change.
+		unset( $entry['guid'] );
+		$response = feedsvc_request( 'PUT', $path, $entry );
+	}
+	return $response;
+}
 
 /**
  * Return a post as the service's API wants it (docs/api.md).
@@ -115,6 +176,7 @@ function feedsvc_entry( $post ) {
 	$image = get_the_post_thumbnail_url( $post, 'full' );
 	return array_filter(
 		array(
+			'guid'           => feedsvc_guid( $post ),
 			'title'          => feedsvc_plain_text( get_the_title( $post ) ),
 			'url'            => get_permalink( $post ),
 			'content_html'   => apply_filters( 'the_content', $post->post_content ),

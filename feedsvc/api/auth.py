@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 
 from flask import g, request
@@ -14,7 +15,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from feedsvc.errors import Forbidden, RateLimited, Unauthorized
 from feedsvc.models import Token
-from feedsvc.storage.database import Database
+from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.tokens import authenticate
 
 _RATE_FAILURES = RateLimitItemPerMinute(5)
@@ -78,3 +79,9 @@ def current_token() -> Token:
     """Return the authenticated token of this request."""
     token: Token = g.token
     return token
+
+
+def write_as_token(database: Database) -> AbstractContextManager[Transaction]:
+    """Begin a write transaction of this request's token, limited to its categories."""
+    token = current_token()
+    return database.write(token.name, token.category_ids)

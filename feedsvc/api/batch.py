@@ -16,7 +16,7 @@ from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import current_token
+from feedsvc.api.auth import current_token, write_as_token
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.entries import EXAMPLES
 from feedsvc.api.request_parsing import load_validated
@@ -29,7 +29,7 @@ from feedsvc.errors import (
     Forbidden,
     ValidationFailed,
 )
-from feedsvc.models import KINDS, Entry
+from feedsvc.models import ENTRY_SCOPES, KINDS, Entry
 from feedsvc.services import Services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
@@ -98,7 +98,7 @@ def batch_blueprint(services: Services) -> ApiBlueprint:
 
     @blueprint.route("")
     class Batch(MethodView):
-        @blueprint.authorize(*(f"{kind}:write" for kind in KINDS))
+        @blueprint.authorize(*ENTRY_SCOPES)
         @blueprint.doc(requestBody={"required": True, "content": _BODY})
         @blueprint.response(200, BatchResultsSchema)
         @blueprint.alt_response(207, schema=BatchResultsSchema)
@@ -112,7 +112,7 @@ def batch_blueprint(services: Services) -> ApiBlueprint:
                     _validate(document, services)
                     for document in documents[start : start + TRANSACTION_SIZE]
                 ]
-                with services.database.write(current_token().name) as transaction:
+                with write_as_token(services.database) as transaction:
                     for index, (entry_id, store) in enumerate(group, start):
                         result = _result(store, transaction)
                         results.append({"index": index, "id": entry_id, **result})

@@ -8,7 +8,7 @@ from flask import Response, current_app, request
 from flask.views import MethodView
 from marshmallow import fields
 
-from feedsvc.api.auth import current_token
+from feedsvc.api.auth import write_as_token
 from feedsvc.api.blueprint import PROBLEM, ApiBlueprint
 from feedsvc.api.request_parsing import MAX_ATTEMPTS, load_patched, parse_patch
 from feedsvc.api.schemas import CategorySchema, ClosedSchema
@@ -87,7 +87,7 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
                     FieldError("#/slug", "Must be the slug in the path.")
                 )
             create = request.if_none_match.star_tag
-            with database.write(current_token().name) as transaction:
+            with write_as_token(database) as transaction:
                 is_new = put_category(transaction, category, create=create)
                 stored = Categories(transaction.session).get(slug).category
             return stored, 201 if is_new else 200
@@ -103,7 +103,7 @@ def categories_blueprint(services: Services) -> ApiBlueprint:
         @blueprint.response(204)
         def delete(self, slug: str) -> None:
             """Delete a category: entries lose it, and its feeds are 410."""
-            with database.write(current_token().name) as transaction:
+            with write_as_token(database) as transaction:
                 delete_category(transaction, slug)
 
     return blueprint
@@ -121,7 +121,7 @@ def _patch_category(
             stored = Categories(session).get(slug).category
         # Validation may take long, so it comes before the lock.
         category: Category = load_patched(schema, schema.dump(stored), patch)
-        with database.write(current_token().name) as transaction:
+        with write_as_token(database) as transaction:
             if Categories(transaction.session).get(slug).category != stored:
                 continue
             # First the rename, so that the other changes apply to the new slug.

@@ -13,7 +13,7 @@ from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
 
 from feedsvc.api import fields as own
-from feedsvc.api.auth import current_token
+from feedsvc.api.auth import write_as_token
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.request_parsing import (
     MAX_ATTEMPTS,
@@ -91,7 +91,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         @blueprint.response(201, schema)
         def post(self, entry: Entry) -> Response:
             """Create an entry; without an id the service makes one."""
-            with database.write(current_token().name) as transaction:
+            with write_as_token(database) as transaction:
                 row, _ = put_entry(transaction, entry, create=True)
                 session = transaction.session
                 return _entry_response(services, session, row, is_new=True)
@@ -117,7 +117,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
                     FieldError("#/id", "Must be the id in the path.")
                 )
             check = parse_preconditions()
-            with database.write(current_token().name) as transaction:
+            with write_as_token(database) as transaction:
                 row, is_new = put_entry(transaction, entry, check=check)
                 session = transaction.session
                 return _entry_response(services, session, row, is_new=is_new)
@@ -136,7 +136,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
                 check = parse_preconditions(stored)
                 with (
                     suppress(EntryChanged),
-                    database.write(current_token().name) as transaction,
+                    write_as_token(database) as transaction,
                 ):
                     row, _ = put_entry(transaction, entry, check=check)
                     return _entry_response(services, transaction.session, row)
@@ -147,7 +147,7 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         def delete(self, id: str) -> None:
             """Delete an entry: its content is erased."""
             check = parse_preconditions()
-            with database.write(current_token().name) as transaction:
+            with write_as_token(database) as transaction:
                 delete_entry(transaction, kind, id, check)
 
     return blueprint

@@ -16,10 +16,11 @@ from feedsvc.cli.import_export import export, import_, printable
 from feedsvc.cli.samples import load_sample_data
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
-from feedsvc.models import KINDS, SCOPES, Token
+from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES, Token
 from feedsvc.services import current_database, current_services
 from feedsvc.storage.entries import renew_revisions
 from feedsvc.storage.migrations.runner import upgrade as upgrade_database
+from feedsvc.storage.tables import CategoryRow
 from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
 
 
@@ -105,23 +106,34 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    default=SCOPES,
     type=click.Choice(SCOPES),
     help="Permission; can be repeated (default: all).",
 )
-def create(name: str, scopes: tuple[str, ...]) -> None:
+@click.option(
+    "--category",
+    "categories",
+    metavar="SLUG",
+    multiple=True,
+    help="Write only entries in and below this category; can be repeated.",
+)
+def create(name: str, scopes: tuple[str, ...], categories: tuple[str, ...]) -> None:
     """Create a token and print it. It is never shown again."""
+    if categories and "categories:write" in scopes:
+        raise click.UsageError("--category excludes --scope categories:write.")
+    scopes = scopes or (ENTRY_SCOPES if categories else SCOPES)
     # Nothing but the token, so that a script can read it.
-    click.echo(create_token(current_database(), name, scopes))
+    click.echo(create_token(current_database(), name, scopes, categories))
 
 
 @token.command("list")
 def list_tokens() -> None:
-    """List the tokens: name, scopes, day of creation, state."""
+    """List the tokens: name, scopes, day of creation, state, categories."""
     with current_database().read() as session:
         for stored in stored_tokens(session):
             scopes = " ".join(sorted(stored.scopes))
-            columns = (stored.name, scopes, f"{stored.created:%F}", _state(stored))
+            columns = [stored.name, scopes, f"{stored.created:%F}", _state(stored)]
+            for category_id in stored.category_ids:
+                columns.append(session.get_one(CategoryRow, category_id).slug)
             click.echo("\t".join(columns))
 
 

@@ -243,10 +243,7 @@ def _find_parent(categories: Categories, category: Category) -> CategoryRow | No
         parent = categories.get_current(category.parent)
     except FeedsvcError as error:
         raise ValidationFailed(FieldError("#/parent", str(error))) from None
-    ancestors = [parent]
-    while ancestors[-1].parent:
-        ancestors.append(ancestors[-1].parent)
-    if category.slug in (ancestor.slug for ancestor in ancestors):
+    if category.slug in (row.slug for row in parent.with_ancestors):
         detail = "Must not be within the category itself."
         raise ValidationFailed(FieldError("#/parent", detail))
     return parent

@@ -75,13 +75,21 @@ class Transaction:
 
     `now` is the time of its changes: the clock after the lock was taken, but not before
     the last revision, so that the clocks of several writers may differ by seconds.
-    `log_lines` are logged after the commit. `erases` tells that content was deleted,
-    which must not stay in SQLite's write-ahead log.
+    If there are `category_ids`, only entries in and below these categories may be
+    written. `log_lines` are logged after the commit. `erases` tells that content was
+    deleted, which must not stay in SQLite's write-ahead log.
     """
 
-    def __init__(self, session: Session, revisions: RevisionRow, clock: Clock) -> None:
+    def __init__(
+        self,
+        session: Session,
+        revisions: RevisionRow,
+        clock: Clock,
+        category_ids: Iterable[int],
+    ) -> None:
         self.session = session
         self.revisions = revisions
+        self.category_ids = frozenset(category_ids)
         self.now = clock()
         # A clock that was once wrong by more must not publish what is scheduled.
         if revisions.last <= self.now + _MAX_LEAD:
@@ -133,7 +141,9 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, actor: str | None = None) -> Iterator[Transaction]:
+    def write(
+        self, actor: str | None = None, category_ids: Iterable[int] = ()
+    ) -> Iterator[Transaction]:
         """Write in one transaction, and commit it at the end of the block.
 
         All writers lock the row of the revisions, so each one sees all that was written
@@ -141,13 +151,14 @@ class Database:
 
         :param actor: the name of the token or command that writes. None is the service
             itself, which publishes and expires what is due.
+        :param category_ids: the categories to which the actor is limited, if to any.
         :raises OperationalError: the database is locked, full, read-only or away.
         """
         with Session(self._write_engine, expire_on_commit=False) as session:
             # SQLite has locked already, by BEGIN IMMEDIATE.
             statement = sa.select(RevisionRow).with_for_update()
             row = session.scalars(statement).one()
-            transaction = Transaction(session, row, self.clock)
+            transaction = Transaction(session, row, self.clock, category_ids)
             last = row.last
             yield transaction
             if actor and row.last > last:

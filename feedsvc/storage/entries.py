@@ -13,7 +13,14 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from feedsvc.errors import Conflict, FieldError, Gone, NotFound, ValidationFailed
+from feedsvc.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    Gone,
+    NotFound,
+    ValidationFailed,
+)
 from feedsvc.models import EPOCH, KINDS, Category, Entry, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
 from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
@@ -189,10 +196,9 @@ def list_changed_categories(
     categories: dict[tuple[str, str], Category | None] = {}
     for kind, category_id in session.execute(statement):
         categories[kind, ""] = None
-        row = session.get(CategoryRow, category_id) if category_id else None
-        while row:
-            categories[kind, row.slug] = row.category
-            row = row.parent
+        if category_id:
+            for row in session.get_one(CategoryRow, category_id).with_ancestors:
+                categories[kind, row.slug] = row.category
     return [(kind, categories[kind, slug]) for kind, slug in sorted(categories)]
 
 
@@ -251,6 +257,7 @@ def put_entry(
     :param check: raises if the stored entry must not be replaced.
     :raises Conflict: the id belongs to an entry of the other kind; with `create`, to
         any entry, deleted ones too. Or the guid belongs to another entry.
+    :raises Forbidden: the stored or the new one is not in the writer's categories.
     :raises ValidationFailed: a category does not exist, the guid is not the stored one,
         the translation is not the only one into its language, or the entry would expire
         before its publication.
@@ -265,13 +272,13 @@ def put_entry(
         by_whom = "" if create else " by an entry of the other kind"
         raise Conflict(f"The id “{entry.id}” is taken{by_whom}.")
     categories = resolve_categories(session, entry.categories)
+    _check_permission(transaction, categories)
+    # Whoever may write the new one may use the id of a deleted one.
+    if row and row.status != "deleted":
+        _check_permission(transaction, row.categories)
     if entry.translation_key:
         _check_single_translation(session, entry)
-    if row is None:
-        _check_guid_is_free(session, entry.guid)
-    elif entry.guid not in ("", row.guid):
-        detail = f"Must be “{row.guid}”, since a guid never changes."
-        raise ValidationFailed(FieldError("#/guid", detail))
+    _check_guid(session, row, entry.guid)
     if row and old:
         entry = _with_history(entry, old)
         # A repeated PUT must not look like a change to readers.
@@ -312,11 +319,13 @@ def delete_entry(
 
     :raises NotFound: there is none of this kind.
     :raises Gone: it was deleted before.
+    :raises Forbidden: it is not in the writer's categories.
     """
     row = get_entry(transaction.session, kind, id)
     old = row.entry
     if check:
         check(old)
+    _check_permission(transaction, row.categories)
     was_public_before = row.is_public
     row.version += 1
     row.sequence += 1
@@ -430,13 +439,35 @@ def apply_due_changes(transaction: Transaction) -> int:
     return len(rows)
 
 
-def _check_guid_is_free(session: Session, guid: str) -> None:
-    """Check that no entry has a guid, with or without `urn:uuid:`.
+def _check_permission(transaction: Transaction, categories: list[CategoryRow]) -> None:
+    """Check that the writer may write an entry that names some categories.
 
-    Calendars have guids without it.
-
-    :raises Conflict: one has it.
+    :raises Forbidden: the writer is limited to other ones.
     """
+    allowed = transaction.category_ids
+    if not allowed:
+        return
+    if not categories:
+        raise Forbidden("The token writes only in its categories; the entry has none.")
+    for category in categories:
+        if allowed.isdisjoint(row.id for row in category.with_ancestors):
+            raise Forbidden(f"The token may not write in category “{category.slug}”.")
+
+
+def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
+    """Check that a guid is that of the stored entry, or for a new one is free.
+
+    Calendars have guids without `urn:uuid:`, so no other entry may have it with or
+    without.
+
+    :raises ValidationFailed: it is not that of the stored entry.
+    :raises Conflict: another entry has it.
+    """
+    if row:
+        if guid not in ("", row.guid):
+            detail = f"Must be “{row.guid}”, since a guid never changes."
+            raise ValidationFailed(FieldError("#/guid", detail))
+        return
     bare = guid.removeprefix("urn:uuid:")
     other = session.scalar(
         sa.select(EntryRow.id).where(EntryRow.guid.in_([bare, f"urn:uuid:{bare}"]))

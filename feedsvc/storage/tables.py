@@ -80,6 +80,7 @@ class Base(DeclarativeBase):
         datetime: UTCDateTime,
         Entry: EntryDocument,
         str: KEY,
+        list[int]: sa.JSON,
         list[str]: sa.JSON,
     }
 
@@ -132,6 +133,11 @@ class CategoryRow(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
     deleted_at: Mapped[datetime | None]
     parent: Mapped[CategoryRow | None] = relationship(remote_side=id)
+
+    @property
+    def with_ancestors(self) -> list[CategoryRow]:
+        """The category and those above it."""
+        return [self, *(self.parent.with_ancestors if self.parent else ())]
 
     @property
     def category(self) -> Category:
@@ -257,6 +263,11 @@ class EntryRow(Base):
     )
 
     @property
+    def categories(self) -> list[CategoryRow]:
+        """The categories that the entry names."""
+        return [membership.category for membership in self.memberships]
+
+    @property
     def entry(self) -> Entry:
         """The entry with the members that the storage sets."""
         return replace(
@@ -267,9 +278,7 @@ class EntryRow(Base):
             updated=self.updated_at,
             starts=self.starts_at,
             is_ongoing=self.listed_at != self.starts_at,
-            categories=tuple(
-                membership.category.category for membership in self.memberships
-            ),
+            categories=tuple(row.category for row in self.categories),
         )
 
     def set_document(self, entry: Entry) -> None:
@@ -341,6 +350,8 @@ class TokenRow(Base):
     hash: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str] = mapped_column(unique=True)
     scopes: Mapped[list[str]]
+    # Keys and not slugs, since these change. If there are none, it may write in all.
+    category_ids: Mapped[list[int]] = mapped_column(server_default="[]")
     created_at: Mapped[datetime]
     # Only tokens of version 1 may expire.
     expires_at: Mapped[datetime | None]

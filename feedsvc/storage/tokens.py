@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized
 from feedsvc.models import Token
+from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import TokenRow
 
@@ -26,16 +27,26 @@ _SECRET_LENGTH = 30
 _CHECKSUM_LENGTH = 6
 
 
-def create_token(database: Database, name: str, scopes: Iterable[str]) -> str:
+def create_token(
+    database: Database,
+    name: str,
+    scopes: Iterable[str],
+    categories: Iterable[str] = (),
+) -> str:
     """Create a token and return it; it cannot be read again.
 
     A revoked token of the same name is replaced.
 
+    :param categories: slugs of those to which it is limited, if to any.
     :raises Conflict: there is a token of this name.
+    :raises NotFound: a category does not exist.
+    :raises Gone: a category was deleted.
     """
     token = _generate()
     with database.write() as transaction:
         session = transaction.session
+        stored_categories = Categories(session)
+        category_ids = [stored_categories.get_current(slug).id for slug in categories]
         row = session.scalar(sa.select(TokenRow).filter_by(name=name))
         if row and row.revoked_at is None:
             raise Conflict(
@@ -47,6 +58,7 @@ def create_token(database: Database, name: str, scopes: Iterable[str]) -> str:
             session.add(row)
         row.hash = _hash(token)
         row.scopes = sorted(scopes)
+        row.category_ids = category_ids
         row.created_at = transaction.now
         row.expires_at = None
         row.revoked_at = None
@@ -120,5 +132,10 @@ def _hash(token: str) -> str:
 
 def _token_from(row: TokenRow) -> Token:
     return Token(
-        row.name, frozenset(row.scopes), row.created_at, row.revoked_at, row.expires_at
+        row.name,
+        frozenset(row.scopes),
+        tuple(row.category_ids),
+        row.created_at,
+        row.revoked_at,
+        row.expires_at,
     )

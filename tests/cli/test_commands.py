@@ -15,7 +15,7 @@ from feedsvc.models import Category
 from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.commands import invoke, run
-from tests.conftest import MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.server import ROOT, Service
 
@@ -26,6 +26,8 @@ from tests.server import ROOT, Service
         ("nonsense", 2),
         ("token create", 2),
         ("token create a --scope all", 2),
+        ("token create a --category nowhere", 1),
+        ("token create a --category a --scope categories:write", 2),
         ("token revoke nobody", 1),
         ("import /nowhere.xml", 2),
     ],
@@ -46,6 +48,30 @@ def test_tokens_are_listed_with_their_state(app: Flask) -> None:
         f"lan\tcategories:write events:write news:write\t{day}\tactive",
         f"nam\tnews:write\t{day}\trevoked {day}",
     ]
+
+
+def test_categories_of_a_token_are_listed_by_their_current_slugs(
+    app: Flask, editor: ApiClient
+) -> None:
+    for slug in ("giao-thong", "van-hoa"):
+        editor.send("PATCH", f"/categories/{slug}", {"slug": f"{slug}-moi"})
+    options = ("--category", "giao-thong", "--category", "van-hoa-moi")
+    run(app, "token", "create", "lan", *options)
+    run(app, "token", "create", "nam", *options, "--scope", "news:write")
+    expected = "\t2026-11-25\tactive\tgiao-thong-moi\tvan-hoa-moi"
+    assert run(app, "token", "list").splitlines()[1:] == [
+        f"lan\tevents:write news:write{expected}",
+        f"nam\tnews:write{expected}",
+    ]
+
+
+def test_second_token_of_a_name_has_its_own_categories(
+    app: Flask, editor: ApiClient
+) -> None:
+    run(app, "token", "create", "lan", "--category", "giao-thong")
+    run(app, "token", "revoke", "lan")
+    run(app, "token", "create", "lan", "--category", "van-hoa")
+    assert run(app, "token", "list").endswith("\tactive\tvan-hoa\n")
 
 
 def test_second_revocation_keeps_the_date_of_the_first(

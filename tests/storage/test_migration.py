@@ -120,9 +120,7 @@ def events_of(calendar: str) -> dict[str, set[str]]:
         if not uid.endswith(deleted):
             # Version 3 writes addresses in descriptions, and leaves people free.
             events[uid] = {
-                line
-                for line in lines
-                if not line.startswith(("DESCRIPTION", "TRANSP"))
+                line for line in lines if not line.startswith(("DESCRIPTION", "TRANSP"))
             }
     return events
 

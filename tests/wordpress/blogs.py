@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 import requests
 
 from tests.fork_server import END_WITH_PARENT
@@ -23,8 +25,12 @@ FOLDER = Path(__file__).parent
 DEBIAN = Path("/usr/share/wordpress")
 """WordPress as Debian's package installs it."""
 
+needs_wordpress = pytest.mark.skipif(
+    not DEBIAN.exists(), reason="Debian's WordPress is not installed"
+)
 
-def entry_id(guid: str) -> str:
+
+def make_entry_id(guid: str) -> str:
     """Return the id of a post in the service."""
     return uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
 
@@ -50,6 +56,9 @@ class Blog(Protocol):
     def delete(self, post_id: int) -> None:
         """Delete a post."""
 
+    def pass_hour(self) -> None:
+        """Let an hour pass, and somebody visit the blog."""
+
     def log(self) -> str:
         """Return PHP's log."""
 
@@ -59,8 +68,10 @@ class StubBlog:
 
     def __init__(self) -> None:
         self._connection: dict[str, str] = {}
+        self._post_ids = itertools.count(1)
         self._posts: dict[int, dict[str, Any]] = {}
         self._terms: dict[int, dict[str, Any]] = {}
+        self._stored: dict[str, Any] = {"events": [], "options": {}}
         self._log = ""
 
     def connect(self, service: Service) -> None:
@@ -78,7 +89,7 @@ class StubBlog:
         if "post_category" in fields:
             fields["post_category"] = self._term_ids(*fields["post_category"])
         before = self._posts.get(post_id)
-        post_id = post_id or len(self._posts) + 1
+        post_id = post_id or next(self._post_ids)
         new = {
             "ID": post_id,
             "guid": f"https://blog.example/?post_type=post&#038;p={post_id}",
@@ -90,7 +101,7 @@ class StubBlog:
         post = self._posts[post_id] = {**(before or new), **fields}
         is_update = before is not None
         self._do("wp_after_insert_post", post_id, post, is_update, before)
-        return post_id, entry_id(post["guid"].replace("&#038;", "&"))
+        return post_id, make_entry_id(post["guid"].replace("&#038;", "&"))
 
     def trash(self, post_id: int) -> None:
         self.save(post_id, post_status="trash")
@@ -98,6 +109,11 @@ class StubBlog:
     def delete(self, post_id: int) -> None:
         post = self._posts.pop(post_id)
         self._do("deleted_post", post_id, post)
+
+    def pass_hour(self) -> None:
+        for event in self._stored["events"]:
+            event["timestamp"] -= 3600
+        self._do("visit")
 
     def log(self) -> str:
         return self._log
@@ -107,6 +123,7 @@ class StubBlog:
             **self._connection,
             "posts": self._posts,
             "terms": self._terms,
+            "stored": self._stored,
             "hook": hook,
             "arguments": arguments,
         }
@@ -118,6 +135,7 @@ class StubBlog:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "PHP " not in done.stderr, "neither warnings nor deprecations"
+        self._stored = json.loads(done.stdout)
         self._log += done.stderr
 
 
@@ -125,7 +143,7 @@ class RealBlog:
     """WordPress, served by PHP's own server, whose requests are done one by one."""
 
     def __init__(self, site: Path, url: str, log: Path) -> None:
-        self._site, self._url, self._log = site, url, log
+        self._site, self.url, self._log = site, url, log
 
     def install(self) -> None:
         """Create WordPress's tables and activate the plugin."""
@@ -140,7 +158,7 @@ class RealBlog:
 
     def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
         saved = self._do("save", post={"ID": post_id, **fields})
-        return saved["ID"], entry_id(saved["guid"])
+        return saved["ID"], make_entry_id(saved["guid"])
 
     def trash(self, post_id: int) -> None:
         self._do("trash", ID=post_id)
@@ -148,15 +166,18 @@ class RealBlog:
     def delete(self, post_id: int) -> None:
         self._do("delete", ID=post_id)
 
+    def pass_hour(self) -> None:
+        self._do("pass_hour")
+
     def log(self) -> str:
         return self._log.read_text()
 
     def _do(self, action: str, **arguments: Any) -> Any:
         document = {"action": action, **arguments}
-        response = requests.post(f"{self._url}/drive.php", json=document, timeout=60)
+        response = requests.post(f"{self.url}/drive.php", json=document, timeout=60)
         assert response.ok, response.text + self.log()
         # It is answered after the request for WP-Cron, which came before it.
-        requests.get(f"{self._url}/readme.html", timeout=60)
+        requests.get(f"{self.url}/readme.html", timeout=60)
         return response.json()
 
 
@@ -176,8 +197,8 @@ def real_blog(folder: Path) -> Iterator[RealBlog]:
     server = ["php", "-S", f"127.0.0.1:{port}", "-t", site]
     with _database(folder) as socket:
         environ = {"DATABASE_SOCKET": str(socket), "BLOG_URL": url}
-        with _process(server, log, environ):
-            wait_until(lambda: _answers(f"{url}/readme.html"))
+        with process(server, log, environ):
+            wait_until(lambda: answers(f"{url}/readme.html"))
             blog = RealBlog(site, url, log)
             blog.install()
             yield blog
@@ -207,13 +228,14 @@ def _database(folder: Path) -> Iterator[Path]:
         f"--socket={socket}",
         "--skip-networking",
     ]
-    with _process(command, folder / "database.log", {}):
+    with process(command, folder / "database.log", {}):
         wait_until(socket.exists)
         yield socket
 
 
 @contextmanager
-def _process(command: list[Any], log: Path, environ: dict[str, str]) -> Iterator[None]:
+def process(command: list[Any], log: Path, environ: dict[str, str]) -> Iterator[None]:
+    """Run a command, with its output in a file."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*END_WITH_PARENT, *command],
@@ -228,7 +250,8 @@ def _process(command: list[Any], log: Path, environ: dict[str, str]) -> Iterator
         process.wait(60)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell if a server answers."""
     try:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:

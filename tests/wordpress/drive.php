@@ -38,6 +38,9 @@ switch ( $input['action'] ) {
 	case 'install':
 		wp_install( 'Blog', 'Lan', 'lan@blog.example', true, '', 'secret' );
 		update_option( 'timezone_string', 'Asia/Ho_Chi_Minh' );
+		update_option( 'posts_per_rss', 50 );
+		$wp_rewrite->set_permalink_structure( '/%post_id%/' );
+		flush_rewrite_rules();
 		or_fail( activate_plugin( 'feedsvc.php' ) );
 		break;
 	case 'add_category':
@@ -75,6 +78,14 @@ switch ( $input['action'] ) {
 		break;
 	case 'trash':
 		or_fail( wp_trash_post( $input['ID'] ) );
+		break;
+	case 'pass_hour':
+		$events = array();
+		foreach ( _get_cron_array() as $timestamp => $hooks ) {
+			$events[ $timestamp - HOUR_IN_SECONDS ] = $hooks;
+		}
+		_set_cron_array( $events );
+		spawn_cron();
 		break;
 	case 'delete':
 		or_fail( wp_delete_post( $input['ID'], true ) );

@@ -2,14 +2,15 @@
 /**
  * The functions of WordPress that the plugin calls, for a run without WordPress.
  *
- * Standard input has the address of the service, a token, the blog's posts and terms, and the action that WordPress
- * would do. The actions of WP-Cron follow at once.
+ * Standard input has the address of the service, a token, the blog's posts and terms, what an earlier run has stored, and
+ * the action that WordPress would do. WP-Cron runs at once. Standard output has what is stored for the next run.
  */
 
 define( 'ABSPATH', __DIR__ );
-define( 'MINUTE_IN_SECONDS', 60 );
 
-$input = json_decode( stream_get_contents( STDIN ) );
+$input   = json_decode( stream_get_contents( STDIN ) );
+$events  = $input->stored->events ?? array();
+$options = (array) ( $input->stored->options ?? array() );
 define( 'FEEDSVC_URL', $input->url );
 define( 'FEEDSVC_TOKEN', $input->token );
 
@@ -41,19 +42,61 @@ function do_action( $hook, ...$arguments ) {
 	}
 }
 
-$events = array();
+function wp_schedule_single_event( $timestamp, $hook ) {
+	$GLOBALS['events'][] = (object) array(
+		'timestamp' => $timestamp,
+		'interval'  => 0,
+		'hook'      => $hook,
+	);
+}
 
-function wp_schedule_single_event( $timestamp, $hook, $args = array() ) {
-	$GLOBALS['events'][] = array( $timestamp, $hook, $args );
+function wp_schedule_event( $timestamp, $recurrence, $hook ) {
+	wp_schedule_single_event( $timestamp, $hook );
+	end( $GLOBALS['events'] )->interval = array( 'hourly' => 3600 )[ $recurrence ];
+}
+
+function wp_next_scheduled( $hook ) {
+	return in_array( $hook, array_column( $GLOBALS['events'], 'hook' ), true );
 }
 
 function spawn_cron() {
-	foreach ( $GLOBALS['events'] as list( $timestamp, $hook, $args ) ) {
-		if ( $timestamp <= time() ) {
-			do_action( $hook, ...$args );
+	$due               = array_filter( $GLOBALS['events'], fn( $event ) => $event->timestamp <= time() );
+	$GLOBALS['events'] = array_values( array_filter( $GLOBALS['events'], fn( $event ) => $event->timestamp > time() ) );
+	foreach ( $due as $event ) {
+		if ( $event->interval ) {
+			$event->timestamp    = time() + $event->interval;
+			$GLOBALS['events'][] = $event;
+		}
+		do_action( $event->hook );
+	}
+}
+
+class Options {
+	public $options = 'options';
+
+	public function replace( $table, $row ) {
+		$GLOBALS['options'][ $row['option_name'] ] = $row['option_value'];
+	}
+
+	public function get_results( $query ) {
+		$rows = array();
+		foreach ( $GLOBALS['options'] as $name => $value ) {
+			$rows[] = (object) array(
+				'option_name'  => $name,
+				'option_value' => $value,
+			);
+		}
+		return $rows;
+	}
+
+	public function delete( $table, $row ) {
+		if ( $GLOBALS['options'][ $row['option_name'] ] === $row['option_value'] ) {
+			unset( $GLOBALS['options'][ $row['option_name'] ] );
 		}
 	}
 }
+
+$wpdb = new Options();
 
 function wp_remote_request( $url, $args ) {
 	$lines = array();
@@ -112,7 +155,7 @@ function get_the_title( $post ) {
 }
 
 function get_permalink( $post ) {
-	return $post->guid;
+	return "https://blog.example/$post->ID/";
 }
 
 function get_the_author_meta( $field, $user_id ) {
@@ -137,5 +180,9 @@ function get_the_category( $post_id ) {
 
 require dirname( __DIR__, 2 ) . '/deploy/wordpress/feedsvc.php';
 
+// WordPress looks for due events at each visit.
+do_action( 'init' );
+spawn_cron();
 do_action( $input->hook, ...$input->arguments );
 do_action( 'shutdown' );
+echo json_encode( array( 'events' => $events, 'options' => $options ) );

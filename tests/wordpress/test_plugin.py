@@ -10,7 +10,13 @@ import pytest
 
 from feedsvc.models import SCOPES
 from tests.server import Service
-from tests.wordpress.blogs import DEBIAN, Blog, StubBlog, real_blog
+from tests.wordpress.blogs import (
+    Blog,
+    StubBlog,
+    make_entry_id,
+    needs_wordpress,
+    real_blog,
+)
 
 pytestmark = pytest.mark.skipif(not shutil.which("php"), reason="PHP is not installed")
 
@@ -21,15 +27,7 @@ def wordpress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
         yield blog
 
 
-REAL = pytest.param(
-    "real",
-    marks=[
-        pytest.mark.wordpress,
-        pytest.mark.skipif(
-            not DEBIAN.exists(), reason="Debian's WordPress is not installed"
-        ),
-    ],
-)
+REAL = pytest.param("real", marks=[pytest.mark.wordpress, needs_wordpress])
 
 
 @pytest.fixture(params=["stub", REAL])
@@ -77,7 +75,8 @@ def test_post_is_published_and_edited(blog: Blog, service: Service) -> None:
         "public": True,
     }
     assert expected.items() <= entry.items()
-    assert f"p={post_id}" in entry["url"]
+    assert entry["url"].endswith(f"/{post_id}/")
+    assert make_entry_id(entry["guid"]) == entry_id, "the guid is that of WordPress"
     assert get(service, "/categories/tin")["title"] == "Tin & bài"
     blog.save(post_id, post_title="Cầu cũ")
     edited = get(service, f"/articles/{entry_id}")
@@ -99,7 +98,7 @@ def test_scheduled_post_is_sent_at_once(blog: Blog, service: Service) -> None:
     [{"post_status": "draft"}, {"post_status": "private"}, {"post_password": "x"}],
     ids=lambda change: next(iter(change.values())),
 )
-def test_post_that_is_no_longer_public_is_deleted(
+def test_post_that_is_no_longer_public_is_withdrawn(
     blog: Blog, service: Service, change: dict[str, str]
 ) -> None:
     never_public, never_sent = blog.save(**{**POST, **change})
@@ -107,21 +106,75 @@ def test_post_that_is_no_longer_public_is_deleted(
     assert status_of(service, never_sent) == 404
     post_id, entry_id = blog.save(**POST)
     blog.save(post_id, **change)
-    assert status_of(service, entry_id) == 410
+    assert get(service, f"/articles/{entry_id}")["status"] == "withdrawn"
     blog.save(post_id, post_status="publish", post_password="")
-    assert status_of(service, entry_id) == 200
+    assert get(service, f"/articles/{entry_id}")["status"] == "published"
 
 
-def test_post_in_the_trash_is_deleted(blog: Blog, service: Service) -> None:
+def test_scheduled_post_that_nobody_has_read_is_deleted(
+    blog: Blog, service: Service
+) -> None:
+    scheduled = {"post_status": "future", "post_date_gmt": "2040-01-01 01:00:00"}
+    post_id, entry_id = blog.save(**{**POST, **scheduled})
+    blog.save(post_id, post_status="draft")
+    assert status_of(service, entry_id) == 410
+
+
+def test_post_in_the_trash_is_withdrawn_until_it_is_deleted(
+    blog: Blog, service: Service
+) -> None:
     post_id, entry_id = blog.save(**POST)
     blog.trash(post_id)
-    assert status_of(service, entry_id) == 410
-
-
-def test_deleted_post_is_deleted(blog: Blog, service: Service) -> None:
-    post_id, entry_id = blog.save(**POST)
+    assert get(service, f"/articles/{entry_id}")["status"] == "withdrawn"
     blog.delete(post_id)
     assert status_of(service, entry_id) == 410
+
+
+def test_all_changes_are_sent_after_an_outage(blog: Blog, service: Service) -> None:
+    edited, edited_id = blog.save(**POST)
+    trashed, trashed_id = blog.save(**POST)
+    deleted, deleted_id = blog.save(**POST)
+    service.kill()
+    _, new_id = blog.save(**POST)
+    blog.save(edited, post_title="Cầu cũ")
+    blog.trash(trashed)
+    blog.delete(deleted)
+    for _ in range(4):
+        blog.pass_hour()
+    service.start()
+    blog.pass_hour()
+    assert status_of(service, new_id) == 200
+    assert get(service, f"/articles/{edited_id}")["title"] == "Cầu cũ"
+    assert get(service, f"/articles/{trashed_id}")["status"] == "withdrawn"
+    assert status_of(service, deleted_id) == 410
+
+
+def test_accepted_post_is_sent_once(blog: Blog, service: Service) -> None:
+    _, entry_id = blog.save(**POST)
+    edited = {"title": "Sửa ở cổng"}
+    assert service.request("PATCH", f"/api/v1/articles/{entry_id}", edited).ok
+    blog.pass_hour()
+    assert get(service, f"/articles/{entry_id}")["title"] == "Sửa ở cổng"
+
+
+def test_refused_post_delays_no_other(blog: Blog, service: Service) -> None:
+    refused, refused_id = blog.save(**{**POST, "post_title": "Dài " * 200})
+    _, entry_id = blog.save(**POST)
+    assert status_of(service, entry_id) == 200
+    blog.save(refused, post_title="Ngắn")
+    assert status_of(service, refused_id) == 200
+
+
+def test_post_that_the_service_has_under_another_guid_is_updated(
+    blog: Blog, service: Service
+) -> None:
+    post_id, entry_id = blog.save(**{**POST, "post_status": "draft"})
+    entry = {"title": "Không có guid"}
+    assert service.request("PUT", f"/api/v1/articles/{entry_id}", entry).ok
+    before = get(service, f"/articles/{entry_id}")
+    blog.save(post_id, post_status="publish")
+    after = get(service, f"/articles/{entry_id}")
+    assert (after["title"], after["guid"]) == ("Cầu mới – thông xe", before["guid"])
 
 
 def test_categories_of_the_portal_survive(blog: Blog, service: Service) -> None:
@@ -179,7 +232,7 @@ def test_post_keeps_its_category_if_the_token_may_create_none(
     assert f"feedsvc: post {post_id} was not sent: 422" in blog.log()
     service.token = token
     put_category(service, "giao-thong", title="Giao thông")
-    blog.save(post_id, post_title="Cầu")
+    blog.pass_hour()
     assert get(service, f"/articles/{entry_id}")["categories"] == ["giao-thong"]
 
 

@@ -1,4 +1,4 @@
-"""A table of WebSub hubs, and the lowest cursor of the changes."""
+"""A table of WebSub hubs, the lowest cursor of the changes, categories of tokens."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,4 +25,8 @@ def upgrade() -> None:
         op.drop_column("revisions", name)
     op.add_column(
         "revisions", sa.Column("floor", INSTANT, nullable=False, server_default="0")
+    )
+    op.add_column(
+        "tokens",
+        sa.Column("category_ids", sa.JSON, nullable=False, server_default="[]"),
     )

@@ -1,0 +1,123 @@
+"""A blog moves to the service as docs/connecting.md says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+
+from feedsvc.models import SCOPES
+from tests.integration.nginx import NGINX
+from tests.server import ROOT, Service, free_port
+from tests.waiting import wait_until
+from tests.wordpress.blogs import answers, needs_wordpress, process, real_blog
+
+pytestmark = [
+    pytest.mark.wordpress,
+    needs_wordpress,
+    pytest.mark.skipif(not NGINX, reason="nginx is not installed"),
+]
+
+GUIDE = (ROOT / "docs/connecting.md").read_text("utf-8")
+
+NGINX_CONF = """
+daemon off; user root; pid {folder}/nginx.pid;
+events {{ }}
+http {{
+    access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    server {{
+        listen 127.0.0.1:{port};
+        {redirect}
+        location / {{ proxy_pass {blog}; proxy_set_header Host $proxy_host; }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx(folder: Path, port: int, blog: str, redirect: str = "") -> Iterator[None]:
+    """Run nginx before a blog, with the line that redirects its feed."""
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        NGINX_CONF.format(folder=folder, port=port, blog=blog, redirect=redirect)
+    )
+    command = [NGINX, "-e", folder / "error.log", "-c", conf]
+    with process(command, folder / "nginx.log", {}):
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readme.html"))
+        yield
+
+
+def documented_redirect(service: Service) -> str:
+    match = re.search(r"location = /feed/ .*", GUIDE)
+    assert match
+    return match[0].replace("https://feeds.example", service.url)
+
+
+def run_documented_script(service: Service, blog: str) -> str:
+    """Send all posts; return what the script prints."""
+    function, script = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", function.partition("\nsend(")[0] + script],
+        env={"TOKEN": service.token, "FEEDS": service.url, "BLOG": blog},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def list_articles(service: Service) -> list[dict[str, Any]]:
+    response = service.request("GET", "/api/v1/articles?limit=200")
+    items: list[dict[str, Any]] = response.json()["items"]
+    return items
+
+
+def test_reader_of_a_moved_feed_sees_nothing_twice(
+    service: Service, tmp_path: Path
+) -> None:
+    service.make_token(*SCOPES)
+    with real_blog(tmp_path) as blog:
+        blog.add_category("nghe-thuat", "Nghệ thuật")
+        blog.add_category("am-nhac", "Âm nhạc", parent="nghe-thuat")
+        blog.add_category("тема", "Тема")
+        guids = {10: "https://old.example/?lang=vi&p=7", 20: "https://old.example/'"}
+        # WordPress itself has written the first post.
+        for number in range(1, 50):
+            blog.save(
+                post_title=f"Bài {number}",
+                post_content="Hai làn.",
+                post_status="publish",
+                post_date_gmt=f"2026-11-01 01:{number:02}:00",
+                post_category=["am-nhac", "тема"],
+                guid=guids.get(number, ""),
+            )
+        port = free_port()
+        old_feed = f"http://127.0.0.1:{port}/feed/"
+        with nginx(tmp_path, port, blog.url):
+            seen = {entry.id for entry in feedparser.parse(old_feed).entries}
+        output = run_documented_script(service, blog.url)
+        assert "/categories/%d1%82%d0%b5%d0%bc%d0%b0" in output
+        articles = list_articles(service)
+        # The plugin sends them too, with their author, under the same ids.
+        blog.connect(service)
+        blog.pass_hour()
+        with nginx(tmp_path, port, blog.url, documented_redirect(service)):
+            feed = feedparser.parse(old_feed)
+    assert (len(seen), len(articles)) == (50, 50)
+    assert [bool(article["authors"]) for article in articles] == [False] * 50
+    sent_twice = list_articles(service)
+    assert len(sent_twice) == 50
+    assert sum(bool(article["authors"]) for article in sent_twice) == 49
+    assert feed.href == f"{service.url}/feeds/news.rss"
+    assert {entry.id for entry in feed.entries} == seen
+    categories = {tuple(article["categories"]) for article in (*articles, *sent_twice)}
+    assert categories == {("uncategorized",), ("am-nhac",)}
+    category = service.request("GET", "/api/v1/categories/am-nhac").json()
+    assert category["parent"] == "nghe-thuat"
