@@ -40,7 +40,6 @@ def render(
     sub_element(head, "ownerName", site.title)
     if site.contact:
         sub_element(head, "ownerEmail", site.contact)
-    sub_element(head, "docs", "https://opml.org/spec2.opml")
     for kind in KINDS:
         shown = [each for each in categories if (kind, each.slug) in has_entries]
         _add_folder(body, site, kind, shown)

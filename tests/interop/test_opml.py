@@ -55,3 +55,10 @@ def test_outline_is_either_a_folder_or_a_feed(fetch_feed: FetchFeed) -> None:
         assert outline.get("type") == (None if is_folder else "rss")
         assert ("xmlUrl" in outline.attrib) is not is_folder
         assert ("title" in outline.attrib) is not is_folder
+
+
+def test_head_has_only_elements_that_validators_know(fetch_feed: FetchFeed) -> None:
+    """The W3C feed validator calls OPML's `docs` an undefined element."""
+    root: Any = etree.fromstring(fetch_feed("/feeds.opml"))
+    names = {element.tag for element in root.find("head")}
+    assert names == {"title", "dateModified", "ownerName"}
