@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test lint fmt fast pytest golden bench soak build screenshots image image-test
+.PHONY: run serve test lint fmt fast pytest golden bench soak readers build screenshots image image-test
 
 run: $(BIN)/feedsvc
 	@$(BIN)/feedsvc demo
@@ -40,6 +40,14 @@ golden: $(VENV)/.tests $(BIN)/feedsvc
 
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
+
+# What feed readers and calendar programs of others, in .readers/, make of the feeds, compared with the tables in
+# docs/readers.md; WRITE=1 writes them. make readers URL=… prints what they make of another feed.
+readers: $(VENV)/.tests .readers/.installed
+	@exec $(BIN)/python -m readers $(URL)
+
+.readers/.installed: readers/install.sh $(wildcard readers/*.txt readers/package*.json)
+	PYTHON=$(PYTHON) readers/install.sh
 
 # Longer: make soak SOAK_SECONDS=3600 API_EXAMPLES=1000 MODEL_EXAMPLES=1000
 soak: export API_EXAMPLES ?= 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from html import escape
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
@@ -15,7 +16,6 @@ from feedsvc.formats.xml import (
     add_item,
     add_links,
     create_generator,
-    escape_if_markup,
     sub_element,
     write_as_cdata,
 )
@@ -120,14 +120,14 @@ def _add_link(parent: Element, rel: str, iri: str, **attributes: object) -> None
 
 
 def _mark_html(element: Element) -> None:
-    """Escape text that looks like HTML, and mark it as HTML.
+    """Escape text with signs of HTML, and mark it as HTML.
 
-    Some readers ignore that the type is "text" by default. Titles stay text: more
-    readers show those correctly.
+    Some readers ignore that the type is "text" by default, and newsboat shows the
+    brackets of CDATA of that type. Titles stay text: more readers show those correctly.
     """
     for child in element:
         if child.tag in ("subtitle", "summary", "rights"):
-            escaped = escape_if_markup(child.text)
+            escaped = escape(child.text, quote=False)
             if escaped != child.text:
                 child.text = escaped
                 child.set("type", "html")

@@ -215,6 +215,14 @@ def test_bodies_and_summaries_are_not_escaped(format: str) -> None:
     assert item.content[0].value == entry.content_html
 
 
+def test_atom_has_no_plain_text_as_cdata() -> None:
+    """newsboat shows the brackets too, or nothing."""
+    entry = replace(BARE, summary="Một & hai < ba")
+    document = rendered("news", "atom", entry).decode()
+    summary = '<summary type="html"><![CDATA[Một &amp; hai &lt; ba]]></summary>'
+    assert summary in document
+
+
 @pytest.mark.parametrize("format", XML)
 def test_end_of_cdata_in_texts_is_read_as_written(format: str) -> None:
     text = "a[b[0]]>1 & ]]]]>> </item></entry> ]]&gt; <![CDATA[x]]>"

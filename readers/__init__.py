@@ -1,0 +1,1 @@
+"""Feed readers and calendar programs of others, and what they make of this service."""

@@ -1,0 +1,1 @@
+"""Adapters: what each program shows of a feed."""
