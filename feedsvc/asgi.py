@@ -38,8 +38,8 @@ _services = get_services(flask_app)
 _flask = WSGIMiddleware(flask_app, workers=_THREADS)  # type: ignore[arg-type]
 
 
-_lengths: list[int] = []
-"""The lengths of the bodies that are being collected or processed."""
+_bodies: list[bytearray] = []
+"""The bodies that are being collected or processed."""
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,16 +52,15 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if response:
         await _answer(response, scope, headers, send)
         return
-    length = _collected_length(headers)
-    if sum(_lengths) + length > _MAX_COLLECTED:
-        await _refuse(scope, send)
-        return
-    _lengths.append(length)
+    body = bytearray()
+    _bodies.append(body)
     try:
-        receive = await _collect_body(length, receive)
-        await _flask(scope, receive, send)
+        if await _collect_body(body, _collected_length(headers), receive):
+            await _flask(scope, _receive_collected(body), send)
+        else:
+            await _refuse(scope, send)
     finally:
-        _lengths.remove(length)
+        _bodies.remove(body)
 
 
 def _decode_headers(scope: HTTPScope) -> dict[str, str]:
@@ -130,13 +129,12 @@ def _collected_length(headers: dict[str, str]) -> int:
     return length if is_read else 0
 
 
-async def _collect_body(length: int, receive: Receive) -> Receive:
-    """Read a body before it occupies a thread, and return a `receive` that has it.
+async def _collect_body(body: bytearray, length: int, receive: Receive) -> bool:
+    """Read a body before it occupies a thread; return false if there are too many.
 
     One that does not arrive in time stays incomplete, which Flask answers with an
     error.
     """
-    body = bytearray()
     with suppress(TimeoutError):
         async with asyncio.timeout(_BODY_SECONDS):
             while len(body) < length:
@@ -144,8 +142,15 @@ async def _collect_body(length: int, receive: Receive) -> Receive:
                 if event["type"] != "http.request":
                     break
                 body += event["body"]
+                if sum(map(len, _bodies)) > _MAX_COLLECTED:
+                    return False
+    return True
 
-    async def receive_collected() -> HTTPRequestEvent:
+
+def _receive_collected(body: bytearray) -> Receive:
+    """Return a `receive` that has a body."""
+
+    async def receive() -> HTTPRequestEvent:
         return {"type": "http.request", "body": bytes(body), "more_body": False}
 
-    return receive_collected
+    return receive
