@@ -40,7 +40,7 @@ MINIFLUX = {
 }
 
 Shown = dict[str, list[Facts] | None]
-"""What a program shows, by the path of the feed."""
+"""The entries that a program shows, by the path of the feed."""
 
 
 def main() -> None:

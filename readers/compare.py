@@ -14,7 +14,7 @@ from lxml import html
 from tests.interop.expected import as_html, normalize_url
 
 Facts = dict[str, Any]
-"""What a program shows of an entry, or of an occurrence of an event.
+"""The facts that a program shows of an entry, or of an occurrence of an event.
 
 id, link, date, authors, enclosures, categories; title as it stands in the feed, or
 shown_title; text as HTML, or plain_text; start, end, all_day. Some are missing.

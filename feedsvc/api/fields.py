@@ -30,7 +30,7 @@ _IDENTIFIER_ERROR = (
 )
 
 _MAX_SHRINKAGE = 4
-"""How many times longer a text may be before it is normalized: indented, decomposed."""
+"""Times by which normalization may shorten a text: indentation, decomposed letters."""
 
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # RFC 3339 §5.6 with an optional offset and optional seconds. Python also reads other

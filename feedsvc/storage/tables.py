@@ -108,7 +108,7 @@ class RevisionRow(Base):
 
 
 class HubRow(Base):
-    """What a WebSub hub was told; the row stays when it leaves the settings."""
+    """The state of a WebSub hub; the row stays when it leaves the settings."""
 
     __tablename__ = "hubs"
     url: Mapped[str] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""What adapters in Python share."""
+"""Functions that adapters in Python share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What content management systems send: null, empty texts, names for objects, days."""
+"""Documents as content management systems send them: null, names for objects, days."""
 
 from __future__ import annotations
 
