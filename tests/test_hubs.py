@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.paths.add(self.path)
         self.server.is_released.wait(self.server.seconds)
         is_refused = self.server.refused & {*form["hub.url"]}
-        self.send_response(422 if is_refused else self.server.status)
+        self.send_response(403 if is_refused else self.server.status)
         self.send_header("Content-Length", str(len(self.server.body)))
         self.send_header("Location", "/elsewhere")
         self.end_headers()
@@ -262,7 +262,7 @@ def test_accepted_urls_are_not_repeated_after_a_refusal(
     editor.put("/articles/1", {"title": "x"})
     notify()
     (line,) = caplog.messages
-    assert f"Hub {hub.url}, {refused}: 422 Unprocessable Entity: 'Không rõ'" in line
+    assert f"Hub {hub.url}, {refused}: 403 Forbidden: 'Không rõ'" in line
     clock.forward(seconds=5)
     notify()
     expected = feeds("news")

@@ -80,12 +80,15 @@ took: list[float] = []
 
 
 def feed(client: FlaskClient, path: str) -> bytes:
-    """Return a document, which must take less than a second of CPU time."""
+    """Return a document, which must not hang.
+
+    A garbage collection of the tests' own objects may come between.
+    """
     begun = time.thread_time()
     answer = client.get(path)
     document: bytes = answer.data
     took.append(time.thread_time() - begun)
-    assert took[-1] < 1, path
+    assert took[-1] < 10, path
     assert answer.status_code == 200, path
     return document
 
@@ -126,7 +129,10 @@ def test_unsafe_payloads_are_detected() -> None:
 @pytest.mark.bar
 @pytest.mark.parametrize("format", FORMATS)
 def test_xss_payloads_leave_every_format_valid_and_inert(
-    attacked_app: Flask, format: str, record_measurement: RecordMeasurement
+    attacked_app: Flask,
+    format: str,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     client, schemas = (
         attacked_app.test_client(),
@@ -151,6 +157,7 @@ def test_xss_payloads_leave_every_format_valid_and_inert(
         f"{max(took):.2f} s",
         "1 s",
     )
+    assert max(took) < time_factor
     for body in shown:
         if "<" in body:
             assert body_faults(body) == [], body
