@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -132,6 +134,13 @@ def test_all_invalid_values_are_named_at_once() -> None:
     # FEEDSVC_PUBLIC_URL, whose default contains the port, is not blamed.
     names = [line.partition(":")[0] for line in lines]
     assert sorted(names) == sorted(environ)
+
+
+def test_gunicorn_has_the_default_address_of_the_settings() -> None:
+    with patch.dict(os.environ, clear=True):
+        bind = runpy.run_module("feedsvc.gunicorn_conf")["bind"]
+    settings = read_settings({})
+    assert bind == f"{settings.host}:{settings.port}"
 
 
 @pytest.mark.parametrize("command", ["token list", "serve"])

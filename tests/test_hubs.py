@@ -173,6 +173,7 @@ def test_new_database_is_migrated_before_hubs_are_told(
     tmp_path: Path, hub: Hub
 ) -> None:
     service = Service(f"sqlite:///{tmp_path}/new.db", FEEDSVC_HUBS=hub.url)
+    service.is_forked = False  # so that the service itself migrates
     log = tmp_path / "log"
     service.start(log)
     service.make_token("news:write")

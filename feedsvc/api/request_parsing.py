@@ -48,7 +48,8 @@ class StrictParser(FlaskParser):
         if isinstance(document, dict):
             # The views refuse a document that names another one.
             for name, value in (req.view_args or {}).items():
-                document[name] = document.get(name) or value
+                if document.get(name) in (None, ""):
+                    document[name] = value
         return document
 
     def handle_error(

@@ -121,6 +121,9 @@ def test_whole_number_is_an_id(editor: ApiClient) -> None:
     item = {"action": "put", "kind": "news", "id": 19, "title": "T"}
     response = editor.send("POST", "/batch", [item, {**item, "id": 1.5}])
     assert [result["status"] for result in response.get_json()["results"]] == [201, 422]
+    for wrong in (0, False):
+        response = editor.send("PUT", "/articles/17", {"id": wrong, "title": "T"})
+        assert pointers(response) == ["#/id"]
     for id in (True, -1, 1.5):
         response = editor.send("POST", "/articles", {"id": id, "title": "T"})
         assert pointers(response) == ["#/id"]
