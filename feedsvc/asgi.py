@@ -99,9 +99,9 @@ async def _answer(
 async def _refuse(scope: HTTPScope, send: Send) -> None:
     """Answer that too many bodies are on their way."""
     error = Unavailable("Too many bodies are being sent at the moment.")
-    response = problem_response(503, str(error), error)
+    response = problem_response(error.status, str(error), error)
     headers = [*response.headers, ("Retry-After", str(error.retry_after))]
-    await _send_response(503, headers, response.get_data(), scope, send)
+    await _send_response(error.status, headers, response.get_data(), scope, send)
 
 
 async def _send_response(

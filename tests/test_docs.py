@@ -23,10 +23,10 @@ import pytest
 from flask import Flask
 
 from feedsvc.cli.commands import commands
+from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS, PARAMETERS
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
-from feedsvc.web.errors import STATUSES
 from tests.commands import run
 from tests.conftest import MakeApp
 from tests.server import ROOT, Service
@@ -73,8 +73,8 @@ def test_every_feed_parameter_and_format_is_documented() -> None:
 
 
 def test_every_error_and_scope_is_documented() -> None:
-    for status in STATUSES.values():
-        assert f"\n| {status} | " in API
+    for error in FeedsvcError.__subclasses__():
+        assert f"\n| {error.status} | " in API
     for scope in SCOPES:
         assert f"`{scope}`" in API
         assert f"`{scope}`" in OPERATING

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -33,7 +33,6 @@ from feedsvc.models import ENTRY_SCOPES, KINDS, Entry
 from feedsvc.services import Services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
-from feedsvc.web.errors import STATUSES
 
 MAX_ITEMS = 5000
 """Items of a batch."""
@@ -88,8 +87,31 @@ _BODY = {
 }
 
 
-Store = Callable[[Transaction], int]
-"""Puts or deletes an entry, and returns the status; raises a FeedsvcError."""
+@dataclass(frozen=True)
+class _Item:
+    """A validated item of a batch: an entry to put or to delete, or its error.
+
+    :param entry: None if it is to be deleted.
+    """
+
+    kind: str = ""
+    id: str | None = None
+    entry: Entry | None = None
+    error: FeedsvcError | None = None
+
+    def store(self, transaction: Transaction) -> int:
+        """Put or delete the entry, and return the status.
+
+        :raises FeedsvcError: the item is invalid, or conflicts with what is stored.
+        """
+        if self.error:
+            raise self.error
+        if self.entry:
+            _, is_new = put_entry(transaction, self.entry)
+            return 201 if is_new else 200
+        assert self.id is not None
+        delete_entry(transaction, self.kind, self.id)
+        return 204
 
 
 def batch_blueprint(services: Services) -> ApiBlueprint:
@@ -113,9 +135,9 @@ def batch_blueprint(services: Services) -> ApiBlueprint:
                     for document in documents[start : start + TRANSACTION_SIZE]
                 ]
                 with write_as_token(services.database) as transaction:
-                    for index, (entry_id, store) in enumerate(group, start):
-                        result = _result(store, transaction)
-                        results.append({"index": index, "id": entry_id, **result})
+                    for index, item in enumerate(group, start):
+                        result = _store(item, transaction)
+                        results.append({"index": index, "id": item.id, **result})
             has_failures = any("errors" in result for result in results)
             headers = {"Cache-Control": "no-store"}
             return {"results": results}, 207 if has_failures else 200, headers
@@ -151,52 +173,35 @@ def _parse_line(line: bytes) -> Any:
         return error
 
 
-def _validate(document: Any, services: Services) -> tuple[str | None, Store]:
-    """Validate an item; return its id, and a function that stores it.
-
-    If the item is invalid, the function raises why.
-    """
+def _validate(document: Any, services: Services) -> _Item:
+    """Return the item of a document, or the error of an invalid one."""
     if isinstance(document, BadRequest):
-        return None, partial(_fail, document)
+        return _Item(error=document)
     try:
         head = load_validated(BatchItemSchema(), document)
     except ValidationFailed as invalid:
-        return None, partial(_fail, invalid)
+        return _Item(error=invalid)
     kind, entry_id = head["kind"], head["id"]
     scope = f"{kind}:write"
     if scope not in current_token().scopes:
         forbidden = Forbidden(f"The token lacks the scope {scope}.")
-        return entry_id, partial(_fail, forbidden)
+        return _Item(kind, entry_id, error=forbidden)
     if head["action"] == "delete":
-        return entry_id, partial(_delete, kind, entry_id)
+        return _Item(kind, entry_id)
     del document["action"]
     try:
         entry = load_validated(services.entry_schemas[kind], document)
     except ValidationFailed as invalid:
-        return entry_id, partial(_fail, invalid)
-    return entry_id, partial(_put, entry)
+        return _Item(kind, entry_id, error=invalid)
+    return _Item(kind, entry_id, entry)
 
 
-def _fail(error: FeedsvcError, transaction: Transaction) -> int:
-    raise error
-
-
-def _delete(kind: str, entry_id: str, transaction: Transaction) -> int:
-    delete_entry(transaction, kind, entry_id)
-    return 204
-
-
-def _put(entry: Entry, transaction: Transaction) -> int:
-    _, is_new = put_entry(transaction, entry)
-    return 201 if is_new else 200
-
-
-def _result(store: Store, transaction: Transaction) -> dict[str, Any]:
+def _store(item: _Item, transaction: Transaction) -> dict[str, Any]:
     """Store an item, and return its status and errors."""
     try:
-        return {"status": store(transaction)}
-    except ValidationFailed as invalid:
-        return {"status": 422, "errors": invalid.errors[:MAX_ERRORS_PER_ITEM]}
+        return {"status": item.store(transaction)}
     except FeedsvcError as error:
-        errors = [FieldError("#", str(error))]
-        return {"status": STATUSES[type(error)], "errors": errors}
+        errors: Sequence[FieldError] = [FieldError("#", str(error))]
+        if isinstance(error, ValidationFailed):
+            errors = error.errors[:MAX_ERRORS_PER_ITEM]
+        return {"status": error.status, "errors": errors}

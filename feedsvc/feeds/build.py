@@ -81,14 +81,14 @@ def resolve_filter(
     :raises Gone: one was deleted.
     :raises FeedMoved: one was renamed.
     """
-    renamed = {}
+    current_slugs = {}
     for slug in category_filter.all_slugs:
         try:
             categories.get(slug)
         except CategoryRenamed:
-            renamed[slug] = categories.get_current(slug).slug
-    if renamed:
-        raise FeedMoved(category_filter.renamed(renamed))
+            current_slugs[slug] = categories.get_current(slug).slug
+    if current_slugs:
+        raise FeedMoved(current_slugs)
     return (
         [categories.get(slug) for slug in category_filter.include],
         [categories.get(slug) for slug in category_filter.exclude],
