@@ -34,7 +34,7 @@ class Services:
         self.site = config.site
         self.database = Database(config.database_url, clock)
         self.cache = ResponseCache(self.database)
-        self.background = Background(self.database, self.cache, self.site)
+        self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
         self.authenticator = Authenticator(self.database, config.rate_writes)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -128,8 +129,9 @@ class Database:
             }
         self._read_engine = self.engine.execution_options(**read_options)
         self._write_engine = self.engine.execution_options(is_write=True)
-        self.on_commit: Callable[[Revisions], None] = lambda revisions: None
-        """Called with the revisions after each write transaction."""
+        #: The newest revisions that this process has committed or polled.
+        self.revisions = Revisions()
+        self._revisions_lock = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -168,19 +170,26 @@ class Database:
             self._truncate_log()
         for line in transaction.log_lines:
             _log.info("%s by %s", line, actor or "feedsvc")
-        self.on_commit(Revisions(row.last, row.news, row.events))
+        self._note_revisions(Revisions(row.last, row.news, row.events))
 
     def begin_migration(self) -> AbstractContextManager[sa.Connection]:
         """Begin a transaction that writes but needs no tables."""
         return self._write_engine.begin()
 
-    def revisions(self) -> Revisions:
-        """Read the last revisions.
+    def poll(self) -> None:
+        """Read the revisions, which other processes may have raised.
 
-        :raises OperationalError: the database does not respond.
+        While the database does not respond, they stay as they are.
         """
-        with self.read() as session:
-            return read_revisions(session)
+        # The tick, which comes as often, logs the error.
+        with suppress(sa.exc.SQLAlchemyError), self.read() as session:
+            self._note_revisions(read_revisions(session))
+
+    def _note_revisions(self, revisions: Revisions) -> None:
+        with self._revisions_lock:
+            # Another thread may have noted newer ones meanwhile.
+            if revisions.last > self.revisions.last:
+                self.revisions = revisions
 
     def _truncate_log(self) -> None:
         """Empty SQLite's write-ahead log, which has former versions of pages.

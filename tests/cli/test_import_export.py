@@ -123,9 +123,9 @@ def test_move_to_another_database_keeps_everything(
         printed = run(copy, "import", "-", input=exported)
         assert printed == f"{lines} lines imported\n"
         assert run(copy, "export", "-") == exported
-        revisions = get_services(copy).database.revisions()
+        revisions = get_services(copy).database.revisions
     run(copy, "import", "-", input=exported)
-    assert get_services(copy).database.revisions() == revisions
+    assert get_services(copy).database.revisions == revisions
 
     client, other = app.test_client(), copy.test_client()
     for path in FEEDS:

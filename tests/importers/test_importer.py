@@ -34,11 +34,11 @@ def test_repeated_import_writes_nothing(
     data = (FIXTURES / name).read_bytes()
     kind = "events" if name.endswith("ics") else "news"
     assert f"{count} new, 0 changed, 0 unchanged" in import_file(app, data).stdout
-    before, revisions = stored_entries(app, kind), database.revisions()
+    before, revisions = stored_entries(app, kind), database.revisions
     clock.forward(hours=1)
     assert f"0 new, 0 changed, {count} unchanged" in import_file(app, data).stdout
     assert stored_entries(app, kind) == before
-    assert database.revisions() == revisions, "an unchanged entry writes nothing"
+    assert database.revisions == revisions, "an unchanged entry writes nothing"
     assert guid in before
     assert len(before) == count
 
