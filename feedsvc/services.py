@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 
 from flask import Flask, current_app
 from itsdangerous import BadSignature, URLSafeSerializer
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Session
 
 from config import Config
-from feedsvc.api.auth import Authenticator
-from feedsvc.api.schemas import create_entry_schemas
 from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
+from feedsvc.input.schemas import create_entry_schemas
 from feedsvc.models import Clock
 from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.migrations.runner import check_schema
@@ -36,7 +39,13 @@ class Services:
         self.cache = ResponseCache(self.database)
         self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
-        self.authenticator = Authenticator(self.database, config.rate_writes)
+        self.rate_writes = parse(config.rate_writes)
+
+    @cached_property
+    def rate_limiter(self) -> MovingWindowRateLimiter:
+        """The counters of writes and failed authentications, of this process alone."""
+        # Not before the first request, because MemoryStorage starts a thread.
+        return MovingWindowRateLimiter(MemoryStorage())
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""

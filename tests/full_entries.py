@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from feedsvc.api.fields import Text
-from feedsvc.api.schemas import EventSchema
+from feedsvc.input.fields import Text
+from feedsvc.input.schemas import EventSchema
 
 TEXT_MEMBERS: dict[str, int] = {
     name: field.metadata["maxLength"]

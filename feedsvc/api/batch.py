@@ -11,17 +11,12 @@ from typing import Any
 import marshmallow as ma
 from flask import request
 from flask.views import MethodView
-from marshmallow import fields
 from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from feedsvc.api import fields as own
 from feedsvc.api.auth import current_token, write_as_token
-from feedsvc.api.blueprint import ApiBlueprint
+from feedsvc.api.blueprint import ApiBlueprint, FieldErrorSchema
 from feedsvc.api.entries import EXAMPLES
-from feedsvc.api.request_parsing import load_validated
-from feedsvc.api.schemas import ClosedSchema, FieldErrorSchema
-from feedsvc.api.strict_json import MAX_DEPTH, loads_strict
 from feedsvc.errors import (
     BadRequest,
     FeedsvcError,
@@ -29,8 +24,12 @@ from feedsvc.errors import (
     Forbidden,
     ValidationFailed,
 )
+from feedsvc.input import fields
+from feedsvc.input.loading import load_validated
+from feedsvc.input.schemas import ClosedSchema
+from feedsvc.input.strict_json import MAX_DEPTH, loads_strict
 from feedsvc.models import ENTRY_SCOPES, KINDS, Entry
-from feedsvc.services import Services
+from feedsvc.services import current_services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
 
@@ -58,24 +57,24 @@ class BatchItemSchema(ma.Schema):
 
         unknown = ma.EXCLUDE
 
-    action = fields.String(required=True, validate=OneOf(("put", "delete")))
-    kind = fields.String(required=True, validate=OneOf(KINDS))
-    id = own.EntryId(required=True)
+    action = ma.fields.String(required=True, validate=OneOf(("put", "delete")))
+    kind = ma.fields.String(required=True, validate=OneOf(KINDS))
+    id = fields.EntryId(required=True)
 
 
 class BatchResultSchema(ClosedSchema):
     """The result of one item of a batch."""
 
-    index = fields.Integer(required=True)
-    id = fields.String(required=True, allow_none=True)
-    status = fields.Integer(required=True)
-    errors = fields.List(fields.Nested(FieldErrorSchema))
+    index = ma.fields.Integer(required=True)
+    id = ma.fields.String(required=True, allow_none=True)
+    status = ma.fields.Integer(required=True)
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
 
 
 class BatchResultsSchema(ClosedSchema):
     """The results of a batch."""
 
-    results = fields.List(fields.Nested(BatchResultSchema), required=True)
+    results = ma.fields.List(ma.fields.Nested(BatchResultSchema), required=True)
 
 
 _BODY = {
@@ -114,35 +113,33 @@ class _Item:
         return 204
 
 
-def batch_blueprint(services: Services) -> ApiBlueprint:
-    """Return the view of batches."""
-    blueprint = ApiBlueprint("batch", _NDJSON)
+blueprint = ApiBlueprint("batch", _NDJSON)
 
-    @blueprint.route("")
-    class Batch(MethodView):
-        @blueprint.authorize(*ENTRY_SCOPES)
-        @blueprint.doc(requestBody={"required": True, "content": _BODY})
-        @blueprint.response(200, BatchResultsSchema)
-        @blueprint.alt_response(207, schema=BatchResultsSchema)
-        def post(self) -> tuple[dict[str, Any], int, dict[str, str]]:
-            """Put and delete many entries; an item with errors changes nothing."""
-            documents = _parse_body()
-            results: list[dict[str, Any]] = []
-            for start in range(0, len(documents), TRANSACTION_SIZE):
-                # Sanitizing takes long, so it comes before the transaction.
-                group = [
-                    _validate(document, services)
-                    for document in documents[start : start + TRANSACTION_SIZE]
-                ]
-                with write_as_token(services.database) as transaction:
-                    for index, item in enumerate(group, start):
-                        result = _store(item, transaction)
-                        results.append({"index": index, "id": item.id, **result})
-            has_failures = any("errors" in result for result in results)
-            headers = {"Cache-Control": "no-store"}
-            return {"results": results}, 207 if has_failures else 200, headers
 
-    return blueprint
+@blueprint.route("")
+class Batch(MethodView):
+    """Many entries in one request."""
+
+    @blueprint.authorize(*ENTRY_SCOPES)
+    @blueprint.doc(requestBody={"required": True, "content": _BODY})
+    @blueprint.response(200, BatchResultsSchema)
+    @blueprint.alt_response(207, schema=BatchResultsSchema)
+    def post(self) -> tuple[dict[str, Any], int]:
+        """Put and delete many entries; an item with errors changes nothing."""
+        documents = _parse_body()
+        results: list[dict[str, Any]] = []
+        for start in range(0, len(documents), TRANSACTION_SIZE):
+            # Sanitizing takes long, so it comes before the transaction.
+            items = [
+                _validate(document)
+                for document in documents[start : start + TRANSACTION_SIZE]
+            ]
+            with write_as_token() as transaction:
+                for index, item in enumerate(items, start):
+                    result = _store(item, transaction)
+                    results.append({"index": index, "id": item.id, **result})
+        has_failures = any("errors" in result for result in results)
+        return {"results": results}, 207 if has_failures else 200
 
 
 def _parse_body() -> list[Any]:
@@ -173,7 +170,7 @@ def _parse_line(line: bytes) -> Any:
         return error
 
 
-def _validate(document: Any, services: Services) -> _Item:
+def _validate(document: Any) -> _Item:
     """Return the item of a document, or the error of an invalid one."""
     if isinstance(document, BadRequest):
         return _Item(error=document)
@@ -190,7 +187,7 @@ def _validate(document: Any, services: Services) -> _Item:
         return _Item(kind, entry_id)
     del document["action"]
     try:
-        entry = load_validated(services.entry_schemas[kind], document)
+        entry = load_validated(current_services().entry_schemas[kind], document)
     except ValidationFailed as invalid:
         return _Item(kind, entry_id, error=invalid)
     return _Item(kind, entry_id, entry)

@@ -18,9 +18,9 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
+from feedsvc.folding import parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, primary_subtag
 from feedsvc.models import KINDS, SLUG_PATTERN, UI_LANGUAGES, YEARS
-from feedsvc.words import parse_search
 
 YEARS_BACK = 10
 YEARS_AHEAD = 5

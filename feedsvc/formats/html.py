@@ -11,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
+from feedsvc.folding import MAX_LENGTH
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
-from feedsvc.words import MAX_LENGTH
 
 _FRONT_ARTICLES = 4
 """Articles on the front page besides the first."""

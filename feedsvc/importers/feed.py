@@ -13,9 +13,9 @@ from typing import Any
 import feedparser
 from lxml import etree
 
-from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
 from feedsvc.importers import ImportedEntry
+from feedsvc.input import sanitize
 
 _MEDIA = "http://search.yahoo.com/mrss/"
 _CAPTION_ELEMENTS = {

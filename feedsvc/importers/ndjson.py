@@ -16,13 +16,13 @@ from marshmallow import ValidationError, fields
 from marshmallow.validate import OneOf, Range, Regexp
 from sqlalchemy.orm import Session
 
-from feedsvc.api import fields as own
-from feedsvc.api import text
-from feedsvc.api.fields import MAX_GUID_LENGTH
-from feedsvc.api.request_parsing import load_validated
-from feedsvc.api.sanitize import sanitize_again
-from feedsvc.api.schemas import CategorySchema, ClosedSchema, EntrySchema
 from feedsvc.errors import FeedsvcError, ValidationFailed
+from feedsvc.input import fields as own
+from feedsvc.input import plain_text
+from feedsvc.input.fields import MAX_GUID_LENGTH
+from feedsvc.input.loading import load_validated
+from feedsvc.input.sanitize import sanitize_again
+from feedsvc.input.schemas import CategorySchema, ClosedSchema, EntrySchema
 from feedsvc.models import KINDS, SLUG_PATTERN, Entry
 from feedsvc.storage.categories import Categories, restore_category
 from feedsvc.storage.database import Database
@@ -39,7 +39,7 @@ def _check_year(moment: datetime) -> None:
 
 
 def _check_guid(guid: str) -> None:
-    is_valid = guid == text.strip_invalid_chars(guid)
+    is_valid = guid == plain_text.strip_invalid_chars(guid)
     if not is_valid or not 0 < len(guid) <= MAX_GUID_LENGTH:
         raise ValidationError("Not a guid.")
 

@@ -25,7 +25,7 @@ from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
 from feedsvc.storage.migrations.runner import check_schema
 from feedsvc.web.pages import requested_language
-from feedsvc.web.responses import HTML_SECURITY_HEADERS
+from feedsvc.web.responses import HTML_SECURITY_HEADERS, public
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -131,12 +131,12 @@ def _error_page(status: int, detail: str, error: Exception) -> Response:
 
 def _headers(status: int, error: Exception) -> dict[str, str]:
     # A proxy may compress the response.
-    headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
+    headers = {"Vary": "Accept, Accept-Encoding"}
     is_public = request.path.startswith(("/feeds/", "/entries/"))
     if is_public and status in (404, 410):
         # Stored, it replaces the page that a cache has of a deleted entry. Otherwise
         # the cache would serve that page while the service is unreachable.
-        headers["Cache-Control"] = "public, max-age=1"
+        headers |= public(1)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
     if isinstance(error, FeedsvcError) and error.retry_after is not None:

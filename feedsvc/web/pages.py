@@ -151,7 +151,7 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
         if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
         body = _render_entry(session, row, services.site, ui)
-    headers = [*PAGE_HEADERS, NOINDEX, ("Cache-Control", "no-store")]
+    headers = [*PAGE_HEADERS, NOINDEX]
     return Response(body, mimetype=FORMATS["html"].media_type, headers=headers)
 
 

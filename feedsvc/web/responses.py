@@ -62,6 +62,11 @@ _CORS_HEADERS = {
 """Headers by method, for errors and redirects too: a script must see the status."""
 
 
+def public(seconds: int) -> dict[str, str]:
+    """Return the header by which caches may keep a response; others they must not."""
+    return {"Cache-Control": f"public, max-age={seconds}"}
+
+
 def conditional_response(response: CachedResponse, now: datetime) -> Response:
     """Return the Flask response to the current request: 304 if the client has it."""
     request_headers = {name.lower(): value for name, value in request.headers}
@@ -72,10 +77,7 @@ def conditional_response(response: CachedResponse, now: datetime) -> Response:
 
 def redirect(site: Site, path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
-    headers = {
-        "Location": site.public_url + path,
-        "Cache-Control": f"public, max-age={PAGE_MAX_AGE}",
-    }
+    headers = {"Location": site.public_url + path, **public(PAGE_MAX_AGE)}
     return Response(status=301, headers=headers)
 
 
@@ -101,7 +103,8 @@ def common_headers(method: str, path: str, status: int) -> list[tuple[str, str]]
 
 
 def add_common_headers(response: Response) -> Response:
-    """Add the headers of every response."""
+    """Add the headers of every response; caches keep those alone that allow it."""
+    response.headers.setdefault("Cache-Control", "no-store")
     headers = common_headers(request.method, request.path, response.status_code)
     response.headers.update(headers)
     return response

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from config import Config
-from feedsvc.api.schemas import EventSchema
+from feedsvc.input.schemas import EventSchema
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import Base
 from tests.conftest import ApiClient

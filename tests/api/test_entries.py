@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from feedsvc.api.schemas import ArticleSchema, EventSchema
+from feedsvc.input.schemas import ArticleSchema, EventSchema
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.full_entries import ARTICLE, EVENT, NOT_SEARCHED, TEXT_MEMBERS

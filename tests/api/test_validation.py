@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from marshmallow import Schema
 
-from feedsvc.api.schemas import CategorySchema, EventSchema
+from feedsvc.input.schemas import CategorySchema, EventSchema
 from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient

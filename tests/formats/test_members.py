@@ -7,12 +7,12 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from feedsvc.api.schemas import EventSchema
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.formats.html import render_entry
 from feedsvc.importers.ndjson import EntryLine
+from feedsvc.input.schemas import EventSchema
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
@@ -79,7 +79,7 @@ def test_export_has_every_member() -> None:
     members = {member.name for model in (Entry, Event) for member in fields(model)}
     missing = members - exported - DERIVED_MEMBERS
     assert not missing, (
-        f"feedsvc/api/schemas.py (written by clients) or EntryLine in "
+        f"feedsvc/input/schemas.py (written by clients) or EntryLine in "
         f"feedsvc/importers/ndjson.py (set by the storage) lack {missing}"
     )
     assert set(EntryLine().fields) >= DELETED_MEMBERS, (
@@ -101,7 +101,7 @@ def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None
         if value is not None and getattr(value, member.name) != member.default
     }
     assert used | unused == {member.name for member in fields(model)}, (
-        "feedsvc/api/schemas.py and tests/full_entries.py"
+        "feedsvc/input/schemas.py and tests/full_entries.py"
     )
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
-from feedsvc.api.fields import check_year
+from feedsvc.input.fields import check_year
 from feedsvc.models import Event, Recurrence
 from feedsvc.recurrence import (
     WEEKDAYS,
