@@ -41,7 +41,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         )
         missing = query["limit"] + 1 - len(rows)
         rows += session.scalars(statement.options(*WHOLE_ENTRY).limit(missing))
-    if query["page"] > 1 and not rows:
+    if query.page > 1 and not rows:
         raise NotFound("There is no such page: the feed has fewer entries.")
     shown = rows[: query["limit"]]
     entries = entries_of(session, shown)
@@ -50,7 +50,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         first_starts = [window.series.get(row.pk) for row in shown]
         entries = tuple(map(_with_occurrence, entries, first_starts))
     # Calendars have no further pages.
-    is_last = query["page"] == MAX_PAGE or query.format.is_calendar
+    is_last = query.page == MAX_PAGE or query.format.is_calendar
     return Feed(
         query,
         site,

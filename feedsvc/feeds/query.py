@@ -172,9 +172,9 @@ class CategoryFilter:
 class FeedQuery:
     """A feed's URL as an object.
 
-    `query["limit"]` is the value of a parameter, or else its default. `parameters` are
-    only those that differ from their defaults, in the order of PARAMETERS:
-    `with_parameters` keeps it so.
+    `query["limit"]` is the value of a parameter, or else its default; None if the feed
+    has no such parameter. `parameters` are only those that differ from their defaults,
+    in the order of PARAMETERS: `with_parameters` keeps it so.
     """
 
     kind: str
@@ -185,7 +185,13 @@ class FeedQuery:
     def __getitem__(self, name: str) -> Any:
         if name in self.parameters:
             return self.parameters[name]
-        return PARAMETERS[name].default(self)
+        parameter = PARAMETERS[name]
+        return parameter.default(self) if parameter.applies_to(self) else None
+
+    @property
+    def page(self) -> int:
+        """The number of the page; formats without pages have one."""
+        return self["page"] or 1
 
     @property
     def path(self) -> str:
