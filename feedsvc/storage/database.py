@@ -106,7 +106,7 @@ class Transaction:
             setattr(self.revisions, kind, revision)
         return revision
 
-    def date_of(self, revision: datetime) -> datetime:
+    def updated_at(self, revision: datetime) -> datetime:
         """Return the date of a change for readers: its revision, unless far ahead."""
         return revision if revision <= self.now + _MAX_LEAD else self.now
 

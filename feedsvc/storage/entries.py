@@ -265,23 +265,27 @@ def put_entry(
     session = transaction.session
     row = find_entry(session, entry.id)
     old = row.entry if row else None
-    # Before the lock was taken, another write could have come between.
+    # All checks are made under the lock, so no other write comes between them and the
+    # commit. First the client's own condition, such as If-Match.
     if check:
         check(old)
+    # An id belongs to one kind for good, and `create` wants one that is new.
     if old and (create or old.kind != entry.kind):
         by_whom = "" if create else " by an entry of the other kind"
         raise Conflict(f"The id “{entry.id}” is taken{by_whom}.")
+    # A limited writer needs permission for the categories of both the new entry and the
+    # one that it replaces. The id of a deleted one is free for everybody.
     categories = resolve_categories(session, entry.categories)
     _check_permission(transaction, categories)
-    # Whoever may write the new one may use the id of a deleted one.
     if row and row.status != "deleted":
         _check_permission(transaction, row.categories)
     if entry.translation_key:
         _check_single_translation(session, entry)
     _check_guid(session, row, entry.guid)
+    # Some dates outlive a replacement. With them the entry may equal the stored one: a
+    # repeated PUT must not look like a change to readers.
     if row and old:
         entry = _with_history(entry, old)
-        # A repeated PUT must not look like a change to readers.
         if _is_unchanged(entry, categories, old):
             return row, False
     entry = _with_dates(entry, transaction.now)
@@ -305,8 +309,13 @@ def put_entry(
     # entry counts as seen: cached feeds must not live until after its publication.
     is_seen = was_public_before or row.is_public or row.due_at is not None
     row.changed_at = transaction.next_revision(*([entry.kind] if is_seen else []))
-    changed = transaction.date_of(row.changed_at)
-    row.updated_at = _updated_at(entry, updated, changed)
+    row.updated_at = transaction.updated_at(row.changed_at)
+    if updated:
+        # An archive that is imported must not look new. But dates of sources may be
+        # wrong: neither before the publication nor in the future.
+        earliest = entry.published or updated
+        row.updated_at = min(max(updated, earliest), row.updated_at)
+    # The caller may read the row, with the key that the database gives it.
     session.flush()
     transaction.log_lines.append(f"put {row.kind}/{row.id} version {row.version}")
     return row, is_new
@@ -333,7 +342,7 @@ def delete_entry(
     row.is_imported = False
     _set_content(row, old.erased(), [], transaction.now)
     row.changed_at = transaction.next_revision(*([kind] if was_public_before else []))
-    row.updated_at = transaction.date_of(row.changed_at)
+    row.updated_at = transaction.updated_at(row.changed_at)
     transaction.erases = True
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")
 
@@ -435,7 +444,7 @@ def apply_due_changes(transaction: Transaction) -> int:
             action = "publish" if row.is_public else "expire"
             transaction.log_lines.append(f"{action} {row.kind}/{row.id}")
         if row.is_public and not was_public_before:
-            row.updated_at = transaction.date_of(revision)
+            row.updated_at = transaction.updated_at(revision)
     return len(rows)
 
 
@@ -550,20 +559,6 @@ def _with_dates(entry: Entry, now: datetime) -> Entry:
     if entry.expires and published and entry.expires <= published:
         raise ValidationFailed(FieldError("#/expires", "Must be after date_published."))
     return replace(entry, published=published, withdrawn=withdrawn)
-
-
-def _updated_at(
-    entry: Entry, source_updated: datetime | None, changed: datetime
-) -> datetime:
-    """Return the date of a change for readers.
-
-    An archive that is imported must not look new, but dates of sources may be wrong:
-    neither before the publication nor in the future.
-    """
-    if source_updated is None:
-        return changed
-    earliest = entry.published or source_updated
-    return min(max(source_updated, earliest), changed)
 
 
 def _schedule(entry: Entry | None) -> str:
