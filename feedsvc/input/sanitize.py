@@ -99,16 +99,6 @@ def sanitize(html: str, base_url: str) -> str:
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS:,} tags.")
     _check_complexity(html)
-    return sanitize_again(html, base_url)
-
-
-def sanitize_again(html: str, base_url: str) -> str:
-    """Sanitize HTML of this service's own: what was accepted once is never refused.
-
-    Sanitized HTML may have more tags than posted HTML may, since all are closed.
-
-    :raises ValueError: as `sanitize`, but for the number of tags.
-    """
     cleaner = _build_cleaner(base_url)
     sanitized = _sanitize_once(html, cleaner)
     # The parser moves content that is misplaced in a table in front of it, where it

@@ -112,14 +112,17 @@ class Transaction:
 
 
 class Database:
-    """A connection pool; each process needs its own instance."""
+    """A connection pool; each process needs its own instance.
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    :param is_read_only: an SQLite file stays as it is, with its journal mode.
+    """
+
+    def __init__(self, url: str, clock: Clock, *, is_read_only: bool = False) -> None:
         self.url = sa.make_url(url)
         self.clock = clock
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self.engine = _create_sqlite_engine(self.url)
+            self.engine = _create_sqlite_engine(self.url, is_read_only)
             read_options: dict[str, Any] = {}
         else:
             self.engine = _create_postgresql_engine(self.url)
@@ -224,11 +227,12 @@ def read_revisions(session: Session) -> Revisions:
     return Revisions(row.last, row.news, row.events)
 
 
-def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
+def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
+    mode = "ro" if is_read_only else "rw"
     engine = sa.create_engine(
         # To connect must not create an empty file: `create_file` does it.
         url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
-            {"mode": "rw", "uri": "true"}
+            {"mode": mode, "uri": "true"}
         ),
         module=sqlite,
         pool_size=_POOL_SIZE,
@@ -241,7 +245,8 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-        _use_wal(connection)
+        if not is_read_only:
+            _use_wal(connection)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -9,7 +9,6 @@ event stays at its hour.
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypedDict, get_type_hints
@@ -29,9 +28,6 @@ COLUMN_MEMBERS = frozenset(
 _DOCUMENT_MEMBERS = tuple(
     field.name for field in fields(Entry) if field.name not in COLUMN_MEMBERS
 )
-
-_UNTIL_FORMAT = "%Y%m%dT%H%M%S"
-
 
 _TIMES: dict[str, Any] = {
     "start": str,
@@ -139,11 +135,6 @@ def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
-    # Version 1 stored UNTIL in local time.
-    def to_utc(match: re.Match[str]) -> str:
-        local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
-        return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
-
     # Unlike in `_local_moment`, a skipped time must stay as it is: occurrences are
     # compared with exdates before they are moved behind the change.
     def moment(text: str) -> date:
@@ -151,8 +142,7 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
             return datetime.fromisoformat(text).replace(tzinfo=zone)
         return date.fromisoformat(text)
 
-    rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})(?!Z)", to_utc, members["rrule"])
     exdates, rdates = (
         tuple(map(moment, members.get(name, ()))) for name in ("exdates", "rdates")
     )
-    return Recurrence(rrule, exdates, rdates)
+    return Recurrence(members["rrule"], exdates, rdates)

@@ -43,6 +43,14 @@ def test_repeated_import_writes_nothing(
     assert len(before) == count
 
 
+def test_import_refuses_longer_content_as_the_api_does(app: Flask) -> None:
+    body = "chữ " * 60_000
+    item = f"<item><guid>g</guid><title>Dài</title><description>{body}</description></item>"
+    warnings = import_file(app, rss_feed(item)).stderr
+    assert "skipped: “Dài”: content_html: Longer than 262,144 bytes" in warnings
+    assert stored_entries(app, "news") == {}
+
+
 @pytest.mark.parametrize(
     "reference", ["&amp;#xFFFD;", "&amp;#0;", "&amp;#1;", "a" + "&amp;#x301;" * 40]
 )
