@@ -14,7 +14,7 @@ from feedsvc import __version__
 from feedsvc.errors import FeedsvcError
 from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
-from feedsvc.storage.database import Database, revision_row
+from feedsvc.storage.database import Database, installation_row
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
 from feedsvc.storage.migrations.runner import check_schema
 
@@ -71,10 +71,10 @@ class Background:
         settings = f"{__version__} {self._site}"
         fingerprint = hashlib.sha256(settings.encode()).hexdigest()
         with self._database.read() as session:
-            if revision_row(session).fingerprint == fingerprint:
+            if installation_row(session).fingerprint == fingerprint:
                 return
         with self._database.write() as transaction:
-            transaction.revisions.fingerprint = fingerprint
+            installation_row(transaction.session).fingerprint = fingerprint
             transaction.next_revision(*KINDS)
 
 

@@ -17,7 +17,7 @@ from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.input.schemas import create_entry_schemas
 from feedsvc.models import Clock
-from feedsvc.storage.database import Database, revision_row
+from feedsvc.storage.database import Database, installation_row
 from feedsvc.storage.migrations.runner import check_schema
 
 EXTENSION = "feedsvc"
@@ -64,7 +64,7 @@ class Services:
         return is_valid and signed_id == entry_id
 
     def _preview_signer(self, session: Session) -> URLSafeSerializer:
-        secret = self.config.secret_key or revision_row(session).secret
+        secret = self.config.secret_key or installation_row(session).secret
         # The salt of version 2, "preview", was that of links without an end.
         return URLSafeSerializer(secret, salt="preview until")
 

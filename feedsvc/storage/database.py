@@ -18,7 +18,7 @@ from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.orm import Session
 
 from feedsvc.models import EPOCH, Clock
-from feedsvc.storage.tables import RevisionRow
+from feedsvc.storage.tables import InstallationRow, RevisionRow
 
 _log = logging.getLogger(__name__)
 
@@ -219,6 +219,11 @@ def lift_timeouts(connection: sa.Connection) -> None:
 def revision_row(session: Session) -> RevisionRow:
     """Return the row of the revisions, which a session reads once."""
     return session.get_one(RevisionRow, 1)
+
+
+def installation_row(session: Session) -> InstallationRow:
+    """Return the row of the installation."""
+    return session.get_one(InstallationRow, 1)
 
 
 def read_revisions(session: Session) -> Revisions:

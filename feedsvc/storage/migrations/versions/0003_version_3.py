@@ -1,4 +1,4 @@
-"""Hubs, the lowest cursor of the changes, categories of tokens; UNTIL in UTC."""
+"""Hubs, the installation, the lowest cursor, categories of tokens, UNTIL in UTC."""
 
 import json
 import re
@@ -29,7 +29,22 @@ def upgrade() -> None:
         sa.Column("waiting", sa.JSON, nullable=False),
         sa.Column("claimed_until", INSTANT, nullable=False),
     )
-    for name in ("hubs_told", "hubs_due_at", "hubs_failures"):
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("fingerprint", KEY, nullable=False),
+        sa.Column("secret", KEY, nullable=False),
+    )
+    op.execute(
+        "INSERT INTO installation SELECT id, fingerprint, secret FROM revisions"
+    )
+    for name in (
+        "fingerprint",
+        "secret",
+        "hubs_told",
+        "hubs_due_at",
+        "hubs_failures",
+    ):
         op.drop_column("revisions", name)
     op.add_column(
         "revisions", sa.Column("floor", INSTANT, nullable=False, server_default="0")
