@@ -20,12 +20,12 @@ from feedsvc.models import Clock
 from feedsvc.storage.database import Database, installation_row
 from feedsvc.storage.migrations.runner import check_schema
 
+#: The key of the components in Flask's extensions.
 EXTENSION = "feedsvc"
-"""The key of the components in Flask's extensions."""
 
 
+#: Time for which the link to a preview is valid.
 PREVIEW_PERIOD = timedelta(days=7)
-"""Time for which the link to a preview is valid."""
 
 
 class Services:

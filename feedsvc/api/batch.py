@@ -33,14 +33,14 @@ from feedsvc.services import current_services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
 
+#: Items of a batch.
 MAX_ITEMS = 5000
-"""Items of a batch."""
 
+#: Items a transaction: few, so that other writers need not wait for long.
 TRANSACTION_SIZE = 100
-"""Items a transaction: few, so that other writers need not wait for long."""
 
+#: Errors of one item that the response lists.
 MAX_ERRORS_PER_ITEM = 10
-"""Errors of one item that the response lists."""
 
 _NDJSON = "application/x-ndjson"
 _EXAMPLE = [

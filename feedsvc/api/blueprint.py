@@ -30,14 +30,14 @@ _DESCRIPTION = (
     "that is null or an empty string counts as absent. Every error is a problem "
     "document (RFC 9457)."
 )
+#: The name of the response with a problem document, in OpenAPI.
 PROBLEM = "Problem"
-"""The name of the response with a problem document, in OpenAPI."""
 
+#: Swagger UI's page has a script in itself, and shows nothing of a request.
 _SWAGGER_UI_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 )
-"""Swagger UI's page has a script in itself, and shows nothing of a request."""
 
 View = Callable[..., Any]
 

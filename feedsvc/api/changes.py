@@ -21,8 +21,8 @@ from feedsvc.storage.tables import EntryRow, from_microseconds, to_microseconds
 
 PAGE_BYTES = 4 * 1024 * 1024
 
+#: More than any time in microseconds, and within the databases' integers.
 _MAX_CURSOR = 2**62
-"""More than any time in microseconds, and within the databases' integers."""
 
 
 class ChangesArguments(ClosedSchema):

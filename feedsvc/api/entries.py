@@ -35,11 +35,12 @@ from feedsvc.storage.entries import (
 )
 from feedsvc.storage.tables import EntryRow
 
+#: The last part of the URL of each kind.
 _COLLECTIONS = {"news": "articles", "events": "events"}
-"""The last part of the URL of each kind."""
 
 CONTENT_MEMBERS = {"content_html", "content_text"}
 
+#: Documents of each kind for the OpenAPI document.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "news": {
         "id": "cau-moi",
@@ -56,7 +57,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "location": {"name": "Phố sách", "latitude": 21.024, "longitude": 105.845},
     },
 }
-"""Documents of each kind for the OpenAPI document."""
 
 
 class ListArguments(ClosedSchema):

@@ -25,8 +25,8 @@ from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
 from feedsvc.storage.entries import EntryChanged, Precondition
 
+#: Times that a patch is applied to what others have written meanwhile.
 MAX_ATTEMPTS = 5
-"""Times that a patch is applied to what others have written meanwhile."""
 
 
 class StrictParser(FlaskParser):

@@ -22,9 +22,9 @@ from feedsvc.folding import parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, primary_subtag
 from feedsvc.models import KINDS, SLUG_PATTERN, UI_LANGUAGES, YEARS
 
+#: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
 YEARS_AHEAD = 5
-"""Limits of `from` and `to` around today: recurring events are expanded there."""
 
 MAX_TERMS = 10
 MAX_PAGE = 1000
@@ -90,11 +90,10 @@ _FORMATS = (
     ),
 )
 
+#: Every format by its suffix, in the order in which pages list them.
+#:
+#: Pages offer the first one to feed readers.
 FORMATS = {format.suffix: format for format in _FORMATS}
-"""Every format by its suffix, in the order in which pages list them.
-
-Pages offer the first one to feed readers.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +320,7 @@ def _is_event_list(query: FeedQuery) -> bool:
     return _is_of_events(query) and _has_pages(query)
 
 
+#: The query parameters by name, in the order in which the canonical URL has them.
 PARAMETERS = {
     "limit": Parameter(
         _parse_limit,
@@ -361,15 +361,14 @@ PARAMETERS = {
         _choice(*UI_LANGUAGES), applies_to=lambda query: query.format.is_page
     ),
 }
-"""The query parameters by name, in the order in which the canonical URL has them."""
 
 _IN_PATH = "The category is a part of the path, such as /feeds/news/<category>.rss."
+#: Errors for parameters that other services have.
 _HINTS = {
     "category": _IN_PATH,
     "tag": _IN_PATH,
     "since": "Events have “from” and “to”; news have “page”.",
 }
-"""Errors for parameters that other services have."""
 
 
 def parse_feed_query(

@@ -18,18 +18,17 @@ from feedsvc.importers import ImportedEntry
 from feedsvc.input import sanitize
 
 _MEDIA = "http://search.yahoo.com/mrss/"
+#: Elements of Media RSS, and the members of the API's images that they are.
+#:
+#: Of several for one picture the first one counts.
 _CAPTION_ELEMENTS = {
     "description": "caption",
     "title": "caption",
     "credit": "credit",
 }
-"""Elements of Media RSS, and the members of the API's images that they are.
 
-Of several for one picture the first one counts.
-"""
-
+#: A feedparser.FeedParserDict, which has no types.
 FeedParserDict = Any
-"""A feedparser.FeedParserDict, which has no types."""
 
 
 def read(data: bytes) -> Iterator[ImportedEntry | str]:

@@ -29,8 +29,8 @@ _IDENTIFIER_ERROR = (
     "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
 )
 
+#: Times by which normalization may shorten a text: indentation, decomposed letters.
 _MAX_SHRINKAGE = 4
-"""Times by which normalization may shorten a text: indentation, decomposed letters."""
 
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # RFC 3339 §5.6 with an optional offset and optional seconds. Python also reads other

@@ -10,8 +10,8 @@ from marshmallow.exceptions import SCHEMA
 from feedsvc.errors import FieldError, ValidationFailed
 from feedsvc.input.strict_json import apply_merge_patch
 
+#: Errors of one document that a response lists.
 MAX_ERRORS = 500
-"""Errors of one document that a response lists."""
 
 
 def load_validated(schema: Schema, document: Any) -> Any:

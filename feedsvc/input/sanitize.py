@@ -13,8 +13,8 @@ import nh3
 from feedsvc.embeds import SANDBOX, is_embed
 from feedsvc.input import plain_text, urls
 
+#: Bytes of the content, as UTF-8.
 MAX_LENGTH = 256 * 1024
-"""Bytes of the content, as UTF-8."""
 
 # Limits that keep nh3's time and memory bounded: its time grows with the square of the
 # depth of tags, and its output may be much longer than its input.
@@ -24,10 +24,10 @@ MAX_ATTRIBUTES = 1000
 MAX_OUTPUT = 2 * 1024 * 1024
 MAX_COMPLEXITY = 20 * 1024 * 1024
 MAX_SEARCH_COST = 5_000_000_000
+#: An element takes the parser as long as this number of characters.
 _NODE_COST = 100
-"""An element takes the parser as long as this number of characters."""
+#: Characters of HTML of which the plain text is taken; 2,000 of it are used at most.
 _MAX_PLAIN_TEXT_SOURCE = 100_000
-"""Characters of HTML of which the plain text is taken; 2,000 of it are used at most."""
 
 TAGS = set(
     "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del "
@@ -80,8 +80,8 @@ _ATTRIBUTE = re.compile(
 )
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
 _ANY_TAG = re.compile("<[^<>]*>")
+#: The text between two tags of sanitized HTML, which escapes < and > elsewhere.
 _TEXT_SEGMENT = re.compile("(?<![^>])[^<>]+")
-"""The text between two tags of sanitized HTML, which escapes < and > elsewhere."""
 _MAX_PASSES = 4
 _IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
 

@@ -23,11 +23,12 @@ from feedsvc.input.recurrence_validation import MAX_OCCURRENCES
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000
 MAX_CATEGORIES = 50
+#: Characters of a summary that is derived from the content.
 DERIVED_SUMMARY_LENGTH = 300
-"""Characters of a summary that is derived from the content."""
 
 _CONTENT_LIMIT = f"At most {sanitize.MAX_LENGTH:,} bytes of UTF-8."
 
+#: Fields by their names in RSS and in content management systems.
 _OTHER_NAMES = {
     "description": "summary",
     "excerpt": "summary",
@@ -37,7 +38,6 @@ _OTHER_NAMES = {
     "pubDate": "date_published",
     "tags": "categories",
 }
-"""Fields by their names in RSS and in content management systems."""
 
 _OTHER_NAMES_OF_CONTENT = ("body", "content", "html", "text")
 

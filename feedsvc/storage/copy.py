@@ -11,8 +11,8 @@ from feedsvc.storage.database import lift_timeouts
 from feedsvc.storage.migrations.runner import HEAD, schema_version
 from feedsvc.storage.tables import Base
 
+#: Rows that are in memory together.
 _STEP = 1000
-"""Rows that are in memory together."""
 
 _TABLES = Base.metadata.tables
 

@@ -22,20 +22,19 @@ from feedsvc.storage.tables import InstallationRow, RevisionRow
 
 _log = logging.getLogger(__name__)
 
+#: Seconds that a writer waits for others; also the Retry-After of a 503.
 BUSY_SECONDS = 5
-"""Seconds that a writer waits for others; also the Retry-After of a 503."""
 
+#: Connections of a process: one for each thread of gunicorn, and some for our own.
 _POOL_SIZE = 20
-"""Connections of a process: one for each thread of gunicorn, and some for our own."""
 
+#: The most by which the clocks of two machines may differ.
 MAX_CLOCK_SKEW = timedelta(seconds=2)
-"""The most by which the clocks of two machines may differ."""
 
+#: A revision that is further ahead of the clock is of a clock that was once wrong.
+#:
+#: It is more than the skew, since revisions may be ahead of their own clock too.
 _MAX_LEAD = timedelta(seconds=5)
-"""A revision that is further ahead of the clock is of a clock that was once wrong.
-
-It is more than the skew, since revisions may be ahead of their own clock too.
-"""
 
 _PRAGMAS = (
     f"busy_timeout = {BUSY_SECONDS * 1000}",

@@ -19,23 +19,23 @@ import msgspec
 from feedsvc import timezones
 from feedsvc.models import Entry, Event, Recurrence
 
+#: Members that come from columns, from other rows, or from the query of a feed.
 COLUMN_MEMBERS = frozenset(
     "guid version sequence updated starts is_ongoing is_next categories "
     "translations".split()
 )
-"""Members that come from columns, from other rows, or from the query of a feed."""
 
 _DOCUMENT_MEMBERS = tuple(
     field.name for field in fields(Entry) if field.name not in COLUMN_MEMBERS
 )
 
+#: The members of an event that depend on its zone, which is stored by its name.
 _TIMES: dict[str, Any] = {
     "start": str,
     "end": str,
     "timezone": str,
     "recurrence": dict[str, Any],
 }
-"""The members of an event that depend on its zone, which is stored by its name."""
 
 # mypy knows typed dictionaries only from literals; these follow the dataclasses.
 _EventDocument = TypedDict(  # type: ignore[misc]

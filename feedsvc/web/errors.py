@@ -29,6 +29,7 @@ from feedsvc.web.responses import HTML_SECURITY_HEADERS, public
 
 MEDIA_TYPE = "application/problem+json"
 
+#: SQLAlchemy's errors that are answered with 503; others are defects.
 _UNAVAILABLE = (
     # The database is locked, full, read-only or away.
     InternalError,
@@ -37,7 +38,6 @@ _UNAVAILABLE = (
     # A table or a column is missing before an upgrade.
     ProgrammingError,
 )
-"""SQLAlchemy's errors that are answered with 503; others are defects."""
 
 
 def register_error_handlers(app: Flask) -> None:

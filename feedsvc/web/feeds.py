@@ -24,8 +24,8 @@ from feedsvc.web.responses import (
     redirect,
 )
 
+#: Seconds that shared caches keep feeds.
 FEED_SHARED_MAX_AGE = 60
-"""Seconds that shared caches keep feeds."""
 
 
 blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")

@@ -28,11 +28,11 @@ from feedsvc.web.responses import (
     conditional_response,
 )
 
+#: Related entries on the page of an entry.
 MAX_RELATED = 3
-"""Related entries on the page of an entry."""
 
+#: Entries of its categories among which related ones are; some may be withdrawn.
 _RELATED_CANDIDATES = 8
-"""Entries of its categories among which related ones are; some may be withdrawn."""
 
 Render = Callable[[Session], bytes]
 

@@ -14,6 +14,7 @@ from feedsvc.models import Site
 # Entries may show images, sound and film from any host, and players from the hosts that
 # the sanitizer allows. `connect-src` is for Lighthouse, which reads robots.txt from
 # within the page.
+#: The Content-Security-Policy of lists, which other sites may show in a frame.
 LIST_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; "
@@ -21,34 +22,33 @@ LIST_POLICY = (
     f"frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
     "form-action 'self'; base-uri 'none'"
 )
-"""The Content-Security-Policy of lists, which other sites may show in a frame."""
 
 HTML_SECURITY_HEADERS = {
     "Content-Security-Policy": f"{LIST_POLICY}; frame-ancestors 'none'",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 
+#: Seconds that caches keep pages and redirects.
 PAGE_MAX_AGE = 60
-"""Seconds that caches keep pages and redirects."""
 
 PAGE_HEADERS = tuple(HTML_SECURITY_HEADERS.items())
+#: Headers of lists, which other sites may show in a frame.
 LIST_HEADERS = tuple(
     {**HTML_SECURITY_HEADERS, "Content-Security-Policy": LIST_POLICY}.items()
 )
-"""Headers of lists, which other sites may show in a frame."""
 
 NOINDEX = ("X-Robots-Tag", "noindex")
 
+#: Beginnings of the paths that scripts of other sites may read (CORS).
+#:
+#: What they read there is the same for everyone.
 _SHARED_PATHS = ("/feeds", "/api/v1/changes", "/api/v1/categories")
-"""Beginnings of the paths that scripts of other sites may read (CORS).
-
-What they read there is the same for everyone.
-"""
 
 _READABLE = [
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "ETag, Link"),
 ]
+#: Headers by method, for errors and redirects too: a script must see the status.
 _CORS_HEADERS = {
     "GET": _READABLE,
     "HEAD": _READABLE,
@@ -59,7 +59,6 @@ _CORS_HEADERS = {
         ("Access-Control-Max-Age", "86400"),
     ],
 }
-"""Headers by method, for errors and redirects too: a script must see the status."""
 
 
 def public(seconds: int) -> dict[str, str]:

@@ -35,9 +35,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", KEY, nullable=False),
         sa.Column("secret", KEY, nullable=False),
     )
-    op.execute(
-        "INSERT INTO installation SELECT id, fingerprint, secret FROM revisions"
-    )
+    op.execute("INSERT INTO installation SELECT id, fingerprint, secret FROM revisions")
     for name in (
         "fingerprint",
         "secret",
