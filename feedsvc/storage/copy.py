@@ -29,9 +29,11 @@ def count_rows(source: sa.Connection) -> int:
             f"The database to copy must have schema {HEAD}, as after `feedsvc db "
             f"upgrade`; it has {version or 'none'}."
         )
-    count = sa.select(sa.func.count())
-    counts = [source.scalar(count.select_from(table)) for table in _TABLES.values()]
-    return sum(filter(None, counts))
+    total = 0
+    for table in _TABLES.values():
+        statement = sa.select(sa.func.count()).select_from(table)
+        total += source.scalar(statement) or 0
+    return total
 
 
 def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
@@ -50,9 +52,10 @@ def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
         stored = _as_stored(table)
         # A new database has its own revisions, and hubs if a service was started.
         target.execute(sa.delete(table))
-        result = source.execute(sa.select(stored).execution_options(yield_per=_STEP))
-        for rows in result.mappings().partitions():
-            target.execute(sa.insert(stored), [dict(row) for row in rows])
+        statement = sa.select(stored).execution_options(yield_per=_STEP)
+        for partition in source.execute(statement).mappings().partitions():
+            rows = [dict(row) for row in partition]
+            target.execute(sa.insert(stored), rows)
             yield len(rows)
     _copy_parents(source, target)
     if target.dialect.name == "postgresql":
@@ -87,8 +90,10 @@ def _continue_sequences(target: sa.Connection) -> None:
     """Let PostgreSQL's sequences continue after the keys that were copied."""
     for table in _TABLES.values():
         column = table.autoincrement_column
+        # Keys of other tables are texts, or those of the entries.
         if column is not None:
+            last = target.scalar(sa.select(sa.func.max(column))) or 0
             sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
-            last = sa.select(sa.func.coalesce(sa.func.max(column), 0))
-            following = last.scalar_subquery() + 1
-            target.execute(sa.select(sa.func.setval(sequence, following, sa.false())))
+            # Without the last argument the next key would be one higher.
+            statement = sa.func.setval(sequence, last + 1, sa.false())
+            target.execute(sa.select(statement))
