@@ -217,16 +217,20 @@ class FeedQuery:
         Parameters that do not apply, or have their default, are left out, and so is an
         empty search. A limit above the maximum of the format is lowered.
         """
-        # The order is that of PARAMETERS.
+        # All names come first, so that values are in the order of PARAMETERS.
         values = {**dict.fromkeys(PARAMETERS), **self.parameters, **changes}
         if values["limit"]:
             values["limit"] = min(values["limit"], self.format.max_limit)
+        # The query grows by one parameter after the other, since the default of a
+        # parameter may depend on those before it.
         query = replace(self, parameters={})
         for name, value in values.items():
             parameter = PARAMETERS[name]
+            # `not value` is true for None, and for a search without words.
             is_default = not value or value == parameter.default(query)
             if parameter.applies_to(query) and not is_default:
-                query = replace(query, parameters={**query.parameters, name: value})
+                parameters = {**query.parameters, name: value}
+                query = replace(query, parameters=parameters)
         return query
 
     def in_format(self, format: Format) -> FeedQuery:
@@ -391,12 +395,14 @@ def parse_feed_query(
     for name, hint in _HINTS.items():
         if name in given:
             raise BadRequest(hint, name)
+    # The category filter is a part of the path, and canonical if it is sorted.
     query = FeedQuery(kind, format)
     is_canonical = True
     if category_filter is not None:
         query = replace(query, category_filter=CategoryFilter.parse(category_filter))
         # A decoded “+” of a URL may be a space.
         is_canonical = category_filter.replace(" ", "+") == str(query.category_filter)
+    # Parameters that do not apply are not even parsed.
     values = {}
     for name, parameter in PARAMETERS.items():
         if name not in given or not parameter.applies_to(query):
@@ -406,6 +412,7 @@ def parse_feed_query(
         del values["ui"]
     _check_dates(values.get("from"), values.get("to"), today)
     query = query.with_parameters(**values)
+    # Most parameters may be spelt as they are: the cache has the canonical URL.
     for name in values:
         if PARAMETERS[name].has_one_spelling and given[name] != [str(query[name])]:
             is_canonical = False
