@@ -9,8 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run serve test lint fmt fast pytest golden bench soak readers build screenshots image image-test
 
 run: $(BIN)/feedsvc
-	@$(BIN)/feedsvc demo
-	@exec $(BIN)/feedsvc serve
+	@exec $(BIN)/feedsvc serve --demo
 
 serve: $(BIN)/feedsvc
 	@exec $(BIN)/feedsvc serve

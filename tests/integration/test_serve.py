@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -32,6 +33,29 @@ def test_serve_ends_with_one_line_without_its_database() -> None:
         service.command("serve")
     assert raised.value.returncode == 1
     assert re.fullmatch("Error: Database: connection failed.*\n", raised.value.stderr)
+
+
+def test_serve_ends_with_one_line_if_the_port_is_taken(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
+    with (
+        socket.create_server(("127.0.0.1", service.port)),
+        pytest.raises(subprocess.CalledProcessError) as raised,
+    ):
+        service.command("serve", "--demo")
+    # No token is printed, since no service takes it.
+    assert raised.value.stdout == ""
+    assert re.fullmatch("Error: .*in use.*another PORT.*\n", raised.value.stderr)
+
+
+def test_serve_leaves_other_addresses_to_gunicorn(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
+    service.is_forked = False
+    with socket.create_server(("127.0.0.1", service.port)):
+        service.port = free_port()
+        service.url = f"http://127.0.0.1:{service.port}"
+        service.environ["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{service.port}"
+        with service:
+            assert service.request("GET", "/healthz").ok
 
 
 def test_reload_loads_new_code(tmp_path: Path) -> None:
