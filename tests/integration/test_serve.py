@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from feedsvc import __version__
 from feedsvc.models import SCOPES
@@ -76,6 +80,36 @@ def test_reload_loads_new_code(tmp_path: Path) -> None:
         (tmp_path / "feedsvc/__init__.py").write_text('__version__ = "99.0"\n')
         service.process.send_signal(signal.SIGHUP)
         wait_until(lambda: version() == "99.0")
+
+
+def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
+    for name in ("Makefile", "config.py", "wsgi.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path))
+    programs = Path(sys.executable).parent
+
+    def shows(text: str) -> bool:
+        with suppress(requests.ConnectionError):
+            return text in service.request("GET", "/").text
+        return False
+
+    process = subprocess.Popen(
+        ["make", f"BIN={programs}", "-o", f"{programs}/feedsvc", "dev"],
+        cwd=tmp_path,
+        env=service.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: shows("<title>"))
+        template = tmp_path / "feedsvc/formats/templates/base.html"
+        template.write_text(template.read_text("utf-8") + "new template", "utf-8")
+        wait_until(lambda: shows("new template"))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_database_before_its_upgrade_is_reported(
