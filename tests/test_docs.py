@@ -85,7 +85,7 @@ def test_every_route_is_documented(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith("/static/"):
             stem = rule.rule.partition("<")[0].rstrip("/")
-            assert stem in README + API, rule.rule
+            assert stem in README + API, f"README.md or docs/api.md lacks {rule.rule}"
 
 
 @pytest.mark.parametrize(
