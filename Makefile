@@ -6,14 +6,19 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test lint fmt fast pytest golden bench soak readers build screenshots image image-test
+.PHONY: run serve dev test lint fmt fast pytest golden bench soak readers build screenshots image image-test
 
 run: $(BIN)/feedsvc
-	@$(BIN)/feedsvc demo
-	@exec $(BIN)/feedsvc serve
+	@exec $(BIN)/feedsvc serve --demo
 
 serve: $(BIN)/feedsvc
 	@exec $(BIN)/feedsvc serve
+
+# Flask's server, which starts anew when code, a template or a phrase changes, and shows errors in the browser.
+dev: $(BIN)/feedsvc
+	@$(BIN)/feedsvc demo
+	@exec $(BIN)/flask --app wsgi run --debug --port $${PORT:-8000} \
+		--extra-files "$$(ls feedsvc/formats/templates/* feedsvc/formats/*.toml | paste -sd:)"
 
 test: lint pytest
 

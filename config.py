@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import wraps
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -68,6 +69,25 @@ class Config:
             # The file that `<NAME>_FILE` names cannot be read.
             raise SettingError(str(error)) from None
         return config
+
+
+def unknown_settings() -> list[str]:
+    """Return a sentence for each variable that is named like a setting and is none.
+
+    They are probably misspelled. `Config.from_env` was called before.
+    """
+    env = FileAwareEnv(eager=False)
+    _read(env)
+    names = {*env.dump(), "FEEDSVC_SETTINGS"}
+    short_names = {name.removeprefix("FEEDSVC_"): name for name in names}
+    sentences = []
+    for name in sorted(os.environ):
+        if name.startswith("FEEDSVC_") and name.removesuffix("_FILE") not in names:
+            short_name = name.removeprefix("FEEDSVC_")
+            nearest = get_close_matches(short_name, short_names, n=1)
+            hints = [f" Did you mean {short_names[each]}?" for each in nearest]
+            sentences.append(f"{name} is not a setting.{''.join(hints)}")
+    return sentences
 
 
 def _read(env: FileAwareEnv) -> Config:

@@ -1,8 +1,10 @@
 """The command line: `feedsvc …` and `python -m feedsvc …`."""
 
+import click
+from flask import Flask
 from flask.cli import ScriptInfo
 
-from config import Config
+from config import Config, unknown_settings
 from feedsvc.app import create_app
 from feedsvc.cli.commands import commands
 
@@ -10,7 +12,15 @@ from feedsvc.cli.commands import commands
 def main() -> None:
     """Run a command."""
     # The settings are read when a command needs them: --help works without.
-    commands(obj=ScriptInfo(create_app=lambda: create_app(Config.from_env())))
+    commands(obj=ScriptInfo(create_app=_create_app))
+
+
+def _create_app() -> Flask:
+    config = Config.from_env()
+    # Here and not in `from_env`, which each worker calls.
+    for sentence in unknown_settings():
+        click.echo(f"Warning: {sentence}", err=True)
+    return create_app(config)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,32 @@ from __future__ import annotations
 from typing import Any
 
 from feedsvc.input.fields import Text
-from feedsvc.input.schemas import EventSchema
+from feedsvc.input.schemas import ArticleSchema, EntrySchema, EventSchema
 
-TEXT_MEMBERS: dict[str, int] = {
-    name: field.metadata["maxLength"]
-    for name, field in EventSchema._declared_fields.items()
-    if isinstance(field, Text)
+SCHEMAS: dict[str, type[EntrySchema]] = {
+    "articles": ArticleSchema,
+    "events": EventSchema,
+}
+"""The schema of each collection of the API."""
+
+MINIMAL = {"articles": {"title": "x"}, "events": {"title": "x", "start": "2026-12-24"}}
+"""Documents with the required members alone."""
+
+MEMBERS = {
+    name: collection
+    for collection in ("events", "articles")
+    for name, field in SCHEMAS[collection]._declared_fields.items()
+    if not field.dump_only
+}
+"""All members that can be sent, each with a collection whose entries have it."""
+
+TEXT_MEMBERS: dict[str, dict[str, int]] = {
+    collection: {
+        name: field.metadata["maxLength"]
+        for name, field in schema._declared_fields.items()
+        if isinstance(field, Text)
+    }
+    for collection, schema in SCHEMAS.items()
 }
 """The members with plain text, and how many characters they may have.
 
@@ -23,7 +43,7 @@ The limit of `content_text` is that of imports; a posted one is limited in bytes
 NOT_SEARCHED = {"notice", "rights"}
 """Members with text by which a search does not find an entry."""
 
-ARTICLE: dict[str, Any] = {
+_BOTH: dict[str, Any] = {
     "title": "Thành tựu <b>&amp; tiến bộ</b>",
     "url": "https://portal.example/tin/đầy-đủ?a=1&b=2",
     "summary": "Một & hai < ba",
@@ -68,8 +88,10 @@ ARTICLE: dict[str, Any] = {
 }
 """`content_html` stands for the body: an entry has only one of the two."""
 
+ARTICLE: dict[str, Any] = {**_BOTH}
+
 EVENT: dict[str, Any] = {
-    **ARTICLE,
+    **_BOTH,
     "start": "2026-12-24T19:00:00+07:00",
     "end": "2026-12-24T21:30:00+07:00",
     "timezone": "Asia/Ho_Chi_Minh",

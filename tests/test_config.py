@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from config import SettingError
-from tests.server import ROOT
+from tests.server import ROOT, Service
 from tests.settings import read_settings
 
 
@@ -134,6 +135,28 @@ def test_all_invalid_values_are_named_at_once() -> None:
     # FEEDSVC_PUBLIC_URL, whose default contains the port, is not blamed.
     names = [line.partition(":")[0] for line in lines]
     assert sorted(names) == sorted(environ)
+
+
+def test_variable_that_is_no_setting_is_named_once(tmp_path: Path) -> None:
+    file, rate, log = (tmp_path / name for name in ("feedsvc.env", "rate", "log"))
+    file.write_text("FEEDSVC_SITE_TITEL=Ví Dụ\n")
+    rate.write_text("600/minute\n")
+    service = Service(
+        f"sqlite:///{tmp_path}/feedsvc.db",
+        FEEDSVC_SETTINGS=str(file),
+        FEEDSVC_RATE_WRITES_FILE=str(rate),
+        FEEDSVC_PORT="9000",
+        FEEDSVC_QQQ="1",
+        FEEDSVC_EMPTY="",
+    )
+    service.is_forked = False
+    service.start(log)
+    service.kill()
+    assert re.findall(".*FEEDSVC_.*", log.read_text()) == [
+        "Warning: FEEDSVC_PORT is not a setting. Did you mean PORT?",
+        "Warning: FEEDSVC_QQQ is not a setting.",
+        "Warning: FEEDSVC_SITE_TITEL is not a setting. Did you mean FEEDSVC_SITE_TITLE?",
+    ]
 
 
 def test_gunicorn_has_the_default_address_of_the_settings() -> None:

@@ -63,8 +63,9 @@ def test_every_command_is_documented(name: str) -> None:
 
 
 def test_every_field_is_documented(app: Flask) -> None:
-    for name in get_services(app).entry_schemas["events"].fields:
-        assert f"`{name}`" in API, f"docs/api.md lacks {name}"
+    for schema in get_services(app).entry_schemas.values():
+        for name in schema.fields:
+            assert f"`{name}`" in API, f"docs/api.md lacks {name}"
 
 
 def test_every_feed_parameter_and_format_is_documented() -> None:
@@ -84,7 +85,7 @@ def test_every_route_is_documented(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith("/static/"):
             stem = rule.rule.partition("<")[0].rstrip("/")
-            assert stem in README + API, rule.rule
+            assert stem in README + API, f"README.md or docs/api.md lacks {rule.rule}"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterable
 from contextlib import closing
@@ -102,11 +103,18 @@ def copy_database(url: str) -> None:
 
 
 @commands.command()
-def serve() -> None:
+@click.option("--demo", "with_demo", is_flag=True, help="Run the command `demo` first.")
+@click.pass_context
+def serve(ctx: click.Context, with_demo: bool) -> None:
     """Migrate the database, and start gunicorn."""
     services = current_services()
-    upgrade_database(services.database)
     config = services.config
+    # With one of these variables gunicorn may listen elsewhere.
+    if not os.environ.keys() & {"GUNICORN_CMD_ARGS", "LISTEN_FDS"}:
+        _check_address(config.host, config.port)
+    upgrade_database(services.database)
+    if with_demo:
+        ctx.invoke(demo)
     os.environ.update(
         HOST=config.host, PORT=str(config.port), FEEDSVC_LOG_FORMAT=config.log_format
     )
@@ -114,6 +122,19 @@ def serve() -> None:
     # code that a reload loads.
     arguments = [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"]
     os.execv(sys.executable, arguments)  # noqa: S606
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that is in use.
+
+    gunicorn would try it five times, and would not name PORT.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError as error:
+        reason = f"{error.strerror}. Set another PORT (or HOST)."
+        raise click.ClickException(reason) from None
 
 
 @commands.group()

@@ -91,7 +91,7 @@ def test_leading_combining_mark_of_plain_text_is_removed(
     editor.put("/categories/giao-thong", {"title": text, "description": text})
     url = "https://a.example/x"
     document = {
-        **dict.fromkeys(TEXT_MEMBERS, text),
+        **dict.fromkeys(TEXT_MEMBERS["events"], text),
         "content_text": f"{text}\n\n{text}\n{mark}x",
         "image": {"url": url, "alt": text, "caption": text, "credit": text},
         "source": {"name": text},

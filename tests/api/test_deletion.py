@@ -12,11 +12,10 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from config import Config
-from feedsvc.input.schemas import EventSchema
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import Base
 from tests.conftest import ApiClient
-from tests.full_entries import TEXT_MEMBERS
+from tests.full_entries import MEMBERS, SCHEMAS, TEXT_MEMBERS
 
 pytestmark = pytest.mark.both_databases
 
@@ -26,7 +25,7 @@ PERSON = {
     "email": "mark@private.example",
 }
 WHOLE: dict[str, Any] = {
-    **{name: f"MARK-{name}" for name in TEXT_MEMBERS},
+    **{name: f"MARK-{name}" for names in TEXT_MEMBERS.values() for name in names},
     "language": "mr-Mark",
     "url": "https://mark.example/entry",
     "authors": [PERSON],
@@ -94,10 +93,14 @@ PUBLIC = [
 
 def test_every_member_of_an_entry_is_marked() -> None:
     """A member that is added must be erased, too."""
-    members = EventSchema._declared_fields.items()
-    writable = {name for name, field in members if not field.dump_only}
-    unmarked = writable - {"id", "guid", "content_html"} - WHOLE.keys()
+    unmarked = MEMBERS.keys() - {"id", "guid", "content_html"} - WHOLE.keys()
     assert not unmarked, f"WHOLE in tests/api/test_deletion.py lacks {unmarked}"
+
+
+def whole(collection: str) -> dict[str, Any]:
+    """Return the members of `WHOLE` that entries of a collection have."""
+    members = SCHEMAS[collection]._declared_fields
+    return {name: value for name, value in WHOLE.items() if name in members}
 
 
 def values(database: Database) -> str:
@@ -115,7 +118,8 @@ def values(database: Database) -> str:
 def test_deleted_event_leaves_no_trace(
     editor: ApiClient, client: FlaskClient, database: Database, status: str
 ) -> None:
-    created = editor.put("/events/e", {**WHOLE, "status": status}).get_json()
+    document = {**whole("events"), "status": status}
+    created = editor.put("/events/e", document).get_json()
     if status == "published":
         assert all(TRACES.search(client.get(path).text) for path in PUBLIC)
     assert TRACES.search(values(database))
@@ -127,6 +131,13 @@ def test_deleted_event_leaves_no_trace(
     assert created["guid"] in values(database)
     gone = 404 if status == "draft" else 410
     assert client.get("/entries/e").status_code == gone
+
+
+def test_deleted_article_leaves_no_trace(editor: ApiClient, database: Database) -> None:
+    editor.put("/articles/a", whole("articles"))
+    assert TRACES.search(values(database))
+    editor.send("DELETE", "/articles/a")
+    assert not TRACES.search(values(database))
 
 
 @pytest.mark.sqlite
@@ -163,7 +174,7 @@ def test_withdrawn_event_shows_only_its_notice(
     }
     document = {
         name: value
-        for name, value in {**WHOLE, **harmless}.items()
+        for name, value in {**whole("events"), **harmless}.items()
         if value is not None
     }
     editor.put("/events/e", {**document, "status": "withdrawn"})

@@ -222,7 +222,7 @@ def test_text_that_is_no_valid_url_is_shown_in_every_format(
     editor.put("/categories/a", {"title": text, "description": text})
     url = "https://portal.example/a"
     event = {
-        **dict.fromkeys(TEXT_MEMBERS, text),
+        **dict.fromkeys(TEXT_MEMBERS["events"], text),
         "start": "2026-12-24T19:00:00",
         "categories": ["a"],
         "source": {"name": text},

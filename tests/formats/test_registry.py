@@ -46,7 +46,8 @@ def test_correction_is_in_every_format(kind: str, name: str, content: str) -> No
     entry = FULL if kind == "news" else CONCERT
     corrected = replace(entry, notice="Corrected: 3 November")
     document = feed(kind, name, corrected, content=content)
-    assert b"Corrected: 3 November" in render_feed(document)
+    shown = b"Corrected: 3 November" in render_feed(document)
+    assert shown, f"feedsvc/formats/{name}.py does not show the notice"
 
 
 @pytest.mark.parametrize("problem", [object(), None])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from feedsvc import __version__
 from feedsvc.models import SCOPES
@@ -34,6 +39,29 @@ def test_serve_ends_with_one_line_without_its_database() -> None:
     assert re.fullmatch("Error: Database: connection failed.*\n", raised.value.stderr)
 
 
+def test_serve_ends_with_one_line_if_the_port_is_taken(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
+    with (
+        socket.create_server(("127.0.0.1", service.port)),
+        pytest.raises(subprocess.CalledProcessError) as raised,
+    ):
+        service.command("serve", "--demo")
+    # No token is printed, since no service takes it.
+    assert raised.value.stdout == ""
+    assert re.fullmatch("Error: .*in use.*another PORT.*\n", raised.value.stderr)
+
+
+def test_serve_leaves_other_addresses_to_gunicorn(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
+    service.is_forked = False
+    with socket.create_server(("127.0.0.1", service.port)):
+        service.port = free_port()
+        service.url = f"http://127.0.0.1:{service.port}"
+        service.environ["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{service.port}"
+        with service:
+            assert service.request("GET", "/healthz").ok
+
+
 def test_reload_loads_new_code(tmp_path: Path) -> None:
     for name in ("config.py", "wsgi.py"):
         shutil.copy(ROOT / name, tmp_path)
@@ -52,6 +80,36 @@ def test_reload_loads_new_code(tmp_path: Path) -> None:
         (tmp_path / "feedsvc/__init__.py").write_text('__version__ = "99.0"\n')
         service.process.send_signal(signal.SIGHUP)
         wait_until(lambda: version() == "99.0")
+
+
+def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
+    for name in ("Makefile", "config.py", "wsgi.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path))
+    programs = Path(sys.executable).parent
+
+    def shows(text: str) -> bool:
+        with suppress(requests.ConnectionError):
+            return text in service.request("GET", "/").text
+        return False
+
+    process = subprocess.Popen(
+        ["make", f"BIN={programs}", "-o", f"{programs}/feedsvc", "dev"],
+        cwd=tmp_path,
+        env=service.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: shows("<title>"))
+        template = tmp_path / "feedsvc/formats/templates/base.html"
+        template.write_text(template.read_text("utf-8") + "new template", "utf-8")
+        wait_until(lambda: shows("new template"))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_database_before_its_upgrade_is_reported(

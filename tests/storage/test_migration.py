@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -31,7 +35,7 @@ from feedsvc.storage.tables import Base
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.postgres import Cluster
-from tests.server import Service
+from tests.server import ROOT, Service
 
 pytestmark = pytest.mark.both_databases
 
@@ -166,7 +170,31 @@ def comparable(path: str, body: Any) -> Any:
 def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        assert not compare_metadata(context, Base.metadata)
+        differences = compare_metadata(context, Base.metadata)
+    assert not differences, "feedsvc/storage/migrations/versions and tables.py"
+
+
+@pytest.mark.sqlite
+def test_alembic_checks_the_tables_and_numbers_a_migration(
+    database_url: str, tmp_path: Path
+) -> None:
+    for name in ("alembic.ini", "config.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
+
+    def alembic(*arguments: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "FEEDSVC_DATABASE_URL": database_url},
+            check=True,
+        )
+
+    alembic("check")
+    alembic("revision", "-m", "Add a column")
+    versions = tmp_path / "feedsvc/storage/migrations/versions"
+    *_, newest, added = sorted(path.name for path in versions.glob("[0-9]*.py"))
+    assert added == f"{int(newest[:4]) + 1:04}_add_a_column.py"
 
 
 def test_answers_of_version_1_stay(editor: ApiClient) -> None:

@@ -61,7 +61,7 @@ def shared_client(shared_editor: ApiClient) -> FlaskClient:
 
 
 def test_every_parameter_has_values() -> None:
-    assert set(PARAMETERS) == set(GOOD) == set(BAD)
+    assert set(PARAMETERS) == set(GOOD) == set(BAD), "GOOD and BAD in this file"
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -204,12 +204,34 @@ REJECTED: dict[str, dict[str, Any]] = {
     "when=upcoming": {"start": "2026-11-24T19:00:00"},
     "cancelled=hide": {"event_status": "cancelled"},
 }
-SELECTING_NOTHING = {"limit", "page", "content", "order", "date", "ui"}
+CHANGED = {
+    "limit": ("", "limit=1"),
+    "page": ("limit=1", "limit=1&page=2"),
+    "content": ("", "content=summary"),
+    "order": ("", "order=start"),
+    "date": ("", "date=start"),
+    "ui": ("", "ui=en"),
+}
+"""Queries of different documents, by the parameters that select no entries."""
 
 
-def test_every_parameter_selects_entries_or_is_listed() -> None:
-    selecting = {parameter.partition("=")[0] for parameter in REJECTED}
-    assert set(PARAMETERS) == selecting | SELECTING_NOTHING
+def test_every_parameter_has_an_effect_that_is_tested() -> None:
+    tested = {parameter.partition("=")[0] for parameter in REJECTED} | CHANGED.keys()
+    assert set(PARAMETERS) == tested, "REJECTED or CHANGED in this file"
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_parameter_changes_the_document(
+    editor: ApiClient, client: FlaskClient, name: str
+) -> None:
+    editor.put("/events/a", {**SELECTED, "content_text": "Một", "summary": "Hai"})
+    editor.put("/events/b", {**SELECTED, "start": "2026-12-25"})
+    documents = {
+        # Addresses differ in any case, since they contain the parameters.
+        re.sub('https://[^"<]*', "", client.get(f"{path_of(name)}?{query}").text)
+        for query in CHANGED[name]
+    }
+    assert len(documents) == 2, f"{name} has no effect in feedsvc/formats"
 
 
 @pytest.mark.both_databases
@@ -224,7 +246,8 @@ def test_parameter_selects_entries_beside_each_other_one(
             query = "&".join({parameter, other})
             response = client.get(f"/feeds/events{path}.json?{query}")
             items = response.get_json(force=True)["items"]
-            assert [item["_entry"]["id"] for item in items] == ["selected"], query
+            ids = [item["_entry"]["id"] for item in items]
+            assert ids == ["selected"], f"{query}: feedsvc/feeds/select.py"
     items = client.get("/feeds/events.json?when=all").get_json(force=True)["items"]
     assert len(items) == 2
 

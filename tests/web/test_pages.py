@@ -516,11 +516,15 @@ def test_summary_is_the_lead_unless_the_body_begins_with_it(
 def test_text_is_escaped(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/categories/x", {"title": MARKUP, "description": MARKUP})
     person = {"name": MARKUP}
-    both = {**dict.fromkeys(TEXT_MEMBERS, MARKUP), "categories": ["x"], "source": person,
+    texts = {
+        name: dict.fromkeys(members, MARKUP) for name, members in TEXT_MEMBERS.items()
+    }
+    both = {"categories": ["x"], "source": person,
             "image": {"url": "https://media.example/a.jpg", "alt": MARKUP, "caption": MARKUP, "credit": MARKUP},
             "attachments": [{"url": "https://media.example/a", "mime_type": "text/plain", "title": MARKUP}]}  # fmt: skip
-    editor.put("/articles/a", {**both, "authors": [person]})
+    editor.put("/articles/a", {**both, **texts["articles"], "authors": [person]})
     event = {
+        **texts["events"],
         "start": "2030-12-24T19:00:00",
         "location": {"name": MARKUP, "address": MARKUP},
         "organizer": person,

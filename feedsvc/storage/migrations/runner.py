@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from feedsvc.errors import Unavailable
 from feedsvc.storage.database import Database, create_file, lift_timeouts
 
-HEAD = "0003"
-"""The newest migration."""
+_VERSIONS = Path(__file__).parent / "versions"
+
+HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
+"""The newest migration; the names of their files begin with the numbers."""
 
 _LOCK_KEY = 0x6665656473
 """The key of PostgreSQL's advisory lock: any number that nothing else uses."""
