@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve dev test lint fmt fast pytest golden bench soak readers build screenshots image image-test
+.PHONY: run serve dev test lint fmt fast pytest golden bench soak readers build screenshots image image-test worst
 
 run: $(BIN)/feedsvc
 	@exec $(BIN)/feedsvc serve --demo
@@ -43,8 +43,13 @@ pytest: $(VENV)/.tests $(BIN)/feedsvc
 golden: $(VENV)/.tests $(BIN)/feedsvc
 	GOLDEN=write $(BIN)/pytest -m golden
 
+# Processor time beside version 2.0.0 and what others would use instead; writes it to docs/performance.md and .svg.
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
+
+# The most expensive requests, at 100,000 entries on both databases.
+worst: $(VENV)/.tests
+	@exec $(BIN)/python -m bench worst
 
 # What feed readers and calendar programs of others, in .readers/, make of the feeds, compared with the tables in
 # docs/readers.md; WRITE=1 writes them. make readers URL=… prints what they make of another feed.

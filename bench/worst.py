@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +12,7 @@ from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.dataset import TOPICS, fill, new_database
+from bench.servers import cpu_ms
 from config import Config
 from feedsvc.app import create_app
 from feedsvc.feeds.cache import ResponseCache
@@ -25,7 +25,6 @@ MAX_MIB = 64.0
 """Limits of a request: CPU time, that of usual feeds, and memory."""
 
 REPETITIONS = 5
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 USUAL = {
     "a section": "/feeds/news.rss",
@@ -146,27 +145,14 @@ def _measure(app: Flask, path: str, server: int | None) -> tuple[int, float, flo
         return int(status[:3])
 
     send()
-    server_begin = _server_ms(server)
+    server_begin = cpu_ms(server) if server else 0
     begin = time.thread_time()
     for _ in range(REPETITIONS):
         status = send()
-    ms = (time.thread_time() - begin) * 1000 + _server_ms(server) - server_begin
+    ms = (time.thread_time() - begin) * 1000
+    if server:
+        ms += cpu_ms(server) - server_begin
     return status, ms / REPETITIONS, _peak_growth(send)
-
-
-def _server_ms(server: int | None) -> float:
-    """Return the CPU time so far of a server's processes."""
-    if server is None:
-        return 0.0
-    ticks = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == server:
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks * 1000 / _TICKS_PER_SECOND
 
 
 def _peak_growth(send: Callable[[], object]) -> float:

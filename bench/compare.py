@@ -1,0 +1,122 @@
+"""The service beside its last release and what people would use instead."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.by_hand import make_article, make_generator
+from bench.documents import CATEGORIES, ENTRIES, EVENTS, article
+from bench.servers import CACHED, GZIP, PLAIN, Response, Server, cpu_ms, start_servers
+
+ROUNDS = 5
+COLD = CATEGORIES // ROUNDS // 2
+"""Requests a round for each kind of cold feed."""
+
+SECONDS = 0.7
+"""Time a round for each kind of cached response."""
+
+POLLS = 100_000 * 24 * 4
+CHANGED = 0.1
+WRITES = 200
+POPULAR = 20
+"""A portal's day: polls, the share that gets 200, writes, URLs rendered after each."""
+
+Figures = dict[str, float]
+"""Milliseconds of processor time a request, by the row of the table."""
+
+
+def compare() -> dict[str, Figures]:
+    """Return the medians of alternating rounds, by the column of the table."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        servers = start_servers(Path(folder), stack)
+        samples: dict[str, list[Figures]] = {name: [] for name in servers}
+        for number in range(ROUNDS):
+            # Every other round goes backwards, so that other load affects all alike.
+            for name in sorted(servers, reverse=bool(number % 2)):
+                samples[name].append(measure_server(servers[name], number))
+    samples["feedgen alone"] = [measure_feedgen(number) for number in range(ROUNDS)]
+    return {name: medians(rounds) for name, rounds in samples.items()}
+
+
+def measure_server(server: Server, number: int) -> Figures:
+    """Measure a round of all that a server has."""
+    figures = {}
+    for row, expected, responses in responses_of_round(server, number):
+        sent = 0
+        end = time.monotonic() + SECONDS
+        begin = cpu_ms(server.pid)
+        for status, _, body in responses:
+            if status in (404, 405):
+                # The server has no such thing.
+                break
+            assert status == expected, body[:500]
+            sent += 1
+            if time.monotonic() > end:
+                break
+        if status == expected:
+            figures[row] = (cpu_ms(server.pid) - begin) / sent
+    return figures
+
+
+def responses_of_round(
+    server: Server, number: int
+) -> Iterator[tuple[str, int, Iterator[Response]]]:
+    """Yield rows of the table, with the status and the responses.
+
+    Requests are sent as their responses are iterated over.
+    """
+    first = number * 2 * COLD
+    # Each URL is requested once, so no cache has it.
+    for row, suffix, headers, begin in (
+        ("cold RSS", "rss", PLAIN, first),
+        ("cold RSS, gzip", "rss", GZIP, first + COLD),
+        ("cold Atom", "atom", PLAIN, first),
+        ("cold JSON", "json", PLAIN, first),
+    ):
+        paths = [f"/feeds/news/c{i}.{suffix}" for i in range(begin, begin + COLD)]
+        yield row, 200, (server.get(path, headers) for path in paths)
+    # The same events but for the last ones.
+    limits = range(EVENTS - 2 * number - 1, EVENTS - 2 * number + 1)
+    paths = [f"/feeds/events.ics?content=full&limit={limit}" for limit in limits]
+    yield "calendar", 200, (server.get(path, PLAIN) for path in paths)
+    # The last round's PUT has emptied the cache.
+    server.get(CACHED, PLAIN)
+    _, tag, _ = server.get(CACHED, GZIP)
+    conditional = {**GZIP, "If-None-Match": tag}
+    yield "cached RSS", 200, (server.get(CACHED, PLAIN) for _ in count())
+    yield "cached RSS, gzip", 200, (server.get(CACHED, GZIP) for _ in count())
+    yield "304", 304, (server.get(CACHED, conditional) for _ in count())
+    puts = (
+        (f"/api/v1/articles/{id}", article(id)) for id in range(first, first + COLD)
+    )
+    yield "PUT", 201, (server.send("PUT", *put) for put in puts)
+
+
+def measure_feedgen(number: int) -> Figures:
+    """Measure feedgen alone, with the articles of a category in memory."""
+    ids = range(number, CATEGORIES * ENTRIES, CATEGORIES)
+    articles = [make_article(f"a{id}", article(id)) for id in ids]
+    figures = {}
+    for row, method in (("cold RSS", "rss_str"), ("cold Atom", "atom_str")):
+        begin = time.process_time()
+        for _ in range(COLD):
+            getattr(make_generator(f"c{number}", articles), method)()
+        figures[row] = (time.process_time() - begin) * 1000 / COLD
+    return figures
+
+
+def medians(rounds: list[Figures]) -> Figures:
+    """Return the median of each row, and the seconds of a portal's day."""
+    figures = {
+        row: statistics.median(figures[row] for figures in rounds) for row in rounds[-1]
+    }
+    if "cold RSS, gzip" in figures:
+        # Readers accept gzip, so each write compresses the popular feeds anew.
+        poll = CHANGED * figures["cached RSS, gzip"] + (1 - CHANGED) * figures["304"]
+        write = POPULAR * figures["cold RSS, gzip"] + figures.get("PUT", 0)
+        figures["a day, s"] = (POLLS * poll + WRITES * write) / 1000
+    return figures
