@@ -15,7 +15,8 @@ from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
-from feedsvc.storage.entries import WHOLE_ENTRY, entries_of
+from feedsvc.storage.documents import decode_document
+from feedsvc.storage.entries import WHOLE_ENTRY, read_entries
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 
 
@@ -31,7 +32,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     window = None
     if query["from"] or query["to"]:
         window = _find_window(session, query, site)
-    rows: list[EntryRow] = []
+    entries: dict[int, Entry] = {}
     for part in _parts(query):
         statement = select_entries(
             part,
@@ -39,25 +40,26 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
             [key for row in excluded for key in categories.with_descendants(row)],
             window,
         )
-        missing = query["limit"] + 1 - len(rows)
-        rows += session.scalars(statement.options(*WHOLE_ENTRY).limit(missing))
-    if query.page > 1 and not rows:
+        missing = query["limit"] + 1 - len(entries)
+        entries |= read_entries(session, statement.limit(missing))
+    if query.page > 1 and not entries:
         raise NotFound("There is no such page: the feed has fewer entries.")
-    shown = rows[: query["limit"]]
-    entries = entries_of(session, shown)
     # Calendars have whole series.
     if window and query["from"] and not query.format.is_calendar:
-        first_starts = [window.series.get(row.pk) for row in shown]
-        entries = tuple(map(_with_occurrence, entries, first_starts))
+        entries = {
+            pk: _with_occurrence(entry, window.series.get(pk))
+            for pk, entry in entries.items()
+        }
+    shown = tuple(entries.values())[: query["limit"]]
     # Calendars have no further pages.
     is_last = query.page == MAX_PAGE or query.format.is_calendar
     return Feed(
         query,
         site,
         categories=tuple(row.category for row in (*included, *excluded)),
-        updated=max((row.updated_at for row in shown), default=NEVER_MODIFIED),
-        entries=entries,
-        has_more=len(rows) > len(shown) and not is_last,
+        updated=max((entry.updated for entry in shown), default=NEVER_MODIFIED),
+        entries=shown,
+        has_more=len(entries) > len(shown) and not is_last,
     )
 
 
@@ -106,8 +108,9 @@ def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
     if query["to"]:
         end = _start_of(query["to"] + timedelta(days=1), site)
     series = {}
-    for pk, entry in session.execute(select_series(begin, end)):
-        occurrence = entry.event and first_in_period(entry.event, begin, end)
+    for pk, document in session.execute(select_series(begin, end)):
+        event = decode_document(document).event
+        occurrence = event and first_in_period(event, begin, end)
         if occurrence:
             series[pk] = occurrence.starts
     return Window(begin, end, series)

@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedsvc.feeds.query import FeedQuery
-from feedsvc.models import Entry
 from feedsvc.storage.entries import in_categories
 from feedsvc.storage.search import has_words
 from feedsvc.storage.tables import (
@@ -84,8 +83,11 @@ def select_entries(
     )
 
 
-def select_series(begin: datetime, end: datetime) -> sa.Select[int, Entry]:
-    """Return the statement for the series that may take place in a period."""
+def select_series(begin: datetime, end: datetime) -> sa.Select[int, str]:
+    """Return the statement for the series that may take place in a period.
+
+    It has their keys and documents.
+    """
     statement = sa.select(EntryRow.pk, EntryContentRow.document)
     return statement.join(EntryRow.content).where(
         EntryRow.kind == "events",

@@ -15,7 +15,7 @@ from feedsvc.models import Attachment, Entry, Image, Person, Site
 # Regular expressions are enough for HTML that the sanitizer wrote: tags in lower case,
 # attributes quoted, "<" escaped everywhere else.
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
-_LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>((?:(?!<p[ >]).)*)</p>\s*$", re.DOTALL)
+_LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>(.*)</p>\s*$", re.DOTALL)
 _IFRAME = re.compile(r'<iframe[^>]* src="([^"]*)"[^>]*></iframe>')
 _TAG = re.compile(r"<[^>]*>")
 _LINK = re.compile(
@@ -189,7 +189,10 @@ def source_credit(entry: Entry, language: str) -> str:
     if entry.source is None:
         return ""
     name = entry.source.name
-    last_paragraph = _LAST_PARAGRAPH.search(raw_content(entry))
+    html = raw_content(entry)
+    # A search from the start would try each paragraph.
+    begin = max(html.rfind("<p>"), html.rfind("<p "))
+    last_paragraph = _LAST_PARAGRAPH.match(html, begin)
     if last_paragraph:
         text = unescape(_TAG.sub("", last_paragraph[1])).strip()
         if text.removesuffix(".") == name.removesuffix("."):

@@ -1,23 +1,23 @@
-"""iCalendar (RFC 5545, RFC 7986), by icalendar."""
+"""iCalendar (RFC 5545, RFC 7986), by icalendar but for the lines of events."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from dateutil.tz import datetime_ambiguous
-from icalendar import Calendar, Component, prop
-from icalendar import Event as VEvent
+from icalendar import Calendar, Parameters, prop
+from icalendar.timezone import tzid_from_dt
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri, place_text
 from feedsvc.formats.content import plain_text
 from feedsvc.formats.vtimezone import vtimezone
-from feedsvc.models import NEVER_MODIFIED, Entry, Event, Site
+from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
 MAX_BYTES = 1_000_000
@@ -25,6 +25,19 @@ MAX_BYTES = 1_000_000
 
 _COLOR = "teal"
 _END = b"END:VCALENDAR\r\n"
+_MAX_OCTETS = 74
+"""The most octets of a folded line, without the space at its begin."""
+
+# The backslash is the first, since the others add more of them. icalendar's own escapes
+# also make a line break of "\N".
+_ESCAPES = (
+    ("\\", r"\\"),
+    (";", r"\;"),
+    (",", r"\,"),
+    ("\r\n", r"\n"),
+    ("\n", r"\n"),
+    ("\r", r"\n"),
+)
 _STATUSES = {
     "confirmed": "CONFIRMED",
     "tentative": "TENTATIVE",
@@ -36,7 +49,7 @@ _TIMEZONE_HORIZON = timedelta(days=3653)
 """For how long the changes of a zone are written for an unbounded series."""
 
 Properties = Mapping[str, Any]
-"""icalendar's values by property name; those that are None are left out."""
+"""icalendar's values by property name."""
 
 
 def render(feed: Feed) -> bytes:
@@ -64,8 +77,7 @@ def _calendar_properties(feed: Feed) -> Properties:
     duration_params = {"VALUE": "DURATION"}
     interval = timedelta(minutes=site.poll_minutes)
     uri_params = {"VALUE": "URI"}
-    image = prop.vUri(iri_to_uri(site.icon), params=uri_params) if site.icon else None
-    return {
+    properties = {
         "NAME": prop.vText(title),
         "X-WR-CALNAME": prop.vText(title),
         "DESCRIPTION": prop.vText(description),
@@ -76,8 +88,10 @@ def _calendar_properties(feed: Feed) -> Properties:
         "REFRESH-INTERVAL": prop.vDuration(interval, params=duration_params),
         "X-PUBLISHED-TTL": prop.vDuration(interval),
         "COLOR": prop.vText(_COLOR),
-        "IMAGE": image,
     }
+    if site.icon:
+        properties["IMAGE"] = prop.vUri(iri_to_uri(site.icon), params=uri_params)
+    return properties
 
 
 def _calendar(properties: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
@@ -89,16 +103,16 @@ def _calendar(properties: Properties, site: Site, entries: Iterable[Entry]) -> b
     header = {
         "VERSION": prop.vText("2.0"),
         "PRODID": prop.vText("-//feedsvc//feedsvc"),
-        "LAST-MODIFIED": _utc(NEVER_MODIFIED),
+        "LAST-MODIFIED": prop.vDatetime(NEVER_MODIFIED),
     }
-    _set_properties(calendar, {**header, **properties})
+    calendar.update({**header, **properties})
     size = len(calendar.to_ical())
     updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)
     zones: list[bytes] = []
     events: dict[str, bytes] = {}
     for entry in entries:
-        event = _event(entry, site).to_ical()
+        event = b"".join(map(_fold, _event(entry, site)))
         size += len(event)
         if entry.event and not entry.event.all_day:
             years[entry.event.timezone.key] |= _years(entry, entry.event)
@@ -108,7 +122,7 @@ def _calendar(properties: Properties, site: Site, entries: Iterable[Entry]) -> b
         zones = needed_zones
         events[entry.guid] = event
         updated = max(updated, entry.updated)
-    calendar["LAST-MODIFIED"] = _utc(updated)
+    calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
     head = calendar.to_ical().removesuffix(_END)
     parts = [head, *zones, *(events[guid] for guid in sorted(events)), _END]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
@@ -122,131 +136,138 @@ def _zones(years: Mapping[str, set[int]]) -> list[bytes]:
     return [vtimezone(key, min(years[key]), max(years[key])) for key in keys]
 
 
-def _event(entry: Entry, site: Site) -> VEvent:
+def _fold(line: str) -> bytes:
+    """Return a content line in lines of at most 75 octets (RFC 5545 §3.1).
+
+    icalendar folds each character alone, which takes ten times as long.
+    """
+    octets = line.encode()
+    parts = []
+    begin = 0
+    while len(octets) - begin > _MAX_OCTETS:
+        end = begin + _MAX_OCTETS
+        while octets[end] & 0xC0 == 0x80:  # within a character
+            end -= 1
+        # Some programs read an escape only in one line.
+        if octets[end - 1] in b"\\^":
+            end -= 1
+        parts.append(octets[begin:end])
+        begin = end
+    parts.append(octets[begin:])
+    return b"\r\n ".join(parts) + b"\r\n"
+
+
+def _event(entry: Entry, site: Site) -> Iterator[str]:
+    """Yield the content lines of an event, in the order of icalendar.
+
+    Objects of icalendar would take three times as long.
+    """
     event = entry.event
     assert event is not None
-    component = VEvent()
     status = "cancelled" if entry.status == "withdrawn" else event.status
-    updated = _utc(entry.updated)
-    _set_properties(
-        component,
-        {
-            "UID": _uid(entry.guid),
-            "DTSTAMP": updated,
-            "LAST-MODIFIED": updated,
-            "CREATED": _utc(entry.date),
-            # Changes of time or recurrence raise it (RFC 5546).
-            "SEQUENCE": prop.vInt(entry.sequence),
-            "STATUS": prop.vText(_STATUSES[status]),
-            # Nobody is busy during a fair because of a subscription.
-            "TRANSP": prop.vText("TRANSPARENT"),
-            **_text_properties(entry, site),
-            **_time_properties(event),
-            **_link_properties(entry, site),
-            **_place_properties(event),
-        },
-    )
-    return component
-
-
-def _text_properties(entry: Entry, site: Site) -> Properties:
     is_foreign = entry.language != site.language
-    language = {"LANGUAGE": entry.language} if is_foreign else {}
-    title = labels.entry_title(entry, site.language)
-    description = plain_text(entry, site)
-    categories = [category.title for category in entry.categories]
-    return {
-        "SUMMARY": prop.vText(title, params=language),
-        "DESCRIPTION": prop.vText(description, params=language),
-        "CATEGORIES": prop.vCategory(categories) if categories else None,
-    }
-
-
-def _time_properties(event: Event) -> Properties:
-    properties: dict[str, Any] = {"DTSTART": _date_or_time(event.start, event)}
-    # RFC 5545 §3.8.2.2: an end must be later than the start, in whole seconds.
-    whole_start = event.starts.replace(microsecond=0)
-    if event.end and event.ends.replace(microsecond=0) > whole_start:
-        properties["DTEND"] = _date_or_time(event.end, event)
+    language = _parameters(LANGUAGE=entry.language if is_foreign else None)
+    updated = _utc(entry.updated)
+    yield "BEGIN:VEVENT"
+    yield f"SUMMARY{language}:{_text(labels.entry_title(entry, site.language))}"
+    yield from _times(event)
+    yield f"DTSTAMP:{updated}"
+    # RFC 7986 §5.3 recommends a bare UUID.
+    yield f"UID:{_text(entry.guid.removeprefix('urn:uuid:'))}"
+    # Changes of time or recurrence raise it (RFC 5546).
+    yield f"SEQUENCE:{entry.sequence}"
     if event.recurrence:
-        properties |= {
-            "RRULE": prop.vRecur.from_ical(event.recurrence.rrule),
-            "EXDATE": _dates_or_times(event.recurrence.exdates),
-            "RDATE": _dates_or_times(event.recurrence.rdates),
-        }
-    return properties
-
-
-def _link_properties(entry: Entry, site: Site) -> Properties:
-    properties: dict[str, Any] = {"URL": prop.vUri(iri_to_uri(site.entry_url(entry)))}
-    if entry.image:
-        params = {"VALUE": "URI"}
-        if entry.image.type:
-            params["FMTTYPE"] = entry.image.type
-        properties["IMAGE"] = prop.vUri(iri_to_uri(entry.image.url), params=params)
-    if entry.attachments:
-        properties["ATTACH"] = [
-            prop.vUri(iri_to_uri(file.url), params={"FMTTYPE": file.type})
-            for file in entry.attachments
-        ]
-    return properties
-
-
-def _place_properties(event: Event) -> Properties:
-    properties: dict[str, Any] = {}
-    place = event.location
-    if place:
-        properties["LOCATION"] = prop.vText(place_text(place))
-        if place.latitude is not None and place.longitude is not None:
-            properties["GEO"] = prop.vGeo((place.latitude, place.longitude))
+        yield from _recurrence(event.recurrence)
+    for file in entry.attachments:
+        yield f"ATTACH{_parameters(FMTTYPE=file.type)}:{iri_to_uri(file.url)}"
+    if entry.categories:
+        titles = [_text(category.title) for category in entry.categories]
+        yield f"CATEGORIES:{','.join(titles)}"
     if event.online_url:
         # RFC 7986 §5.11 requires the parameter.
-        url = iri_to_uri(event.online_url)
-        properties["CONFERENCE"] = prop.vUri(url, params={"VALUE": "URI"})
+        yield f"CONFERENCE;VALUE=URI:{iri_to_uri(event.online_url)}"
+    yield f"CREATED:{_utc(entry.date)}"
+    yield f"DESCRIPTION{language}:{_text(plain_text(entry, site))}"
+    place = event.location
+    if place and place.latitude is not None:
+        yield f"GEO:{place.latitude};{place.longitude}"
+    if entry.image:
+        parameters = _parameters(FMTTYPE=entry.image.type, VALUE="URI")
+        yield f"IMAGE{parameters}:{iri_to_uri(entry.image.url)}"
+    yield f"LAST-MODIFIED:{updated}"
+    if place:
+        yield f"LOCATION:{_text(place_text(place))}"
     organizer = event.organizer
     if organizer and organizer.email:
         # RFC 5545 has no escapes in parameters, but some programs interpret them.
-        params = {"CN": organizer.name.replace("\\", "/")}
-        address = prop.vCalAddress(f"mailto:{organizer.email}", params=params)
-        properties["ORGANIZER"] = address
-    return properties
+        name = _parameters(CN=organizer.name.replace("\\", "/"))
+        yield f"ORGANIZER{name}:mailto:{organizer.email}"
+    yield f"STATUS:{_STATUSES[status]}"
+    # Nobody is busy during a fair because of a subscription.
+    yield "TRANSP:TRANSPARENT"
+    yield f"URL:{iri_to_uri(site.entry_url(entry))}"
+    yield "END:VEVENT"
 
 
-def _uid(guid: str) -> prop.vText:
-    # RFC 7986 §5.3 recommends a bare UUID.
-    return prop.vText(guid.removeprefix("urn:uuid:"))
+def _times(event: Event) -> Iterator[str]:
+    yield _moments("DTSTART", _unambiguous(event.start, event))
+    # RFC 5545 §3.8.2.2: an end must be later than the start, in whole seconds.
+    whole_start = event.starts.replace(microsecond=0)
+    if event.end and event.ends.replace(microsecond=0) > whole_start:
+        yield _moments("DTEND", _unambiguous(event.end, event))
 
 
-def _set_properties(component: Component, properties: Properties) -> None:
-    component.update(
-        {name: value for name, value in properties.items() if value is not None}
-    )
+def _recurrence(recurrence: Recurrence) -> Iterator[str]:
+    yield f"RRULE:{prop.vRecur.from_ical(recurrence.rrule).to_ical().decode()}"
+    if recurrence.rdates:
+        yield _moments("RDATE", *recurrence.rdates)
+    if recurrence.exdates:
+        yield _moments("EXDATE", *recurrence.exdates)
 
 
-def _utc(moment: datetime) -> prop.vDatetime:
-    return prop.vDatetime(moment.astimezone(UTC))
+def _text(text: str) -> str:
+    """Return a text with escapes (RFC 5545 §3.3.11)."""
+    for plain, escaped in _ESCAPES:
+        text = text.replace(plain, escaped)
+    return text
 
 
-def _date_or_time(moment: date, event: Event) -> prop.vDDDTypes:
-    """Return a date, or a time in its zone.
+def _parameters(**values: str | None) -> str:
+    """Return the parameters that are not None, to follow the name of a property."""
+    present = {name: value for name, value in values.items() if value is not None}
+    return f";{Parameters(present).to_ical().decode()}" if present else ""
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _moments(name: str, *moments: date) -> str:
+    """Return a property with dates, or with times in their zone."""
+    first = moments[0]
+    zone = tzid_from_dt(first) if isinstance(first, datetime) else None
+    if zone is None:
+        parameter, form = ";VALUE=DATE", "%Y%m%d"
+    elif zone == "UTC":
+        parameter, form = "", "%Y%m%dT%H%M%SZ"
+    else:
+        parameter, form = f";TZID={zone}", "%Y%m%dT%H%M%S"
+    values = [moment.strftime(form) for moment in moments]
+    return f"{name}{parameter}:{','.join(values)}"
+
+
+def _unambiguous(moment: date, event: Event) -> date:
+    """Return a date, or a time in its zone or in UTC.
 
     In an hour that the end of daylight saving time repeats, programs take a local time
     for either pass, so times there are in UTC. But a series needs the local time of its
     start, which is in the first pass.
     """
-    if not isinstance(moment, datetime):
-        return prop.vDDDTypes(moment)
-    is_second_pass = moment.fold
-    if datetime_ambiguous(moment) and (is_second_pass or not event.recurrence):
-        moment = moment.astimezone(UTC)
-    return prop.vDDDTypes(moment)
-
-
-def _dates_or_times(moments: tuple[date, ...]) -> prop.vDDDLists | None:
-    if not moments:
-        return None
-    params = {} if isinstance(moments[0], datetime) else {"VALUE": "DATE"}
-    return prop.vDDDLists(moments, params=params)
+    if isinstance(moment, datetime) and datetime_ambiguous(moment):
+        is_second_pass = moment.fold
+        if is_second_pass or not event.recurrence:
+            return moment.astimezone(UTC)
+    return moment
 
 
 def _years(entry: Entry, event: Event) -> set[int]:

@@ -59,13 +59,16 @@ def encode_document(entry: Entry) -> str:
     return encoded.decode()
 
 
-def decode_document(document: str) -> Entry:
-    """Return the entry of a document."""
+def decode_document(document: str, **columns: Any) -> Entry:
+    """Return the entry of a document.
+
+    :param columns: those of `COLUMN_MEMBERS` that are known.
+    """
     members: dict[str, Any] = _decoder.decode(document)
     event = members.get("event")
     if event is not None:
         members["event"] = Event(**(event | _decode_times(event)))
-    return Entry(**members)
+    return Entry(**members, **columns)
 
 
 def _event_members(event: Event) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -52,23 +52,6 @@ def from_microseconds(number: int) -> datetime:
     return EPOCH + timedelta(microseconds=number)
 
 
-class EntryDocument(sa.TypeDecorator[Entry]):
-    """An entry as JSON, without `COLUMN_MEMBERS`."""
-
-    impl = sa.String
-    cache_ok = True
-
-    def process_bind_param(
-        self, value: Entry | None, dialect: sa.Dialect
-    ) -> str | None:
-        """Return the JSON."""
-        return None if value is None else encode_document(value)
-
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Entry | None:
-        """Return the entry."""
-        return None if value is None else decode_document(value)
-
-
 # Text that is compared and sorted by code point in every database.
 KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
@@ -78,7 +61,6 @@ class Base(DeclarativeBase):
 
     type_annotation_map = {  # noqa: RUF012
         datetime: UTCDateTime,
-        Entry: EntryDocument,
         str: KEY,
         list[int]: sa.JSON,
         list[str]: sa.JSON,
@@ -201,7 +183,7 @@ class EntryContentRow(Base):
 
     __tablename__ = "entry_contents"
     entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
-    document: Mapped[Entry]
+    document: Mapped[str] = mapped_column(sa.String)
 
 
 class EntryWordsRow(Base):
@@ -277,16 +259,8 @@ class EntryRow(Base):
     @property
     def entry(self) -> Entry:
         """The entry with the members that the storage sets."""
-        return replace(
-            self.content.document,
-            guid=self.guid,
-            version=self.version,
-            sequence=self.sequence,
-            updated=self.updated_at,
-            starts=self.starts_at,
-            is_ongoing=self.listed_at != self.starts_at,
-            categories=tuple(row.category for row in self.categories),
-        )
+        categories = (row.category for row in self.categories)
+        return whole_entry(self.content.document, self, categories)
 
     def set_document(self, entry: Entry) -> None:
         """Store the document of an entry, and the columns that are copies of members.
@@ -294,7 +268,7 @@ class EntryRow(Base):
         `refresh` must follow.
         """
         event = entry.event
-        self.content = EntryContentRow(document=entry)
+        self.content = EntryContentRow(document=encode_document(entry))
         self.status = entry.status
         self.language = entry.language.lower()
         self.translation_key = entry.translation_key
@@ -304,7 +278,7 @@ class EntryRow(Base):
 
     def refresh(self, now: datetime) -> None:
         """Set what follows from the entry and the clock, and when it changes next."""
-        entry = self.content.document
+        entry = decode_document(self.content.document)
         begin = entry.published
         end = _end_of_publication(entry)
         is_hidden = entry.status in ("draft", "deleted") or (end and end <= now)
@@ -335,6 +309,23 @@ class EntryRow(Base):
         self.ends_at = series_end(event)
         self.is_over = self.ends_at <= now
         return [occurrence.starts, self.listed_at, occurrence.ends]
+
+
+def whole_entry(document: str, columns: Any, categories: Iterable[Category]) -> Entry:
+    """Return an entry with the members that the storage sets.
+
+    :param columns: a row of the ORM, or one with those of its columns that are read.
+    """
+    return decode_document(
+        document,
+        guid=columns.guid,
+        version=columns.version,
+        sequence=columns.sequence,
+        updated=columns.updated_at,
+        starts=columns.starts_at,
+        is_ongoing=columns.listed_at != columns.starts_at,
+        categories=tuple(categories),
+    )
 
 
 def _next_midnight(now: datetime, zone: ZoneInfo) -> datetime:

@@ -19,7 +19,7 @@ from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import read_revisions
-from feedsvc.storage.entries import entries_of, find_entry, read_validity
+from feedsvc.storage.entries import find_entry, read_validity, with_translations
 from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
     NOINDEX,
@@ -180,7 +180,7 @@ def _find_public_entry(
 
 
 def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -> bytes:
-    (entry,) = entries_of(session, [row])
+    (entry,) = with_translations(session, [row.entry.public_view()])
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
     if slugs:

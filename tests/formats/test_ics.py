@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
@@ -254,7 +254,7 @@ TEXTS = (
     .filter(bool)
 )
 HARD_TEXTS = st.lists(
-    st.sampled_from(["ệ", "Đ", "👩‍👩‍👧", "e\u0301", "\\", "\\n", ";", ",", ":", '"', "^", "x" * 80, " ", "\u2028", "\u0085", "\t"])
+    st.sampled_from(["ệ", "Đ", "👩‍👩‍👧", "e\u0301", "\\", "\\n", "\\N", ";", ",", ":", '"', "^", "x" * 80, " ", "\u2028", "\u0085", "\t"])
 ).map("".join).map(normalized).filter(bool)  # fmt: skip
 
 
@@ -264,6 +264,7 @@ HARD_TEXTS = st.lists(
     organizer=TEXTS | HARD_TEXTS,
     body=TEXTS | HARD_TEXTS,
 )
+@example(title=r"C:\Nhạc", place=r"\N", organizer=r"\N", body=r"\N")
 def test_any_text_is_read_back(
     title: str, place: str, organizer: str, body: str
 ) -> None:
