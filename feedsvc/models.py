@@ -314,6 +314,13 @@ class Entry:
         """The time of publication; of a draft, which no feed has, of its last edit."""
         return self.published or self.updated
 
+    @property
+    def is_cancelled(self) -> bool:
+        """True of a withdrawn entry and a cancelled event: pages strike out both."""
+        if self.status == "withdrawn":
+            return True
+        return self.event is not None and self.event.status == "cancelled"
+
 
 # These are lists of the members that stay, so that a member which is added later is
 # erased and hidden.

@@ -132,36 +132,58 @@ def newest_by_category(
 ) -> dict[tuple[str, str], Entry]:
     """Return the newest entry of each kind and category that has any, by both.
 
-    Entries of the categories below a category count as its own.
+    One that is cancelled is there only if all are. Entries of the categories below a
+    category count as its own.
     """
     newest: dict[tuple[str, str], Entry] = {}
     for kind in KINDS:
-        by_key: dict[int, EntryRow] = dict(session.execute(_select_newest(kind)).all())
+        by_key = {
+            key: row.entry.public_view()
+            for key, row in session.execute(_select_newest(kind))
+        }
         for category in categories.rows:
             keys = categories.with_descendants(category)
-            rows = [by_key[key] for key in keys if key in by_key]
-            if rows:
-                row = max(rows, key=lambda row: (row.published_at, row.guid))
-                newest[kind, category.slug] = row.entry.public_view()
+            entries = [by_key[key] for key in keys if key in by_key]
+            if entries:
+                newest[kind, category.slug] = max(
+                    entries,
+                    key=lambda entry: (not entry.is_cancelled, entry.date, entry.guid),
+                )
     return newest
 
 
 def _select_newest(kind: str) -> sa.Select[int, EntryRow]:
     """Return the statement for the newest entry of each category itself."""
-    newest_pk = (
-        sa.select(EntryCategoryRow.entry_pk)
-        .where(
-            EntryCategoryRow.category_id == CategoryRow.id,
-            EntryCategoryRow.kind == kind,
-            EntryCategoryRow.is_public,
-        )
-        .order_by(EntryCategoryRow.published_at.desc())
-        .limit(1)
-        .correlate(CategoryRow)
-        .scalar_subquery()
+    is_not_cancelled = sa.and_(
+        EntryRow.status != "withdrawn",
+        EntryRow.event_status.is_distinct_from("cancelled"),
+    )
+    # The second is looked for only where all entries are cancelled.
+    newest_pk = sa.func.coalesce(
+        _newest_pk(kind, is_not_cancelled), _newest_pk(kind, sa.true())
     )
     return (
         sa.select(CategoryRow.id, EntryRow)
         .join(EntryRow, EntryRow.pk == newest_pk)
         .options(*WHOLE_ENTRY)
+    )
+
+
+def _newest_pk(
+    kind: str, condition: sa.ColumnElement[bool]
+) -> sa.ScalarSelect[int | None]:
+    """Return the subquery for the newest entry of a category that meets a condition."""
+    return (
+        sa.select(EntryCategoryRow.entry_pk)
+        .join(EntryRow, EntryRow.pk == EntryCategoryRow.entry_pk)
+        .where(
+            EntryCategoryRow.category_id == CategoryRow.id,
+            EntryCategoryRow.kind == kind,
+            EntryCategoryRow.is_public,
+            condition,
+        )
+        .order_by(EntryCategoryRow.published_at.desc())
+        .limit(1)
+        .correlate(CategoryRow)
+        .scalar_subquery()
     )

@@ -96,7 +96,11 @@ def render_front_page(
     for category in categories:
         entries = [newest.get((kind, category.slug)) for kind in KINDS]
         present = [entry for entry in entries if entry]
-        entry = max(present, key=lambda entry: entry.date, default=None)
+        entry = max(
+            present,
+            key=lambda entry: (not entry.is_cancelled, entry.date),
+            default=None,
+        )
         kind = entry.kind if entry else KINDS[0]
         rows.append((category, entry, Feed.empty(site, kind, FORMATS["rss"], category)))
     return render_page(

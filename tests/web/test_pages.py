@@ -708,3 +708,57 @@ def test_entry_is_shared_where_vietnam_blocks_nothing(
     editor.put("/articles/a", {"title": "Tin"})
     links = get_page(client, "/entries/a").xpath("//div[@class='share']//a/text()")
     assert links == ["Facebook", "Email"]
+
+
+@pytest.mark.both_databases
+def test_row_of_a_category_shows_what_is_not_cancelled_if_it_can(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
+    off = {"start": "2026-12-24", "event_status": "cancelled"}
+    for path, title, category, members in (
+        ("articles/a", "Tin", "giao-thong", {}),
+        ("articles/b", "Nhầm", "giao-thong", {"status": "withdrawn"}),
+        ("events/c", "Hội", "van-hoa", {"start": "2026-12-24"}),
+        ("events/d", "Chợ", "van-hoa", off),
+        ("articles/e", "Sai", "van-hoa", {"status": "withdrawn"}),
+        ("events/f", "Diễu hành", "xe-buyt", off),
+    ):
+        clock.forward(seconds=1)
+        document = {"title": title, "categories": [category], **members}
+        editor.put(f"/{path}", document)
+    rows = get_page(client, "/").xpath("//ul[@class='rows']/li")
+    assert {row.findtext("a"): row.xpath("string(span)") for row in rows} == {
+        "Giao thông": "Tin",
+        "Văn hoá": "Hội",
+        "Xe buýt": "Đã hủy Diễu hành",
+    }
+    assert "/feeds/events/xe-buyt.rss" in client.get("/feeds.opml").text
+
+
+PAGES = {"/": 200, "/feeds/news.html": 200, "/entries/a": 200, "/entries/none": 404}
+
+
+def test_menu_begins_with_the_front_page(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    for path, status in PAGES.items():
+        page = get_page(client, path, status)
+        menu = page.xpath("//header[@class='top']/nav/a/text()")
+        assert menu == ["Trang đầu", "Tin tức", "Sự kiện"], path
+
+
+def test_footer_has_contact_and_rights_if_the_portal_has_them(
+    make_app: MakeApp, editor: ApiClient
+) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    contact = {"site_contact": "lienhe@portal.example", "site_rights": "© Hà Nội"}
+    texts = ["Liên hệ: lienhe@portal.example", "Bản quyền: © Hà Nội"]
+    for settings, expected in (({}, []), (contact, texts)):
+        client = make_app(**settings).test_client()
+        for path, status in PAGES.items():
+            page = get_page(client, path, status)
+            portal, *lines = page.xpath("/html/body/footer/p")
+            assert portal.xpath("a/@href") == ["https://portal.example"]
+            assert [line.text_content() for line in lines] == expected, path
