@@ -16,11 +16,11 @@ from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
 
+#: Articles on the front page besides the first.
 _FRONT_ARTICLES = 4
-"""Articles on the front page besides the first."""
 
+#: Events on the front page.
 _FRONT_EVENTS = 5
-"""Events on the front page."""
 
 _environment = Environment(
     loader=PackageLoader("feedsvc.formats"),

@@ -16,8 +16,8 @@ from feedsvc.formats.xml import Element, sub_element
 from feedsvc.models import KINDS, Category, Site
 
 MEDIA_TYPE = "text/x-opml"
+#: Characters of the longest name: some importers reject longer ones.
 _MAX_NAME = 200
-"""Characters of the longest name: some importers reject longer ones."""
 
 
 def render(

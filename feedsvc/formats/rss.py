@@ -26,6 +26,9 @@ from feedsvc.formats.xml import (
 )
 from feedsvc.models import Entry
 
+#: Elements with text for people that may contain `&` and `<`.
+#:
+#: Readers show names of people and places as they are, and descriptions are CDATA.
 _PLAIN_TEXT = (
     "title",
     "copyright",
@@ -35,16 +38,11 @@ _PLAIN_TEXT = (
     "dc:source",
     "dc:rights",
 )
-"""Elements with text for people that may contain `&` and `<`.
 
-Readers show names of people and places as they are, and descriptions are CDATA.
-"""
-
+#: feedgen sets the locale of the process while it formats a date.
+#:
+#: Two threads at once could leave the process with the wrong one.
 _feedgen_lock = threading.Lock()
-"""feedgen sets the locale of the process while it formats a date.
-
-Two threads at once could leave the process with the wrong one.
-"""
 
 
 def render(feed: Feed) -> bytes:

@@ -24,15 +24,14 @@ from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, prop
 
 from feedsvc.recurrence import WEEKDAYS
 
+#: Years after which weekdays and dates repeat: a rule must hold for as long.
 _CALENDAR_CYCLE = 28
-"""Years after which weekdays and dates repeat: a rule must hold for as long."""
 
+#: The latest year in which rules start, unless the zone's own rule is newer.
+#:
+#: vobject compares a zone with UTC in the years 2000 to 2020 alone. It would take
+#: Europe/London for UTC if its rules started later.
 _RULES_SINCE = 2007
-"""The latest year in which rules start, unless the zone's own rule is newer.
-
-vobject compares a zone with UTC in the years 2000 to 2020 alone. It would take
-Europe/London for UTC if its rules started later.
-"""
 
 _ONE_DAY = timedelta(days=1)
 

@@ -23,8 +23,8 @@ from feedsvc.formats.common import format_iso, iri_to_uri, is_url, place_text, s
 from feedsvc.models import Entry, Event, Image
 from feedsvc.recurrence import display_occurrence
 
+#: An lxml element; lxml's stubs lack too many of its methods.
 Element = Any
-"""An lxml element; lxml's stubs lack too many of its methods."""
 
 NAMESPACES = {
     "atom": "http://www.w3.org/2005/Atom",

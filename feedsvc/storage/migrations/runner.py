@@ -11,11 +11,11 @@ from feedsvc.storage.database import Database, create_file, lift_timeouts
 
 _VERSIONS = Path(__file__).parent / "versions"
 
+#: The newest migration; the names of their files begin with the numbers.
 HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
-"""The newest migration; the names of their files begin with the numbers."""
 
+#: The key of PostgreSQL's advisory lock: any number that nothing else uses.
 _LOCK_KEY = 0x6665656473
-"""The key of PostgreSQL's advisory lock: any number that nothing else uses."""
 
 
 def check_schema(database: Database) -> None:
