@@ -102,7 +102,7 @@ def _read(env: FileAwareEnv) -> Config:
         database_url=env.str(
             "FEEDSVC_DATABASE_URL",
             "sqlite:///var/feedsvc.db",
-            validate=_with_validation_error(_check_database_url),
+            validate=_with_validation_error(check_database_url),
         ),
         site=_read_site(env, default_url=f"http://localhost:{port}"),
         max_body=env.int("FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)),
@@ -224,10 +224,14 @@ def _parse_base_urls(value: str) -> tuple[str, ...]:
     return tuple(urls)
 
 
-def _check_database_url(value: str) -> None:
+def check_database_url(value: str) -> None:
+    """Check the URL of a database.
+
+    :raises SettingError: it is of another kind, or names no file.
+    """
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ValueError("Must begin with sqlite:/// or postgresql+psycopg://.")
+        raise SettingError("Must begin with sqlite:/// or postgresql+psycopg://.")
     url = make_url(value)
     # In memory, each worker would have a database of its own.
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise ValueError("Must name a file, such as sqlite:////data/feeds.db.")
+        raise SettingError("Must name a file, such as sqlite:////data/feeds.db.")

@@ -29,7 +29,7 @@ def main(url: str, token: str) -> None:
     app = create_app(Config.from_env())
     cache = get_services(app).cache
     # A thread reads the changes, which is no part of a request.
-    cache.is_polled = True  # version 2
+    cache.is_polled = True  # type: ignore[attr-defined]  # version 2
     cache.sync_on_read = False  # type: ignore[attr-defined]  # version 1
     client = Client(app)
     headers = {"Authorization": f"Bearer {token}"}

@@ -114,7 +114,6 @@ def _create_app(url: str) -> Flask:
     app = create_app(replace(Config.from_env(), database_url=url))
     services = get_services(app)
     services.cache = ResponseCache(services.database, max_bytes=0)
-    services.cache.is_polled = True
     return app
 
 
@@ -122,7 +121,9 @@ def _lines(app: Flask, server: int | None) -> Iterator[str]:
     requests = [(name, path, MAX_USUAL_MS) for name, path in USUAL.items()]
     now = datetime.now(UTC)
     requests += [(name, path, MAX_MS) for name, path in unusual(now).items()]
-    last = to_microseconds(get_services(app).database.revisions().last)
+    database = get_services(app).database
+    database.poll()
+    last = to_microseconds(database.revisions.last)
     for name, path, max_ms in requests:
         status, ms, mib = _measure(app, path.replace("LAST", str(last)), server)
         assert status in (200, 404), (path, status)

@@ -8,10 +8,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
-from feedsvc.api.batch import batch_blueprint
+from feedsvc.api import batch, categories, changes
 from feedsvc.api.blueprint import FeedsApi, swagger_ui_blueprint
-from feedsvc.api.categories import categories_blueprint
-from feedsvc.api.changes import changes_blueprint
 from feedsvc.api.entries import entries_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.models import Clock, utcnow
@@ -46,11 +44,11 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(static_files.blueprint)
     api = FeedsApi(app, services.site)
-    api.register_blueprint(entries_blueprint(services, "news"))
-    api.register_blueprint(entries_blueprint(services, "events"))
-    api.register_blueprint(categories_blueprint(services))
-    api.register_blueprint(changes_blueprint(services))
-    api.register_blueprint(batch_blueprint(services))
+    for schema in services.entry_schemas.values():
+        api.register_blueprint(entries_blueprint(schema))
+    api.register_blueprint(categories.blueprint)
+    api.register_blueprint(changes.blueprint)
+    api.register_blueprint(batch.blueprint)
     app.register_blueprint(swagger_ui_blueprint(services.site))
     register_error_handlers(app)
     register_commands(app)

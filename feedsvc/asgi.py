@@ -22,24 +22,24 @@ from wsgi import app as flask_app
 if TYPE_CHECKING:
     from a2wsgi.asgi_typing import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
+#: So many that writers, which may wait for SQLite's lock, do not delay readers.
 _THREADS = 16
-"""So many that writers, which may wait for SQLite's lock, do not delay readers."""
 
+#: Time within which a client must send a body.
 _BODY_SECONDS = 30
-"""Time within which a client must send a body."""
 
+#: The longest response of the event loop, which may have to compress it first.
 _MAX_BYTES = 1 << 20
-"""The longest response of the event loop, which may have to compress it first."""
 
+#: Bytes of all bodies that a worker holds at the same time.
 _MAX_COLLECTED = 64 << 20
-"""Bytes of all bodies that a worker holds at the same time."""
 
 _services = get_services(flask_app)
 _flask = WSGIMiddleware(flask_app, workers=_THREADS)  # type: ignore[arg-type]
 
 
+#: The bodies that are being collected or processed.
 _bodies: list[bytearray] = []
-"""The bodies that are being collected or processed."""
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,9 +99,9 @@ async def _answer(
 async def _refuse(scope: HTTPScope, send: Send) -> None:
     """Answer that too many bodies are on their way."""
     error = Unavailable("Too many bodies are being sent at the moment.")
-    response = problem_response(503, str(error), error)
+    response = problem_response(error.status, str(error), error)
     headers = [*response.headers, ("Retry-After", str(error.retry_after))]
-    await _send_response(503, headers, response.get_data(), scope, send)
+    await _send_response(error.status, headers, response.get_data(), scope, send)
 
 
 async def _send_response(

@@ -12,10 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from feedsvc import __version__
 from feedsvc.errors import FeedsvcError
-from feedsvc.feeds.cache import ResponseCache
 from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
-from feedsvc.storage.database import Database, revision_row
+from feedsvc.storage.database import Database, installation_row
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
 from feedsvc.storage.migrations.runner import check_schema
 
@@ -28,9 +27,8 @@ _log = logging.getLogger(__name__)
 class Background:
     """The threads, which `start` starts once."""
 
-    def __init__(self, database: Database, cache: ResponseCache, site: Site) -> None:
+    def __init__(self, database: Database, site: Site) -> None:
         self._database = database
-        self._cache = cache
         self._site = site
         self._start_once = threading.Lock()
         self._has_ticked = False
@@ -40,9 +38,8 @@ class Background:
         # It is never released.
         if not self._start_once.acquire(blocking=False):
             return
-        self._cache.is_polled = True
         _repeat(self.tick, _TICK_SECONDS)
-        _repeat(self._cache.poll, _POLL_SECONDS)
+        _repeat(self._database.poll, _POLL_SECONDS)
         for hub in self._site.hubs:
             # In a thread of its own, so that a slow hub delays no other.
             notifier = HubNotifier(self._database, self._site, hub)
@@ -74,10 +71,10 @@ class Background:
         settings = f"{__version__} {self._site}"
         fingerprint = hashlib.sha256(settings.encode()).hexdigest()
         with self._database.read() as session:
-            if revision_row(session).fingerprint == fingerprint:
+            if installation_row(session).fingerprint == fingerprint:
                 return
         with self._database.write() as transaction:
-            transaction.revisions.fingerprint = fingerprint
+            installation_row(transaction.session).fingerprint = fingerprint
             transaction.next_revision(*KINDS)
 
 

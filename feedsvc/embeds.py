@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+#: The paths that each host documents for embeds; with a final slash, all below it.
 EMBEDS = {
     "www.youtube.com": ("/embed", "/embed/"),
     "www.youtube-nocookie.com": ("/embed", "/embed/"),
@@ -15,13 +16,12 @@ EMBEDS = {
     "www.openstreetmap.org": ("/export/embed.html",),
     "w.soundcloud.com": ("/player/",),
 }
-"""The paths that each host documents for embeds; with a final slash, all below it."""
 
+#: Embeds may play and open their site in a new tab, but not navigate the page.
 SANDBOX = (
     "allow-popups allow-popups-to-escape-sandbox allow-presentation allow-same-origin "
     "allow-scripts"
 )
-"""Embeds may play and open their site in a new tab, but not navigate the page."""
 
 
 def is_embed(url: str) -> bool:

@@ -1,16 +1,13 @@
-"""Everything that the service refuses or cannot do, as exceptions without HTTP.
+"""Everything that the service refuses or cannot do.
 
-`STATUSES` in web/errors.py gives each its HTTP status. Messages are shown to
-clients.
+Each class knows its HTTP status. Messages are shown to clients.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from feedsvc.feeds.query import CategoryFilter
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -24,8 +21,11 @@ class FieldError:
 class FeedsvcError(Exception):
     """Root of the exceptions that are expected; the message is for the client."""
 
+    #: The HTTP status of the response.
+    status: ClassVar[int]
+
+    #: Seconds after which the same request may succeed; None where it will not.
     retry_after: int | None = None
-    """Seconds after which the same request may succeed; None where it will not."""
 
 
 class BadRequest(FeedsvcError):
@@ -35,6 +35,8 @@ class BadRequest(FeedsvcError):
         their own language.
     """
 
+    status = 400
+
     def __init__(self, message: str, parameter: str = "") -> None:
         super().__init__(message)
         self.parameter = parameter
@@ -42,6 +44,8 @@ class BadRequest(FeedsvcError):
 
 class ValidationFailed(FeedsvcError):
     """The document can be read, but breaks rules; `errors` has one item for each."""
+
+    status = 422
 
     def __init__(self, *errors: FieldError) -> None:
         super().__init__("The document has invalid fields.")
@@ -51,13 +55,19 @@ class ValidationFailed(FeedsvcError):
 class Unauthorized(FeedsvcError):
     """The token is missing or not valid."""
 
+    status = 401
+
 
 class Forbidden(FeedsvcError):
     """The token lacks a scope, or may not write in a category."""
 
+    status = 403
+
 
 class NotFound(FeedsvcError):
     """The resource does not exist, or is not public yet."""
+
+    status = 404
 
 
 class Gone(FeedsvcError):
@@ -66,13 +76,20 @@ class Gone(FeedsvcError):
     :param reason: the editors' notice for readers, as plain text.
     """
 
+    status = 410
+
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.reason = reason
 
 
 class CategoryRenamed(FeedsvcError):
-    """The category has another slug now."""
+    """The category has another slug now.
+
+    Reading it redirects; the status is for calls that name it in their body.
+    """
+
+    status = 404
 
     def __init__(self, current_slug: str) -> None:
         super().__init__(f"The category is named “{current_slug}” now.")
@@ -80,19 +97,28 @@ class CategoryRenamed(FeedsvcError):
 
 
 class FeedMoved(FeedsvcError):
-    """The feed has another category filter now: a category was renamed."""
+    """Categories in the URL of the feed were renamed.
 
-    def __init__(self, category_filter: CategoryFilter) -> None:
+    :param current_slugs: by the former slugs.
+    """
+
+    status = 404
+
+    def __init__(self, current_slugs: Mapping[str, str]) -> None:
         super().__init__("The feed has another URL now.")
-        self.category_filter = category_filter
+        self.current_slugs = current_slugs
 
 
 class Conflict(FeedsvcError):
     """The request conflicts with what is stored, such as an id that is taken."""
 
+    status = 409
+
 
 class PreconditionFailed(FeedsvcError):
     """The stored version is not the one that the request names."""
+
+    status = 412
 
 
 class RateLimited(FeedsvcError):
@@ -100,6 +126,8 @@ class RateLimited(FeedsvcError):
 
     :param retry_after: seconds to wait.
     """
+
+    status = 429
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too many requests. Try again in {retry_after} seconds.")
@@ -109,4 +137,5 @@ class RateLimited(FeedsvcError):
 class Unavailable(FeedsvcError):
     """The database cannot be used at the moment, such as before its upgrade."""
 
+    status = 503
     retry_after: int = 5

@@ -19,18 +19,18 @@ from feedsvc.storage.tables import HubRow
 
 _log = logging.getLogger(__name__)
 
+#: Seconds to connect to a hub, and for each part of its answer.
 _TIMEOUT = 10.0
-"""Seconds to connect to a hub, and for each part of its answer."""
 
+#: Time after which another worker tells a hub, if one was stopped meanwhile.
 _CLAIM = timedelta(seconds=30)
-"""Time after which another worker tells a hub, if one was stopped meanwhile."""
 
+#: Seconds after failures, doubled with each; later changes wait too, so not hours.
 _MIN_DELAY = 5
 _MAX_DELAY = 300
-"""Seconds after failures, doubled with each; later changes wait too, so not hours."""
 
+#: Bytes of a refusal that are logged.
 _MAX_LINE = 200
-"""Bytes of a refusal that are logged."""
 
 
 class _AnyStatus(HTTPErrorProcessor):

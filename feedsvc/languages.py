@@ -6,8 +6,8 @@ import re
 
 from babel import Locale
 
+#: The shape of a language tag.
 LANGUAGE_TAG_PATTERN = r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,8}"
-"""The shape of a language tag."""
 
 _LANGUAGES = frozenset(Locale("en").languages)
 

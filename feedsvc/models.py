@@ -19,13 +19,13 @@ ATTENDANCES = ("in_person", "online", "mixed")
 AVAILABILITIES = ("in_stock", "sold_out", "pre_order")
 
 SLUG_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+#: Years of all dates that are accepted: readers take earlier ones for mistakes.
 YEARS = range(1970, 2201)
-"""Years of all dates that are accepted: readers take earlier ones for mistakes."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: The Last-Modified of what never changed: clients take 1970 for a mistake.
 NEVER_MODIFIED = datetime(2000, 1, 1, tzinfo=UTC)
-"""The Last-Modified of what never changed: clients take 1970 for a mistake."""
 
 Clock = Callable[[], datetime]
 
@@ -317,17 +317,17 @@ class Entry:
 
 # These are lists of the members that stay, so that a member which is added later is
 # erased and hidden.
+#: Members that stay of a deleted entry.
 DELETED_MEMBERS = frozenset("id kind guid published updated version sequence".split())
-"""Members that stay of a deleted entry."""
 
+#: Members of a withdrawn entry that readers still see.
 WITHDRAWN_MEMBERS = frozenset(
     "id kind title language status url categories event notice expires published guid "
     "updated version withdrawn sequence starts is_ongoing".split()
 )
-"""Members of a withdrawn entry that readers still see."""
 
+#: Members of a withdrawn event that readers still see, so that calendars cancel it.
 WITHDRAWN_EVENT_MEMBERS = frozenset("start end timezone status recurrence".split())
-"""Members of a withdrawn event that readers still see, so that calendars cancel it."""
 
 
 def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:

@@ -21,21 +21,21 @@ from dateutil.rrule import rrule, rruleset, rrulestr
 
 from feedsvc.models import EPOCH, Entry, Event, Recurrence
 
+#: The names of weekdays in rules, indexed by `date.weekday()`.
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-"""The names of weekdays in rules, indexed by `date.weekday()`."""
 
+#: The end of an unbounded series; no event takes place later.
 MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
-"""The end of an unbounded series; no event takes place later."""
 
 _ONE_DAY = timedelta(days=1)
 
+#: The step of each FREQ.
 _PERIODS = {
     "DAILY": relativedelta(days=1),
     "WEEKLY": relativedelta(weeks=1),
     "MONTHLY": relativedelta(months=1),
     "YEARLY": relativedelta(years=1),
 }
-"""The step of each FREQ."""
 
 
 def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 
 from flask import Flask, current_app
 from itsdangerous import BadSignature, URLSafeSerializer
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Session
 
 from config import Config
-from feedsvc.api.auth import Authenticator
-from feedsvc.api.schemas import create_entry_schemas
 from feedsvc.background import Background
 from feedsvc.feeds.cache import ResponseCache
+from feedsvc.input.schemas import create_entry_schemas
 from feedsvc.models import Clock
-from feedsvc.storage.database import Database, revision_row
+from feedsvc.storage.database import Database, installation_row
 from feedsvc.storage.migrations.runner import check_schema
 
+#: The key of the components in Flask's extensions.
 EXTENSION = "feedsvc"
-"""The key of the components in Flask's extensions."""
 
 
+#: Time for which the link to a preview is valid.
 PREVIEW_PERIOD = timedelta(days=7)
-"""Time for which the link to a preview is valid."""
 
 
 class Services:
@@ -34,9 +37,15 @@ class Services:
         self.site = config.site
         self.database = Database(config.database_url, clock)
         self.cache = ResponseCache(self.database)
-        self.background = Background(self.database, self.cache, self.site)
+        self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
-        self.authenticator = Authenticator(self.database, config.rate_writes)
+        self.rate_writes = parse(config.rate_writes)
+
+    @cached_property
+    def rate_limiter(self) -> MovingWindowRateLimiter:
+        """The counters of writes and failed authentications, of this process alone."""
+        # Not before the first request, because MemoryStorage starts a thread.
+        return MovingWindowRateLimiter(MemoryStorage())
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""
@@ -55,7 +64,7 @@ class Services:
         return is_valid and signed_id == entry_id
 
     def _preview_signer(self, session: Session) -> URLSafeSerializer:
-        secret = self.config.secret_key or revision_row(session).secret
+        secret = self.config.secret_key or installation_row(session).secret
         # The salt of version 2, "preview", was that of links without an end.
         return URLSafeSerializer(secret, salt="preview until")
 

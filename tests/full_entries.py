@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from feedsvc.api.fields import Text
-from feedsvc.api.schemas import ArticleSchema, EntrySchema, EventSchema
+from feedsvc.input.fields import Text
+from feedsvc.input.schemas import ArticleSchema, EntrySchema, EventSchema
 
 SCHEMAS: dict[str, type[EntrySchema]] = {
     "articles": ArticleSchema,

@@ -12,11 +12,12 @@ PACKAGE = Path(__file__).parent.parent / "feedsvc"
 PACKAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
 
 MAY_IMPORT = {
-    "api": {"feeds", "formats", "storage", "web"},
-    "cli": {"api", "feeds", "importers", "storage"},
+    "api": {"feeds", "input", "storage", "web"},
+    "cli": {"feeds", "importers", "input", "storage"},
     "feeds": {"storage"},
     "formats": {"feeds"},
-    "importers": {"api", "formats", "storage"},
+    "importers": {"formats", "input", "storage"},
+    "input": set(),
     "storage": set(),
     "web": {"feeds", "formats", "storage"},
 }
@@ -26,6 +27,7 @@ MUST_NOT_IMPORT = {
     "feeds": {"flask"},
     "formats": {"flask", "sqlalchemy", "socket", "time"},
     "importers": {"flask"},
+    "input": {"flask", "sqlalchemy"},
     "storage": {"flask", "marshmallow", "feedgen"},
 }
 """The libraries that a package must not know."""

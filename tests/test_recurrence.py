@@ -12,7 +12,7 @@ from dateutil.rrule import rruleset, rrulestr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from feedsvc.api.recurrence_validation import validate, validate_rrule
+from feedsvc.input.recurrence_validation import validate, validate_rrule
 from feedsvc.models import Event, Recurrence
 from feedsvc.recurrence import (
     WEEKDAYS,

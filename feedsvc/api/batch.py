@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -11,17 +11,12 @@ from typing import Any
 import marshmallow as ma
 from flask import request
 from flask.views import MethodView
-from marshmallow import fields
 from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from feedsvc.api import fields as own
 from feedsvc.api.auth import current_token, write_as_token
-from feedsvc.api.blueprint import ApiBlueprint
+from feedsvc.api.blueprint import ApiBlueprint, FieldErrorSchema
 from feedsvc.api.entries import EXAMPLES
-from feedsvc.api.request_parsing import load_validated
-from feedsvc.api.schemas import ClosedSchema, FieldErrorSchema
-from feedsvc.api.strict_json import MAX_DEPTH, loads_strict
 from feedsvc.errors import (
     BadRequest,
     FeedsvcError,
@@ -29,20 +24,23 @@ from feedsvc.errors import (
     Forbidden,
     ValidationFailed,
 )
+from feedsvc.input import fields
+from feedsvc.input.loading import load_validated
+from feedsvc.input.schemas import ClosedSchema
+from feedsvc.input.strict_json import MAX_DEPTH, loads_strict
 from feedsvc.models import ENTRY_SCOPES, KINDS, Entry
-from feedsvc.services import Services
+from feedsvc.services import current_services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
-from feedsvc.web.errors import STATUSES
 
+#: Items of a batch.
 MAX_ITEMS = 5000
-"""Items of a batch."""
 
+#: Items a transaction: few, so that other writers need not wait for long.
 TRANSACTION_SIZE = 100
-"""Items a transaction: few, so that other writers need not wait for long."""
 
+#: Errors of one item that the response lists.
 MAX_ERRORS_PER_ITEM = 10
-"""Errors of one item that the response lists."""
 
 _NDJSON = "application/x-ndjson"
 _EXAMPLE = [
@@ -59,24 +57,24 @@ class BatchItemSchema(ma.Schema):
 
         unknown = ma.EXCLUDE
 
-    action = fields.String(required=True, validate=OneOf(("put", "delete")))
-    kind = fields.String(required=True, validate=OneOf(KINDS))
-    id = own.EntryId(required=True)
+    action = ma.fields.String(required=True, validate=OneOf(("put", "delete")))
+    kind = ma.fields.String(required=True, validate=OneOf(KINDS))
+    id = fields.EntryId(required=True)
 
 
 class BatchResultSchema(ClosedSchema):
     """The result of one item of a batch."""
 
-    index = fields.Integer(required=True)
-    id = fields.String(required=True, allow_none=True)
-    status = fields.Integer(required=True)
-    errors = fields.List(fields.Nested(FieldErrorSchema))
+    index = ma.fields.Integer(required=True)
+    id = ma.fields.String(required=True, allow_none=True)
+    status = ma.fields.Integer(required=True)
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
 
 
 class BatchResultsSchema(ClosedSchema):
     """The results of a batch."""
 
-    results = fields.List(fields.Nested(BatchResultSchema), required=True)
+    results = ma.fields.List(ma.fields.Nested(BatchResultSchema), required=True)
 
 
 _BODY = {
@@ -88,39 +86,60 @@ _BODY = {
 }
 
 
-Store = Callable[[Transaction], int]
-"""Puts or deletes an entry, and returns the status; raises a FeedsvcError."""
+@dataclass(frozen=True)
+class _Item:
+    """A validated item of a batch: an entry to put or to delete, or its error.
+
+    :param entry: None if it is to be deleted.
+    """
+
+    kind: str = ""
+    id: str | None = None
+    entry: Entry | None = None
+    error: FeedsvcError | None = None
+
+    def store(self, transaction: Transaction) -> int:
+        """Put or delete the entry, and return the status.
+
+        :raises FeedsvcError: the item is invalid, or conflicts with what is stored.
+        """
+        if self.error:
+            raise self.error
+        if self.entry:
+            _, is_new = put_entry(transaction, self.entry)
+            return 201 if is_new else 200
+        assert self.id is not None
+        delete_entry(transaction, self.kind, self.id)
+        return 204
 
 
-def batch_blueprint(services: Services) -> ApiBlueprint:
-    """Return the view of batches."""
-    blueprint = ApiBlueprint("batch", _NDJSON)
+blueprint = ApiBlueprint("batch", _NDJSON)
 
-    @blueprint.route("")
-    class Batch(MethodView):
-        @blueprint.authorize(*ENTRY_SCOPES)
-        @blueprint.doc(requestBody={"required": True, "content": _BODY})
-        @blueprint.response(200, BatchResultsSchema)
-        @blueprint.alt_response(207, schema=BatchResultsSchema)
-        def post(self) -> tuple[dict[str, Any], int, dict[str, str]]:
-            """Put and delete many entries; an item with errors changes nothing."""
-            documents = _parse_body()
-            results: list[dict[str, Any]] = []
-            for start in range(0, len(documents), TRANSACTION_SIZE):
-                # Sanitizing takes long, so it comes before the transaction.
-                group = [
-                    _validate(document, services)
-                    for document in documents[start : start + TRANSACTION_SIZE]
-                ]
-                with write_as_token(services.database) as transaction:
-                    for index, (entry_id, store) in enumerate(group, start):
-                        result = _result(store, transaction)
-                        results.append({"index": index, "id": entry_id, **result})
-            has_failures = any("errors" in result for result in results)
-            headers = {"Cache-Control": "no-store"}
-            return {"results": results}, 207 if has_failures else 200, headers
 
-    return blueprint
+@blueprint.route("")
+class Batch(MethodView):
+    """Many entries in one request."""
+
+    @blueprint.authorize(*ENTRY_SCOPES)
+    @blueprint.doc(requestBody={"required": True, "content": _BODY})
+    @blueprint.response(200, BatchResultsSchema)
+    @blueprint.alt_response(207, schema=BatchResultsSchema)
+    def post(self) -> tuple[dict[str, Any], int]:
+        """Put and delete many entries; an item with errors changes nothing."""
+        documents = _parse_body()
+        results: list[dict[str, Any]] = []
+        for start in range(0, len(documents), TRANSACTION_SIZE):
+            # Sanitizing takes long, so it comes before the transaction.
+            items = [
+                _validate(document)
+                for document in documents[start : start + TRANSACTION_SIZE]
+            ]
+            with write_as_token() as transaction:
+                for index, item in enumerate(items, start):
+                    result = _store(item, transaction)
+                    results.append({"index": index, "id": item.id, **result})
+        has_failures = any("errors" in result for result in results)
+        return {"results": results}, 207 if has_failures else 200
 
 
 def _parse_body() -> list[Any]:
@@ -151,52 +170,35 @@ def _parse_line(line: bytes) -> Any:
         return error
 
 
-def _validate(document: Any, services: Services) -> tuple[str | None, Store]:
-    """Validate an item; return its id, and a function that stores it.
-
-    If the item is invalid, the function raises why.
-    """
+def _validate(document: Any) -> _Item:
+    """Return the item of a document, or the error of an invalid one."""
     if isinstance(document, BadRequest):
-        return None, partial(_fail, document)
+        return _Item(error=document)
     try:
         head = load_validated(BatchItemSchema(), document)
     except ValidationFailed as invalid:
-        return None, partial(_fail, invalid)
+        return _Item(error=invalid)
     kind, entry_id = head["kind"], head["id"]
     scope = f"{kind}:write"
     if scope not in current_token().scopes:
         forbidden = Forbidden(f"The token lacks the scope {scope}.")
-        return entry_id, partial(_fail, forbidden)
+        return _Item(kind, entry_id, error=forbidden)
     if head["action"] == "delete":
-        return entry_id, partial(_delete, kind, entry_id)
+        return _Item(kind, entry_id)
     del document["action"]
     try:
-        entry = load_validated(services.entry_schemas[kind], document)
+        entry = load_validated(current_services().entry_schemas[kind], document)
     except ValidationFailed as invalid:
-        return entry_id, partial(_fail, invalid)
-    return entry_id, partial(_put, entry)
+        return _Item(kind, entry_id, error=invalid)
+    return _Item(kind, entry_id, entry)
 
 
-def _fail(error: FeedsvcError, transaction: Transaction) -> int:
-    raise error
-
-
-def _delete(kind: str, entry_id: str, transaction: Transaction) -> int:
-    delete_entry(transaction, kind, entry_id)
-    return 204
-
-
-def _put(entry: Entry, transaction: Transaction) -> int:
-    _, is_new = put_entry(transaction, entry)
-    return 201 if is_new else 200
-
-
-def _result(store: Store, transaction: Transaction) -> dict[str, Any]:
+def _store(item: _Item, transaction: Transaction) -> dict[str, Any]:
     """Store an item, and return its status and errors."""
     try:
-        return {"status": store(transaction)}
-    except ValidationFailed as invalid:
-        return {"status": 422, "errors": invalid.errors[:MAX_ERRORS_PER_ITEM]}
+        return {"status": item.store(transaction)}
     except FeedsvcError as error:
-        errors = [FieldError("#", str(error))]
-        return {"status": STATUSES[type(error)], "errors": errors}
+        errors: Sequence[FieldError] = [FieldError("#", str(error))]
+        if isinstance(error, ValidationFailed):
+            errors = error.errors[:MAX_ERRORS_PER_ITEM]
+        return {"status": error.status, "errors": errors}

@@ -7,21 +7,21 @@ from functools import partial, wraps
 from typing import Any
 
 import flask
+import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask, Response
 from flask_smorest import Api, Blueprint
 from flask_swagger_ui import get_swaggerui_blueprint
-from marshmallow import fields
 from marshmallow.validate import Range
 from werkzeug.exceptions import HTTPException
 
 from feedsvc import __version__
-from feedsvc.api.fields import EntryId, NestedOrString
+from feedsvc.api.auth import authorize
 from feedsvc.api.request_parsing import StrictParser, check_body_headers
-from feedsvc.api.schemas import ClosedSchema, FieldErrorSchema
+from feedsvc.input.fields import EntryId, NestedOrString
+from feedsvc.input.schemas import ClosedSchema
 from feedsvc.models import Site
-from feedsvc.services import current_services
 from feedsvc.web.errors import MEDIA_TYPE, error_response
 from feedsvc.web.responses import redirect
 
@@ -30,25 +30,32 @@ _DESCRIPTION = (
     "that is null or an empty string counts as absent. Every error is a problem "
     "document (RFC 9457)."
 )
+#: The name of the response with a problem document, in OpenAPI.
 PROBLEM = "Problem"
-"""The name of the response with a problem document, in OpenAPI."""
 
+#: Swagger UI's page has a script in itself, and shows nothing of a request.
 _SWAGGER_UI_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 )
-"""Swagger UI's page has a script in itself, and shows nothing of a request."""
 
 View = Callable[..., Any]
+
+
+class FieldErrorSchema(ClosedSchema):
+    """An error in one member of a document."""
+
+    pointer = ma.fields.String(required=True, metadata={"pattern": "^#"})
+    detail = ma.fields.String(required=True)
 
 
 class ProblemSchema(ClosedSchema):
     """A problem document (RFC 9457)."""
 
-    title = fields.String(required=True)
-    status = fields.Integer(required=True, validate=Range(400, 599))
-    detail = fields.String(required=True)
-    errors = fields.List(fields.Nested(FieldErrorSchema))
+    title = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True, validate=Range(400, 599))
+    detail = ma.fields.String(required=True)
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
 
 
 class OpenConverter(OpenAPIConverter):
@@ -60,7 +67,7 @@ class OpenConverter(OpenAPIConverter):
         document.pop("additionalProperties", None)
         return document
 
-    def field2property(self, field: fields.Field[Any]) -> dict[str, Any]:
+    def field2property(self, field: ma.fields.Field[Any]) -> dict[str, Any]:
         """Return the JSON Schema of a field."""
         document: dict[str, Any] = super().field2property(field)
         if isinstance(field, NestedOrString):
@@ -137,7 +144,7 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
         def decorate(view: View) -> View:
             @wraps(view)
             def authorized(*args: Any, **kwargs: Any) -> Any:
-                current_services().authenticator.authorize(scopes)
+                authorize(scopes)
                 return view(*args, **kwargs)
 
             # In OpenAPI, one of these alternatives is enough.

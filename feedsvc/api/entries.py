@@ -6,25 +6,26 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import marshmallow as ma
 from flask import Response, jsonify, make_response
 from flask.views import MethodView
-from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
 
-from feedsvc.api import fields as own
 from feedsvc.api.auth import write_as_token
 from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.request_parsing import (
     MAX_ATTEMPTS,
-    load_patched,
     parse_patch,
     parse_preconditions,
 )
-from feedsvc.api.schemas import ClosedSchema, EntrySchema, derived_summary
 from feedsvc.errors import FieldError, Unavailable, ValidationFailed
+from feedsvc.folding import parse_search
+from feedsvc.input import fields
+from feedsvc.input.loading import load_patched
+from feedsvc.input.schemas import ClosedSchema, EntrySchema, derived_summary
 from feedsvc.models import STATUSES, Entry
-from feedsvc.services import Services
+from feedsvc.services import current_services
 from feedsvc.storage.entries import (
     EntryChanged,
     delete_entry,
@@ -33,13 +34,13 @@ from feedsvc.storage.entries import (
     put_entry,
 )
 from feedsvc.storage.tables import EntryRow
-from feedsvc.words import parse_search
 
+#: The last part of the URL of each kind.
 _COLLECTIONS = {"news": "articles", "events": "events"}
-"""The last part of the URL of each kind."""
 
 CONTENT_MEMBERS = {"content_html", "content_text"}
 
+#: Documents of each kind for the OpenAPI document.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "news": {
         "id": "cau-moi",
@@ -56,24 +57,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "location": {"name": "Phố sách", "latitude": 21.024, "longitude": 105.845},
     },
 }
-"""Documents of each kind for the OpenAPI document."""
 
 
 class ListArguments(ClosedSchema):
     """The query parameters of a list of entries."""
 
-    status = fields.String(validate=OneOf(STATUSES))
-    category = own.CategorySlug()
-    q = own.ParsedString(parse_search, attribute="words")
-    page = fields.Integer(validate=Range(1, 1_000_000), load_default=1)
-    limit = fields.Integer(validate=Range(1, 200), load_default=50)
+    status = ma.fields.String(validate=OneOf(STATUSES))
+    category = fields.CategorySlug()
+    q = fields.ParsedString(parse_search, attribute="words")
+    page = ma.fields.Integer(validate=Range(1, 1_000_000), load_default=1)
+    limit = ma.fields.Integer(validate=Range(1, 200), load_default=50)
 
 
-def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
-    """Return the views of one kind of entry."""
+def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
+    """Return the views of the kind of entry that a schema has."""
+    kind = schema.kind_name
     blueprint = ApiBlueprint(_COLLECTIONS[kind])
-    database = services.database
-    schema = services.entry_schemas[kind]
     page_schema = _page_schema(schema)
     scope = f"{kind}:write"
 
@@ -84,17 +83,16 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         @blueprint.response(200, page_schema)
         def get(self, arguments: dict[str, Any]) -> Response:
             """List entries without their bodies, those that changed last first."""
-            return _list_response(services, kind, **arguments)
+            return _list_response(kind, **arguments)
 
         @blueprint.authorize(scope)
         @blueprint.arguments(schema, example=EXAMPLES[kind])
         @blueprint.response(201, schema)
         def post(self, entry: Entry) -> Response:
             """Create an entry; without an id the service makes one."""
-            with write_as_token(database) as transaction:
+            with write_as_token() as transaction:
                 row, _ = put_entry(transaction, entry, create=True)
-                session = transaction.session
-                return _entry_response(services, session, row, is_new=True)
+                return _entry_response(transaction.session, row, is_new=True)
 
     @blueprint.route("/<id>")
     class EntryById(MethodView):
@@ -102,9 +100,9 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         @blueprint.response(200, schema)
         def get(self, id: str) -> Response:
             """Get an entry, also a draft."""
-            with database.read() as session:
+            with current_services().database.read() as session:
                 row = get_entry(session, kind, id)
-                return _entry_response(services, session, row)
+                return _entry_response(session, row)
 
         @blueprint.authorize(scope)
         @blueprint.arguments(schema, example=EXAMPLES[kind])
@@ -112,15 +110,10 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         @blueprint.alt_response(201, schema=schema)
         def put(self, entry: Entry, id: str) -> Response:
             """Create or replace an entry under your own id."""
-            if entry.id != id:
-                raise ValidationFailed(
-                    FieldError("#/id", "Must be the id in the path.")
-                )
             check = parse_preconditions()
-            with write_as_token(database) as transaction:
+            with write_as_token() as transaction:
                 row, is_new = put_entry(transaction, entry, check=check)
-                session = transaction.session
-                return _entry_response(services, session, row, is_new=is_new)
+                return _entry_response(transaction.session, row, is_new=is_new)
 
         @blueprint.authorize(scope)
         @blueprint.merge_patch({"notice": "Đã sửa.", "image": None})
@@ -129,17 +122,14 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
             """Change an entry by a JSON merge patch (RFC 7396)."""
             patch = parse_patch()
             for _ in range(MAX_ATTEMPTS):
-                with database.read() as session:
+                with current_services().database.read() as session:
                     stored = get_entry(session, kind, id).entry
                 # Validation may take long, so it comes before the lock.
                 entry = _apply_patch(schema, stored, patch)
                 check = parse_preconditions(stored)
-                with (
-                    suppress(EntryChanged),
-                    write_as_token(database) as transaction,
-                ):
+                with suppress(EntryChanged), write_as_token() as transaction:
                     row, _ = put_entry(transaction, entry, check=check)
-                    return _entry_response(services, transaction.session, row)
+                    return _entry_response(transaction.session, row)
             raise Unavailable("Others change the entry at the same time.")
 
         @blueprint.authorize(scope)
@@ -147,17 +137,17 @@ def entries_blueprint(services: Services, kind: str) -> ApiBlueprint:
         def delete(self, id: str) -> None:
             """Delete an entry: its content is erased."""
             check = parse_preconditions()
-            with write_as_token(database) as transaction:
+            with write_as_token() as transaction:
                 delete_entry(transaction, kind, id, check)
 
     return blueprint
 
 
-def _page_schema(schema: EntrySchema) -> Schema:
+def _page_schema(schema: EntrySchema) -> ma.Schema:
     """Return the schema of a page of a list, for the OpenAPI document."""
-    members: dict[str, fields.Field[Any]] = {
-        "items": fields.List(fields.Nested(schema), required=True),
-        "next_page": fields.Integer(required=True, allow_none=True),
+    members: dict[str, ma.fields.Field[Any]] = {
+        "items": ma.fields.List(ma.fields.Nested(schema), required=True),
+        "next_page": ma.fields.Integer(required=True, allow_none=True),
     }
     name = type(schema).__name__.replace("Schema", "Page")
     page_class = ClosedSchema.from_dict(members, name=name)
@@ -213,38 +203,33 @@ def _check_timezone(
 
 
 def _entry_response(
-    services: Services, session: Session, row: EntryRow, *, is_new: bool = False
+    session: Session, row: EntryRow, *, is_new: bool = False
 ) -> Response:
-    """Return the response with an entry, which no cache may keep."""
-    headers = {"ETag": f'"{row.version}"', "Cache-Control": "no-store"}
+    """Return the response with an entry."""
+    headers = {"ETag": f'"{row.version}"'}
     if is_new:
         collection = _COLLECTIONS[row.kind]
-        url = f"{services.site.public_url}/api/v1/{collection}/{row.id}"
-        headers["Location"] = url
-    document = _document(services, session, row)
-    return make_response(document, 201 if is_new else 200, headers)
+        base_url = current_services().site.public_url
+        headers["Location"] = f"{base_url}/api/v1/{collection}/{row.id}"
+    return make_response(_document(session, row), 201 if is_new else 200, headers)
 
 
-def _list_response(
-    services: Services, kind: str, page: int, limit: int, **filters: Any
-) -> Response:
-    with services.database.read() as session:
+def _list_response(kind: str, page: int, limit: int, **filters: Any) -> Response:
+    with current_services().database.read() as session:
         rows = list_entries(session, kind, page=page, limit=limit, **filters)
-        items = [_document(services, session, row) for row in rows[:limit]]
+        items = [_document(session, row) for row in rows[:limit]]
     for item in items:
         # Together they may be hundreds of megabytes.
         item.pop("content_html", None)
         item.pop("content_text", None)
     next_page = page + 1 if len(rows) > limit else None
-    response = jsonify(items=items, next_page=next_page)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return jsonify(items=items, next_page=next_page)
 
 
-def _document(services: Services, session: Session, row: EntryRow) -> dict[str, Any]:
+def _document(session: Session, row: EntryRow) -> dict[str, Any]:
     """Return an entry with the members that only editors see."""
-    schema = services.entry_schemas[row.kind]
-    document: dict[str, Any] = schema.dump(row.entry)
+    services = current_services()
+    document: dict[str, Any] = services.entry_schemas[row.kind].dump(row.entry)
     document["public"] = row.is_public
     if not row.is_public:
         document["preview_url"] = services.preview_url(session, row.id)

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 from flask import Request, current_app, request
 from marshmallow import Schema, ValidationError
-from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import (
     LengthRequired,
@@ -15,21 +14,19 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from feedsvc.api.strict_json import apply_merge_patch, loads_strict
 from feedsvc.errors import (
     BadRequest,
     FieldError,
     PreconditionFailed,
     ValidationFailed,
 )
+from feedsvc.input.loading import field_errors, validation_failed
+from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
 from feedsvc.storage.entries import EntryChanged, Precondition
 
-MAX_ERRORS = 500
-"""Errors of one document that a response lists."""
-
+#: Times that a patch is applied to what others have written meanwhile.
 MAX_ATTEMPTS = 5
-"""Times that a patch is applied to what others have written meanwhile."""
 
 
 class StrictParser(FlaskParser):
@@ -43,13 +40,23 @@ class StrictParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the document, with the id or slug of the path where it has none."""
+        """Return the document in the body of a request.
+
+        The `id` or `slug` of the path need not be in it.
+
+        :raises BadRequest: it is not strict JSON.
+        :raises ValidationFailed: it has another id or slug than the path.
+        """
         document = loads_strict(req.get_data())
-        if isinstance(document, dict):
-            # The views refuse a document that names another one.
-            for name, value in (req.view_args or {}).items():
-                if document.get(name) in (None, ""):
-                    document[name] = value
+        if not isinstance(document, dict):
+            return document
+        for name, value in (req.view_args or {}).items():
+            if document.get(name) in (None, ""):
+                document[name] = value
+            # A whole number stands for its digits.
+            elif str(document[name]) != value:
+                detail = f"Must be the {name} in the path."
+                raise ValidationFailed(FieldError(f"#/{name}", detail))
         return document
 
     def handle_error(
@@ -61,11 +68,11 @@ class StrictParser(FlaskParser):
         :raises ValidationFailed: members of the body are wrong.
         """
         location, messages = next(iter(error.messages_dict.items()))
+        if location != "query":
+            raise validation_failed(messages)
         errors = field_errors(messages)
-        if location == "query":
-            details = [f"{error.pointer[2:]}: {error.detail}" for error in errors]
-            raise BadRequest(" ".join(details))
-        raise ValidationFailed(*errors[:MAX_ERRORS])
+        details = [f"{error.pointer[2:]}: {error.detail}" for error in errors]
+        raise BadRequest(" ".join(details))
 
 
 def check_body_headers(media_types: Collection[str]) -> None:
@@ -92,17 +99,6 @@ def check_body_headers(media_types: Collection[str]) -> None:
         raise UnsupportedMediaType(f"The Content-Type must be {expected}.")
 
 
-def load_validated(schema: Schema, document: Any) -> Any:
-    """Return the value that a schema loads from a document.
-
-    :raises ValidationFailed: with a pointer to each error.
-    """
-    try:
-        return schema.load(document)
-    except ValidationError as error:
-        raise ValidationFailed(*field_errors(error.messages)[:MAX_ERRORS]) from None
-
-
 def parse_patch() -> dict[str, Any]:
     """Return the JSON merge patch in the body (RFC 7396).
 
@@ -112,40 +108,6 @@ def parse_patch() -> dict[str, Any]:
     if not isinstance(patch, dict):
         raise ValidationFailed(FieldError("#", "Must be an object."))
     return patch
-
-
-def load_patched(schema: Schema, stored: dict[str, Any], patch: dict[str, Any]) -> Any:
-    """Return the value that a schema loads from a patched document (RFC 7396).
-
-    :raises ValidationFailed: as `load_validated`, or the patch removes an unknown
-        member.
-    """
-    patched = apply_merge_patch(stored, patch)
-    # A null would vanish in the patched document, and a misspelt name with it.
-    unknown = {name: patch[name] for name in patch if name not in schema.fields}
-    return load_validated(schema, patched | unknown)
-
-
-def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
-    """Return marshmallow's nested messages as errors with JSON pointers (RFC 6901)."""
-    if not isinstance(messages, dict):
-        return [FieldError(pointer, _encodable(message)) for message in messages]
-    errors = []
-    for name, nested in messages.items():
-        if name == SCHEMA:
-            errors += field_errors(nested, pointer)
-        else:
-            escaped = _encodable(name).replace("~", "~0").replace("/", "~1")
-            errors += field_errors(nested, f"{pointer}/{escaped}")
-    return errors
-
-
-def _encodable(value: object) -> str:
-    """Return a text without lone surrogates, which a response cannot be encoded with.
-
-    Names of members may have them, and messages that quote a value.
-    """
-    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def parse_preconditions(expected: Entry | None = None) -> Precondition:

@@ -1,28 +1,34 @@
-"""The commands: `db`, `token` and `demo` here, `import` and `export` beside."""
+"""The commands."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
+from collections.abc import Iterable
+from contextlib import closing
+from typing import IO, Any
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
-from config import SettingError
+from config import SettingError, check_database_url
 from feedsvc import __version__
-from feedsvc.cli.import_export import export, import_, printable
 from feedsvc.cli.samples import load_sample_data
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES, Token
 from feedsvc.services import current_database, current_services
+from feedsvc.storage.copy import copy_rows, count_rows
+from feedsvc.storage.database import Database
 from feedsvc.storage.entries import renew_revisions
 from feedsvc.storage.migrations.runner import upgrade as upgrade_database
 from feedsvc.storage.tables import CategoryRow
 from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
+
+_COUNTERS = ("new", "changed", "unchanged", "skipped")
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -37,7 +43,7 @@ class _ErrorHandlingGroup(AppGroup):
         except SettingError as error:
             raise click.UsageError(str(error)) from None
         except (FeedsvcError, OSError) as error:
-            raise click.ClickException(printable(str(error))) from None
+            raise click.ClickException(_printable(str(error))) from None
         except SQLAlchemyError as error:
             # PostgreSQL's errors go on with hints in further lines.
             reason = str(getattr(error, "orig", error)).partition("\n")[0]
@@ -50,11 +56,6 @@ def commands() -> None:
     """Publish articles and events as feeds."""
 
 
-# Their module cannot import `commands`, which imports it.
-commands.add_command(export)
-commands.add_command(import_)
-
-
 def register_commands(app: Flask) -> None:
     """Add the commands to `flask --app wsgi`."""
     for command in commands.commands.values():
@@ -63,7 +64,7 @@ def register_commands(app: Flask) -> None:
 
 @commands.group()
 def db() -> None:
-    """Migrate the database, or mark it as restored."""
+    """Migrate the database, fill it from another one, or mark it as restored."""
 
 
 @db.command()
@@ -79,6 +80,26 @@ def restored() -> None:
     with current_database().write() as transaction:
         renew_revisions(transaction)
     click.echo("Earlier cursors of /api/v1/changes are 410 from now on.")
+
+
+@db.command("copy")
+@click.argument("url")
+def copy_database(url: str) -> None:
+    """Fill a new database with all rows of the one at URL.
+
+    URL is as in FEEDSVC_DATABASE_URL, which names the new one. Stop the service before.
+    """
+    check_database_url(url)
+    target = current_services().database
+    source = Database(url, target.clock, is_read_only=True)
+    with closing(source), source.read() as session:
+        old = session.connection()
+        length = count_rows(old)
+        upgrade_database(target)
+        with target.begin_migration() as new, _progress_bar(None, length) as bar:
+            for number in copy_rows(old, new):
+                bar.update(number)
+    click.echo(f"{length} rows copied")
 
 
 @commands.command()
@@ -171,6 +192,51 @@ def _state(stored: Token) -> str:
 def revoke(name: str) -> None:
     """End a token at once and for good."""
     revoke_token(current_database(), name)
+
+
+@commands.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="Kind of all entries (default: events for calendars, news for others).",
+)
+def import_(file: IO[bytes], kind: str | None) -> None:
+    """Import RSS, Atom or a calendar.
+
+    FILE can be - for standard input.
+    """
+    # feedparser and icalendar take 0.3 s to import, and no other command needs them.
+    from feedsvc.importers.importer import Importer, is_calendar, read
+
+    data = file.read()
+    database = current_database()
+    kind = kind or ("events" if is_calendar(data) else "news")
+    schema = current_services().entry_schemas[kind]
+    entries = list(read(data, schema.site.timezone))
+    importer = Importer(database, schema)
+    with _progress_bar(importer.run(entries), len(entries)) as bar:
+        for _ in bar:
+            pass
+    for warning in importer.warnings:
+        click.echo(_printable(warning), err=True)
+    click.echo(", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS))
+
+
+def _progress_bar(iterable: Iterable[Any] | None, length: int) -> Any:
+    # Not on standard output, which may be redirected to a file.
+    is_hidden = not sys.stderr.isatty()
+    return click.progressbar(
+        iterable, length, show_pos=True, file=sys.stderr, hidden=is_hidden
+    )
+
+
+def _printable(text: str) -> str:
+    """Return a text without characters that control a terminal.
+
+    Messages quote files, which strangers wrote.
+    """
+    return "".join(filter(str.isprintable, text))
 
 
 @commands.command()

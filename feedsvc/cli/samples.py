@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from feedsvc.api.schemas import CategorySchema
+from feedsvc.input.schemas import CategorySchema
 from feedsvc.services import Services
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.entries import put_entry

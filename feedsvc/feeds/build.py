@@ -41,7 +41,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         )
         missing = query["limit"] + 1 - len(rows)
         rows += session.scalars(statement.options(*WHOLE_ENTRY).limit(missing))
-    if query["page"] > 1 and not rows:
+    if query.page > 1 and not rows:
         raise NotFound("There is no such page: the feed has fewer entries.")
     shown = rows[: query["limit"]]
     entries = entries_of(session, shown)
@@ -50,7 +50,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         first_starts = [window.series.get(row.pk) for row in shown]
         entries = tuple(map(_with_occurrence, entries, first_starts))
     # Calendars have no further pages.
-    is_last = query["page"] == MAX_PAGE or query.format.is_calendar
+    is_last = query.page == MAX_PAGE or query.format.is_calendar
     return Feed(
         query,
         site,
@@ -81,14 +81,14 @@ def resolve_filter(
     :raises Gone: one was deleted.
     :raises FeedMoved: one was renamed.
     """
-    renamed = {}
+    current_slugs = {}
     for slug in category_filter.all_slugs:
         try:
             categories.get(slug)
         except CategoryRenamed:
-            renamed[slug] = categories.get_current(slug).slug
-    if renamed:
-        raise FeedMoved(category_filter.renamed(renamed))
+            current_slugs[slug] = categories.get_current(slug).slug
+    if current_slugs:
+        raise FeedMoved(current_slugs)
     return (
         [categories.get(slug) for slug in category_filter.include],
         [categories.get(slug) for slug in category_filter.exclude],

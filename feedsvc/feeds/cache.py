@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from cachetools import LRUCache
-from sqlalchemy.exc import SQLAlchemyError
 
 from feedsvc.feeds.response import CachedResponse
-from feedsvc.storage.database import Database, Revisions
+from feedsvc.storage.database import Database
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -19,41 +17,23 @@ class ResponseCache:
     """Responses by canonical URL, in memory, least recently used first out.
 
     A response is valid while no kind that it depends on has a newer revision than the
-    one that was read before it was rendered. While the database is unavailable no newer
-    one is known, so what is cached stays valid.
+    one that was read before it was rendered. While the database is unavailable, this
+    process knows no newer one, so what is cached stays valid.
     """
 
     def __init__(self, database: Database, max_bytes: int = MAX_BYTES) -> None:
         self._database = database
-        self._revisions = Revisions()
         self._responses: LRUCache[str, CachedResponse] = LRUCache(
             max_bytes, getsizeof=lambda response: response.size
         )
         self._lock = threading.Lock()
-        self.is_polled = False
-        """True if a thread calls `poll`; without one each `get` does."""
-        # What a worker has written it serves at once.
-        database.on_commit = self._set_revisions
-
-    def poll(self) -> None:
-        """Read the revisions that other processes may have raised."""
-        # The tick logs it.
-        with suppress(SQLAlchemyError):
-            self._set_revisions(self._database.revisions())
-
-    def _set_revisions(self, revisions: Revisions) -> None:
-        with self._lock:
-            # A thread may have read older ones than another.
-            if revisions.last > self._revisions.last:
-                self._revisions = revisions
 
     def get(self, url: str) -> CachedResponse | None:
         """Return the response of a canonical URL, if it is valid."""
-        if not self.is_polled:
-            self.poll()
         with self._lock:
             response = self._responses.get(url)
-        if response and response.revision >= self._revisions.of(response.kinds):
+        newest = self._database.revisions
+        if response and response.revision >= newest.of(response.kinds):
             return response
         return None
 

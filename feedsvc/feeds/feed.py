@@ -56,10 +56,10 @@ class Feed:
     @property
     def previous_url(self) -> str | None:
         """The URL of the page with the next newer entries."""
-        return self._page_url(-1) if self.query["page"] > 1 else None
+        return self._page_url(-1) if self.query.page > 1 else None
 
     def _page_url(self, step: int) -> str:
-        return self.with_parameters(page=self.query["page"] + step).self_url
+        return self.with_parameters(page=self.query.page + step).self_url
 
     @property
     def is_summary(self) -> bool:

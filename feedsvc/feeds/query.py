@@ -18,13 +18,13 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
+from feedsvc.folding import parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, primary_subtag
 from feedsvc.models import KINDS, SLUG_PATTERN, UI_LANGUAGES, YEARS
-from feedsvc.words import parse_search
 
+#: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
 YEARS_AHEAD = 5
-"""Limits of `from` and `to` around today: recurring events are expanded there."""
 
 MAX_TERMS = 10
 MAX_PAGE = 1000
@@ -90,11 +90,10 @@ _FORMATS = (
     ),
 )
 
+#: Every format by its suffix, in the order in which pages list them.
+#:
+#: Pages offer the first one to feed readers.
 FORMATS = {format.suffix: format for format in _FORMATS}
-"""Every format by its suffix, in the order in which pages list them.
-
-Pages offer the first one to feed readers.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +171,9 @@ class CategoryFilter:
 class FeedQuery:
     """A feed's URL as an object.
 
-    `query["limit"]` is the value of a parameter, or else its default. `parameters` are
-    only those that differ from their defaults, in the order of PARAMETERS:
-    `with_parameters` keeps it so.
+    `query["limit"]` is the value of a parameter, or else its default; None if the feed
+    has no such parameter. `parameters` are only those that differ from their defaults,
+    in the order of PARAMETERS: `with_parameters` keeps it so.
     """
 
     kind: str
@@ -185,7 +184,13 @@ class FeedQuery:
     def __getitem__(self, name: str) -> Any:
         if name in self.parameters:
             return self.parameters[name]
-        return PARAMETERS[name].default(self)
+        parameter = PARAMETERS[name]
+        return parameter.default(self) if parameter.applies_to(self) else None
+
+    @property
+    def page(self) -> int:
+        """The number of the page; formats without pages have one."""
+        return self["page"] or 1
 
     @property
     def path(self) -> str:
@@ -212,16 +217,20 @@ class FeedQuery:
         Parameters that do not apply, or have their default, are left out, and so is an
         empty search. A limit above the maximum of the format is lowered.
         """
-        # The order is that of PARAMETERS.
+        # All names come first, so that values are in the order of PARAMETERS.
         values = {**dict.fromkeys(PARAMETERS), **self.parameters, **changes}
         if values["limit"]:
             values["limit"] = min(values["limit"], self.format.max_limit)
+        # The query grows by one parameter after the other, since the default of a
+        # parameter may depend on those before it.
         query = replace(self, parameters={})
         for name, value in values.items():
             parameter = PARAMETERS[name]
+            # `not value` is true for None, and for a search without words.
             is_default = not value or value == parameter.default(query)
             if parameter.applies_to(query) and not is_default:
-                query = replace(query, parameters={**query.parameters, name: value})
+                parameters = {**query.parameters, name: value}
+                query = replace(query, parameters=parameters)
         return query
 
     def in_format(self, format: Format) -> FeedQuery:
@@ -315,6 +324,7 @@ def _is_event_list(query: FeedQuery) -> bool:
     return _is_of_events(query) and _has_pages(query)
 
 
+#: The query parameters by name, in the order in which the canonical URL has them.
 PARAMETERS = {
     "limit": Parameter(
         _parse_limit,
@@ -355,15 +365,14 @@ PARAMETERS = {
         _choice(*UI_LANGUAGES), applies_to=lambda query: query.format.is_page
     ),
 }
-"""The query parameters by name, in the order in which the canonical URL has them."""
 
 _IN_PATH = "The category is a part of the path, such as /feeds/news/<category>.rss."
+#: Errors for parameters that other services have.
 _HINTS = {
     "category": _IN_PATH,
     "tag": _IN_PATH,
     "since": "Events have “from” and “to”; news have “page”.",
 }
-"""Errors for parameters that other services have."""
 
 
 def parse_feed_query(
@@ -386,12 +395,14 @@ def parse_feed_query(
     for name, hint in _HINTS.items():
         if name in given:
             raise BadRequest(hint, name)
+    # The category filter is a part of the path, and canonical if it is sorted.
     query = FeedQuery(kind, format)
     is_canonical = True
     if category_filter is not None:
         query = replace(query, category_filter=CategoryFilter.parse(category_filter))
         # A decoded “+” of a URL may be a space.
         is_canonical = category_filter.replace(" ", "+") == str(query.category_filter)
+    # Parameters that do not apply are not even parsed.
     values = {}
     for name, parameter in PARAMETERS.items():
         if name not in given or not parameter.applies_to(query):
@@ -401,6 +412,7 @@ def parse_feed_query(
         del values["ui"]
     _check_dates(values.get("from"), values.get("to"), today)
     query = query.with_parameters(**values)
+    # Most parameters may be spelt as they are: the cache has the canonical URL.
     for name in values:
         if PARAMETERS[name].has_one_spelling and given[name] != [str(query[name])]:
             is_canonical = False

@@ -23,23 +23,22 @@ from feedsvc.storage.database import MAX_CLOCK_SKEW
 _DAY_SECONDS = 86400
 _MIN_COMPRESSED = 256
 
+#: Characters of Accept and Accept-Encoding that count: parsing 8 KB takes too long.
 MAX_ACCEPT_LENGTH = 512
-"""Characters of Accept and Accept-Encoding that count: parsing 8 KB takes too long."""
 
+#: Time after a revision until its second is certainly over for all writers.
+#:
+#: The clock of another writer may be behind, its transaction should take less than 3 s,
+#: and the second lasts up to one more. Until then another revision may follow in the
+#: same second, and Last-Modified would state one date for two.
 _SETTLING = MAX_CLOCK_SKEW + timedelta(seconds=4)
-"""Time after a revision until its second is certainly over for all writers.
-
-The clock of another writer may be behind, its transaction should take less than 3 s,
-and the second lasts up to one more. Until then another revision may follow in the same
-second, and Last-Modified would state one date for two.
-"""
 
 # gzip must not write the time (mtime=0): all workers make the same bytes.
+#: The content codings; a client that likes several equally gets the first of them.
 _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
     "gzip": lambda body: gzip.compress(body, compresslevel=6, mtime=0),
 }
-"""The content codings; a client that likes several equally gets the first of them."""
 
 Headers = list[tuple[str, str]]
 

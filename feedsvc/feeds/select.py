@@ -79,7 +79,7 @@ def select_entries(
         listed_at = sa.case((is_own_start, listed_at), else_=starts_at)
     return (
         statement.order_by(*_order(query, published_at, starts_at, listed_at))
-        .offset((query["page"] - 1) * query["limit"])
+        .offset((query.page - 1) * query["limit"])
         .limit(query["limit"] + 1)
     )
 
@@ -105,7 +105,7 @@ def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(sa.or_(EntryRow.language == lang, is_longer))
     if query["q"]:
         conditions.append(has_words(query["q"]))
-    if query.kind == "events" and query["when"] == "upcoming":
+    if query["when"] == "upcoming":
         conditions.append(~EntryRow.is_over)
     if query["when"] == "past":
         conditions.append(EntryRow.is_over.is_(True))
@@ -146,7 +146,7 @@ def _order(
     if query.format.is_calendar:
         # The nearest events come first, so that the limit cuts the farthest.
         return EntryRow.starts_at.asc(), EntryRow.guid.asc()
-    if query["order"] == "published":
+    if query["order"] != "start":
         return published_at.desc(), EntryRow.guid.desc()
     if query["when"] == "past":
         return starts_at.desc(), EntryRow.guid.desc()

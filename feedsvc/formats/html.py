@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,11 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
+from feedsvc.folding import MAX_LENGTH
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
-from feedsvc.words import MAX_LENGTH
 
 _FRONT_ARTICLES = 4
 """Articles on the front page besides the first."""
@@ -49,7 +48,7 @@ def render_page(
 
     Every template knows:
 
-    - `site`, and `localized_site`: the site in the language of the page
+    - `site`
     - `language`: the language of the page; `t`: its phrases by key
     - `ui`: the language of the page if it is not the site's, for links to other pages
     - `section`: the kind that the page belongs to, `front`, or None
@@ -64,7 +63,6 @@ def render_page(
     language = labels.resolve_language(ui or site.language)
     names = {
         "site": site,
-        "localized_site": replace(site, language=language),
         "language": language,
         "language_links": (),
         "ui": ui,
@@ -147,7 +145,6 @@ def render(feed: Feed) -> bytes:
     site = feed.site
     query = feed.query
     language = labels.resolve_language(query["ui"] or site.language)
-    localized_site = replace(site, language=language)
     return render_page(
         "feed.html",
         site,
@@ -159,8 +156,8 @@ def render(feed: Feed) -> bytes:
         section=query.kind,
         search=query["q"],
         feeds=[_formats_of(feed)],
-        feed=replace(feed, site=localized_site),
-        groups=_group_entries(feed, localized_site),
+        feed=feed,
+        groups=_group_entries(feed, language),
     )
 
 
@@ -177,20 +174,20 @@ def _formats_of(feed: Feed) -> list[Feed]:
     ]
 
 
-def _group_entries(feed: Feed, site: Site) -> list[tuple[str, list[Entry]]]:
+def _group_entries(feed: Feed, language: str) -> list[tuple[str, list[Entry]]]:
     """Return the entries in the order of the feed, with a heading for each month.
 
     Only lists by the dates of events have headings: others have one group without.
     Events that have begun stand under a heading of their own.
     """
-    if feed.query.kind != "events" or feed.query["order"] != "start":
+    if feed.query["order"] != "start":
         return [("", list(feed.entries))] if feed.entries else []
 
     def heading(entry: Entry) -> str:
         if entry.is_ongoing:
-            return labels.translate(site.language, "event.ongoing")
+            return labels.translate(language, "event.ongoing")
         day = labels.event_day(entry)
-        return labels.month_name(day, site.language) if day else ""
+        return labels.month_name(day, language) if day else ""
 
     # Days are in the events' own zones: two events may be in another order than theirs.
     groups: dict[tuple[bool, str], list[Entry]] = {}

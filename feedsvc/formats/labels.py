@@ -79,34 +79,36 @@ def format_size(length: int, language: str) -> str:
 
 def feed_title(feed: Feed) -> str:
     """Return the title of a feed: its name and the site's."""
-    return f"{feed_name(feed)} – {feed.site.title}"
+    name = feed_name(feed, feed.site.language)
+    return f"{name} – {feed.site.title}"
 
 
 def calendar_title(feed: Feed) -> str:
     """Return the title of a calendar, of which phones show only the beginning."""
     has_category = bool(feed.query.category_filter.include)
-    name = _name(feed, None if has_category else "kind.events")
+    kind_key = None if has_category else "kind.events"
+    name = _name(feed, kind_key, feed.site.language)
     return f"{name} – {feed.site.title}"
 
 
-def feed_name(feed: Feed) -> str:
+def feed_name(feed: Feed, language: str) -> str:
     """Return the name of a feed: its kind, categories and some parameters."""
-    return _name(feed, f"feed.{feed.query.kind}")
+    return _name(feed, f"feed.{feed.query.kind}", language)
 
 
-def page_title(feed: Feed) -> str:
+def page_title(feed: Feed, language: str) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
-    if feed.query.kind == "news":
-        return feed_name(feed)
     when = feed.query["when"]
-    name = _name(feed, "kind.events" if when == "all" else f"feed.{when}")
-    days = _window_text(feed)
+    if when is None:
+        return feed_name(feed, language)
+    kind_key = "kind.events" if when == "all" else f"feed.{when}"
+    name = _name(feed, kind_key, language)
+    days = _window_text(feed, language)
     return f"{name} – {days}" if days else name
 
 
-def _window_text(feed: Feed) -> str:
+def _window_text(feed: Feed, language: str) -> str:
     """Return the days of `from` and `to`; an empty text without both."""
-    language = feed.site.language
     first, last = (
         feed.query[name] and _date(feed.query[name], "long", language)
         for name in ("from", "to")
@@ -120,8 +122,7 @@ def _window_text(feed: Feed) -> str:
     return translate(language, "feed.to", last)
 
 
-def _name(feed: Feed, kind_key: str | None) -> str:
-    language = feed.site.language
+def _name(feed: Feed, kind_key: str | None, language: str) -> str:
     category_filter = feed.query.category_filter
     titles = {category.slug: category.title for category in feed.categories}
     included = _join(
@@ -224,7 +225,7 @@ def event_line(entry: Entry, site: Site) -> str:
     """Return time, place and attendance of an event; an empty text for an article."""
     if entry.event is None:
         return ""
-    parts = [event_time_text(entry, site)]
+    parts = [event_time_text(entry, site, site.language)]
     place = entry.event.location
     if place:
         parts += [place.name, place.address or ""]
@@ -248,7 +249,7 @@ def offer_text(offer: Offer, language: str) -> str:
     return text
 
 
-def event_time_text(entry: Entry, site: Site) -> str:
+def event_time_text(entry: Entry, site: Site, language: str) -> str:
     """Return the time of an event; an empty text for an article.
 
     For a recurring event: how often it takes place, and the occurrence that is shown.
@@ -256,9 +257,8 @@ def event_time_text(entry: Entry, site: Site) -> str:
     occurrence = display_occurrence(entry)
     if entry.event is None or occurrence is None:
         return ""
-    text = format_event_dates(occurrence, site)
+    text = format_event_dates(occurrence, site, language)
     if entry.event.recurrence:
-        language = site.language
         recurrence = _describe_recurrence(entry.event, entry.event.recurrence, language)
         key = "recurrence.next" if entry.is_next else "recurrence.including"
         text = translate(language, key, recurrence, _lower_first(text))
@@ -272,12 +272,12 @@ def entry_summary(entry: Entry, site: Site) -> str:
     return _sentences(notice_text(entry, site.language), text)
 
 
-def format_event_dates(event: Event, site: Site) -> str:
+def format_event_dates(event: Event, site: Site, language: str) -> str:
     """Return the time of an event in its own zone, which is named if not the site's."""
-    return _name_zone(_period(event, site.language), event, site)
+    return _name_zone(_period(event, language), event, site, language)
 
 
-def event_hours(entry: Entry, site: Site) -> str:
+def event_hours(entry: Entry, site: Site, language: str) -> str:
     """Return the hours of an event beside its day, and how often it takes place.
 
     Of an event of several days, the last day too. The event's zone is named if it is
@@ -286,10 +286,10 @@ def event_hours(entry: Entry, site: Site) -> str:
     occurrence = display_occurrence(entry)
     if entry.event is None or occurrence is None:
         return ""
-    hours = _name_zone(_hours(occurrence, site.language), occurrence, site)
+    hours = _name_zone(_hours(occurrence, language), occurrence, site, language)
     if not entry.event.recurrence:
         return hours
-    frequency = _frequency(entry.event, entry.event.recurrence, site.language)
+    frequency = _frequency(entry.event, entry.event.recurrence, language)
     return f"{hours} · {frequency}"
 
 
@@ -305,14 +305,14 @@ def event_day(entry: Entry) -> date | None:
     return start.date()
 
 
-def _name_zone(text: str, event: Event, site: Site) -> str:
+def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
     """Add the zone of an event to its time, if that is not the site's zone."""
     if event.all_day or event.timezone.key == site.timezone.key:
         return text
     name = event.timezone.key
     # Babel has no name for it.
     if name != "UTC":
-        name = get_timezone_location(event.timezone, _locale(site.language))
+        name = get_timezone_location(event.timezone, _locale(language))
     return f"{text} ({name})"
 
 
@@ -344,10 +344,10 @@ def leaf_names(day: date, language: str) -> tuple[str, str]:
     return month, format_date(day, translate(language, "date.leaf_day"), locale=locale)
 
 
-def format_date_and_time(moment: datetime, site: Site) -> str:
+def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
     """Return a date and time in the site's time zone."""
     local = moment.astimezone(site.timezone)
-    return _at(_time(local, site.language), local, site.language)
+    return _at(_time(local, language), local, language)
 
 
 def format_full_date(moment: datetime, site: Site) -> str:

@@ -13,23 +13,22 @@ from typing import Any
 import feedparser
 from lxml import etree
 
-from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
 from feedsvc.importers import ImportedEntry
+from feedsvc.input import sanitize
 
 _MEDIA = "http://search.yahoo.com/mrss/"
+#: Elements of Media RSS, and the members of the API's images that they are.
+#:
+#: Of several for one picture the first one counts.
 _CAPTION_ELEMENTS = {
     "description": "caption",
     "title": "caption",
     "credit": "credit",
 }
-"""Elements of Media RSS, and the members of the API's images that they are.
 
-Of several for one picture the first one counts.
-"""
-
+#: A feedparser.FeedParserDict, which has no types.
 FeedParserDict = Any
-"""A feedparser.FeedParserDict, which has no types."""
 
 
 def read(data: bytes) -> Iterator[ImportedEntry | str]:
@@ -59,9 +58,7 @@ def _parse(data: bytes) -> FeedParserDict:
     except Exception as error:
         raise BadRequest(f"The file cannot be read: {error}") from error
     if not parsed.get("version"):
-        raise BadRequest(
-            "The file is no RSS, Atom or iCalendar, and no export of feedsvc 2."
-        )
+        raise BadRequest("The file is no RSS, Atom or iCalendar.")
     if any("wordpress.org/export" in uri for uri in parsed.namespaces.values()):
         # Its drafts and private posts look like public ones.
         raise BadRequest("The file is an export of WordPress: see docs/connecting.md.")

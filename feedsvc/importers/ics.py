@@ -14,10 +14,10 @@ from icalendar import Calendar, Event
 from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from feedsvc.api import sanitize
 from feedsvc.errors import BadRequest
 from feedsvc.formats import labels
 from feedsvc.importers import ImportedEntry
+from feedsvc.input import sanitize
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

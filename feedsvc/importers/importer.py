@@ -11,17 +11,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from feedsvc.api import sanitize, text
-from feedsvc.api.fields import MAX_GUID_LENGTH
-from feedsvc.api.request_parsing import load_validated
-from feedsvc.api.schemas import MAX_CATEGORIES, CategorySchema, EntrySchema
 from feedsvc.errors import Conflict, FeedsvcError, Gone, NotFound, ValidationFailed
+from feedsvc.folding import slug_of
 from feedsvc.importers import ImportedEntry, feed, ics
+from feedsvc.input import plain_text, sanitize
+from feedsvc.input.fields import MAX_GUID_LENGTH
+from feedsvc.input.loading import load_validated
+from feedsvc.input.schemas import MAX_CATEGORIES, CategorySchema, EntrySchema
 from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.entries import find_by_guid, find_entry, put_entry
-from feedsvc.words import slug_of
 
 _MAX_GENERATED_TITLE_LENGTH = 80
 # An entry is skipped if one of these is invalid, since without it it would say
@@ -113,7 +113,7 @@ class Importer:
 
         :raises Conflict: another field, or the guid, is invalid.
         """
-        guid = text.strip_invalid_chars(item.guid).strip()
+        guid = plain_text.strip_invalid_chars(item.guid).strip()
         if not 0 < len(guid) <= MAX_GUID_LENGTH:
             raise Conflict(f"it has no guid of at most {MAX_GUID_LENGTH} characters")
         # docs/connecting.md makes the same id.
@@ -140,7 +140,7 @@ class Importer:
 
         Return None if the category was deleted, or its title has no slug.
         """
-        title = text.strip_invalid_chars(title)
+        title = plain_text.strip_invalid_chars(title)
         slug = slug_of(title)
         try:
             return Categories(transaction.session).get_current(slug).category
@@ -192,14 +192,14 @@ def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
         # Posts of Mastodon have none.
         html = payload.get("content_html", "")
         body = sanitize.to_plain_text(html) or payload.get("content_text", "")
-        payload["title"] = text.truncate(body, _MAX_GENERATED_TITLE_LENGTH)
+        payload["title"] = plain_text.truncate(body, _MAX_GENERATED_TITLE_LENGTH)
     return payload
 
 
 def _clean(value: Any) -> Any:
     """Return JSON without empty members, and without characters that XML forbids."""
     if isinstance(value, str):
-        return text.strip_invalid_chars(value)
+        return plain_text.strip_invalid_chars(value)
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):

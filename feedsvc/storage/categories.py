@@ -89,19 +89,6 @@ class Categories:
         except CategoryRenamed as error:
             return self.get(error.current_slug)
 
-    def by_level(self) -> list[CategoryRow]:
-        """Return all categories, deleted ones too, those above before those below."""
-        roots = [row for row in self._by_slug.values() if row.parent_id is None]
-        rows = []
-        while roots:
-            rows += roots
-            roots = [child for row in roots for child in self._children.get(row.id, ())]
-        return rows
-
-    def former_slugs(self, row: CategoryRow) -> list[str]:
-        """Return the former slugs of a category."""
-        return sorted(slug for slug, owner in self._former.items() if owner is row)
-
     def with_descendants(self, row: CategoryRow) -> list[int]:
         """Return the keys of a category and of all categories below it."""
         keys = [row.id]
@@ -211,25 +198,6 @@ def delete_category(transaction: Transaction, slug: str) -> None:
     row.parent = None
     row.deleted_at = transaction.next_revision(*KINDS)
     transaction.log_lines.append(f"delete categories/{slug}")
-
-
-def restore_category(
-    transaction: Transaction,
-    category: Category,
-    *,
-    is_deleted: bool,
-    former_slugs: Iterable[str],
-) -> None:
-    """Store a category of an export, unless there is one; raises as `put_category`."""
-    session = transaction.session
-    if Categories(session).find(category.slug):
-        return
-    put_category(transaction, category)
-    row = Categories(session).get(category.slug)
-    for slug in former_slugs:
-        session.merge(FormerSlugRow(slug=slug, category_id=row.id))
-    if is_deleted:
-        delete_category(transaction, category.slug)
 
 
 def _find_parent(categories: Categories, category: Category) -> CategoryRow | None:

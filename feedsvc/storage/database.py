@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,24 +18,23 @@ from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.orm import Session
 
 from feedsvc.models import EPOCH, Clock
-from feedsvc.storage.tables import RevisionRow
+from feedsvc.storage.tables import InstallationRow, RevisionRow
 
 _log = logging.getLogger(__name__)
 
+#: Seconds that a writer waits for others; also the Retry-After of a 503.
 BUSY_SECONDS = 5
-"""Seconds that a writer waits for others; also the Retry-After of a 503."""
 
+#: Connections of a process: one for each thread of gunicorn, and some for our own.
 _POOL_SIZE = 20
-"""Connections of a process: one for each thread of gunicorn, and some for our own."""
 
+#: The most by which the clocks of two machines may differ.
 MAX_CLOCK_SKEW = timedelta(seconds=2)
-"""The most by which the clocks of two machines may differ."""
 
+#: A revision that is further ahead of the clock is of a clock that was once wrong.
+#:
+#: It is more than the skew, since revisions may be ahead of their own clock too.
 _MAX_LEAD = timedelta(seconds=5)
-"""A revision that is further ahead of the clock is of a clock that was once wrong.
-
-It is more than the skew, since revisions may be ahead of their own clock too.
-"""
 
 _PRAGMAS = (
     f"busy_timeout = {BUSY_SECONDS * 1000}",
@@ -105,20 +105,23 @@ class Transaction:
             setattr(self.revisions, kind, revision)
         return revision
 
-    def date_of(self, revision: datetime) -> datetime:
+    def updated_at(self, revision: datetime) -> datetime:
         """Return the date of a change for readers: its revision, unless far ahead."""
         return revision if revision <= self.now + _MAX_LEAD else self.now
 
 
 class Database:
-    """A connection pool; each process needs its own instance."""
+    """A connection pool; each process needs its own instance.
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    :param is_read_only: an SQLite file stays as it is, with its journal mode.
+    """
+
+    def __init__(self, url: str, clock: Clock, *, is_read_only: bool = False) -> None:
         self.url = sa.make_url(url)
         self.clock = clock
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self.engine = _create_sqlite_engine(self.url)
+            self.engine = _create_sqlite_engine(self.url, is_read_only)
             read_options: dict[str, Any] = {}
         else:
             self.engine = _create_postgresql_engine(self.url)
@@ -128,8 +131,9 @@ class Database:
             }
         self._read_engine = self.engine.execution_options(**read_options)
         self._write_engine = self.engine.execution_options(is_write=True)
-        self.on_commit: Callable[[Revisions], None] = lambda revisions: None
-        """Called with the revisions after each write transaction."""
+        #: The newest revisions that this process has committed or polled.
+        self.revisions = Revisions()
+        self._revisions_lock = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -168,19 +172,26 @@ class Database:
             self._truncate_log()
         for line in transaction.log_lines:
             _log.info("%s by %s", line, actor or "feedsvc")
-        self.on_commit(Revisions(row.last, row.news, row.events))
+        self._note_revisions(Revisions(row.last, row.news, row.events))
 
     def begin_migration(self) -> AbstractContextManager[sa.Connection]:
         """Begin a transaction that writes but needs no tables."""
         return self._write_engine.begin()
 
-    def revisions(self) -> Revisions:
-        """Read the last revisions.
+    def poll(self) -> None:
+        """Read the revisions, which other processes may have raised.
 
-        :raises OperationalError: the database does not respond.
+        While the database does not respond, they stay as they are.
         """
-        with self.read() as session:
-            return read_revisions(session)
+        # The tick, which comes as often, logs the error.
+        with suppress(sa.exc.SQLAlchemyError), self.read() as session:
+            self._note_revisions(read_revisions(session))
+
+    def _note_revisions(self, revisions: Revisions) -> None:
+        with self._revisions_lock:
+            # Another thread may have noted newer ones meanwhile.
+            if revisions.last > self.revisions.last:
+                self.revisions = revisions
 
     def _truncate_log(self) -> None:
         """Empty SQLite's write-ahead log, which has former versions of pages.
@@ -209,17 +220,23 @@ def revision_row(session: Session) -> RevisionRow:
     return session.get_one(RevisionRow, 1)
 
 
+def installation_row(session: Session) -> InstallationRow:
+    """Return the row of the installation."""
+    return session.get_one(InstallationRow, 1)
+
+
 def read_revisions(session: Session) -> Revisions:
     """Return the last revisions in a snapshot."""
     row = revision_row(session)
     return Revisions(row.last, row.news, row.events)
 
 
-def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
+def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
+    mode = "ro" if is_read_only else "rw"
     engine = sa.create_engine(
         # To connect must not create an empty file: `create_file` does it.
         url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
-            {"mode": "rw", "uri": "true"}
+            {"mode": mode, "uri": "true"}
         ),
         module=sqlite,
         pool_size=_POOL_SIZE,
@@ -232,7 +249,8 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-        _use_wal(connection)
+        if not is_read_only:
+            _use_wal(connection)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

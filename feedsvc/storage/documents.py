@@ -9,7 +9,6 @@ event stays at its hour.
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypedDict, get_type_hints
@@ -20,26 +19,23 @@ import msgspec
 from feedsvc import timezones
 from feedsvc.models import Entry, Event, Recurrence
 
+#: Members that come from columns, from other rows, or from the query of a feed.
 COLUMN_MEMBERS = frozenset(
     "guid version sequence updated starts is_ongoing is_next categories "
     "translations".split()
 )
-"""Members that come from columns, from other rows, or from the query of a feed."""
 
 _DOCUMENT_MEMBERS = tuple(
     field.name for field in fields(Entry) if field.name not in COLUMN_MEMBERS
 )
 
-_UNTIL_FORMAT = "%Y%m%dT%H%M%S"
-
-
+#: The members of an event that depend on its zone, which is stored by its name.
 _TIMES: dict[str, Any] = {
     "start": str,
     "end": str,
     "timezone": str,
     "recurrence": dict[str, Any],
 }
-"""The members of an event that depend on its zone, which is stored by its name."""
 
 # mypy knows typed dictionaries only from literals; these follow the dataclasses.
 _EventDocument = TypedDict(  # type: ignore[misc]
@@ -139,11 +135,6 @@ def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
-    # Version 1 stored UNTIL in local time.
-    def to_utc(match: re.Match[str]) -> str:
-        local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
-        return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
-
     # Unlike in `_local_moment`, a skipped time must stay as it is: occurrences are
     # compared with exdates before they are moved behind the change.
     def moment(text: str) -> date:
@@ -151,8 +142,7 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
             return datetime.fromisoformat(text).replace(tzinfo=zone)
         return date.fromisoformat(text)
 
-    rrule = re.sub("UNTIL=([0-9]{8}T[0-9]{6})(?!Z)", to_utc, members["rrule"])
     exdates, rdates = (
         tuple(map(moment, members.get(name, ()))) for name in ("exdates", "rdates")
     )
-    return Recurrence(rrule, exdates, rdates)
+    return Recurrence(members["rrule"], exdates, rdates)

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -21,7 +20,7 @@ from feedsvc.errors import (
     NotFound,
     ValidationFailed,
 )
-from feedsvc.models import EPOCH, KINDS, Category, Entry, Translation
+from feedsvc.models import KINDS, Category, Entry, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
 from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
 from feedsvc.storage.documents import encode_document
@@ -35,7 +34,7 @@ from feedsvc.storage.tables import (
 )
 
 _STEP = 100
-"""Entries that are read together by followers of the changes and by exports."""
+"""Entries that are read together for followers of the changes."""
 
 MAX_DUE = 100
 """Entries that one tick changes, so that its transaction is short."""
@@ -150,10 +149,24 @@ def list_changes(
     Revisions rise in the order of commits, and no two are equal, so a client that
     continues after the last one misses no change.
     """
-    conditions: list[sa.ColumnElement[bool]] = [EntryRow.was_public.is_(True)]
+    statement = (
+        sa.select(EntryRow)
+        .where(EntryRow.was_public.is_(True))
+        .order_by(EntryRow.changed_at)
+        .options(*WHOLE_ENTRY)
+    )
     if kind:
-        conditions.append(EntryRow.kind == kind)
-    yield from islice(_in_order_of_changes(session, after, *conditions), limit)
+        statement = statement.where(EntryRow.kind == kind)
+    # A page also has a maximum size, so the caller may need only the first ones.
+    while limit > 0:
+        step = statement.where(EntryRow.changed_at > after).limit(min(limit, _STEP))
+        rows = session.scalars(step).all()
+        yield from rows
+        if len(rows) < _STEP:
+            return
+        limit -= _STEP
+        after = rows[-1].changed_at
+        session.expunge_all()
 
 
 def renew_revisions(transaction: Transaction) -> None:
@@ -265,23 +278,27 @@ def put_entry(
     session = transaction.session
     row = find_entry(session, entry.id)
     old = row.entry if row else None
-    # Before the lock was taken, another write could have come between.
+    # All checks are made under the lock, so no other write comes between them and the
+    # commit. First the client's own condition, such as If-Match.
     if check:
         check(old)
+    # An id belongs to one kind for good, and `create` wants one that is new.
     if old and (create or old.kind != entry.kind):
         by_whom = "" if create else " by an entry of the other kind"
         raise Conflict(f"The id “{entry.id}” is taken{by_whom}.")
+    # A limited writer needs permission for the categories of both the new entry and the
+    # one that it replaces. The id of a deleted one is free for everybody.
     categories = resolve_categories(session, entry.categories)
     _check_permission(transaction, categories)
-    # Whoever may write the new one may use the id of a deleted one.
     if row and row.status != "deleted":
         _check_permission(transaction, row.categories)
     if entry.translation_key:
         _check_single_translation(session, entry)
     _check_guid(session, row, entry.guid)
+    # Some dates outlive a replacement. With them the entry may equal the stored one: a
+    # repeated PUT must not look like a change to readers.
     if row and old:
         entry = _with_history(entry, old)
-        # A repeated PUT must not look like a change to readers.
         if _is_unchanged(entry, categories, old):
             return row, False
     entry = _with_dates(entry, transaction.now)
@@ -305,8 +322,13 @@ def put_entry(
     # entry counts as seen: cached feeds must not live until after its publication.
     is_seen = was_public_before or row.is_public or row.due_at is not None
     row.changed_at = transaction.next_revision(*([entry.kind] if is_seen else []))
-    changed = transaction.date_of(row.changed_at)
-    row.updated_at = _updated_at(entry, updated, changed)
+    row.updated_at = transaction.updated_at(row.changed_at)
+    if updated:
+        # An archive that is imported must not look new. But dates of sources may be
+        # wrong: neither before the publication nor in the future.
+        earliest = entry.published or updated
+        row.updated_at = min(max(updated, earliest), row.updated_at)
+    # The caller may read the row, with the key that the database gives it.
     session.flush()
     transaction.log_lines.append(f"put {row.kind}/{row.id} version {row.version}")
     return row, is_new
@@ -333,70 +355,9 @@ def delete_entry(
     row.is_imported = False
     _set_content(row, old.erased(), [], transaction.now)
     row.changed_at = transaction.next_revision(*([kind] if was_public_before else []))
-    row.updated_at = transaction.date_of(row.changed_at)
+    row.updated_at = transaction.updated_at(row.changed_at)
     transaction.erases = True
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")
-
-
-def all_entries(session: Session) -> Iterator[EntryRow]:
-    """Yield all entries, deleted ones too, in the order of their changes."""
-    return _in_order_of_changes(session, EPOCH)
-
-
-def _in_order_of_changes(
-    session: Session, after: datetime, *conditions: sa.ColumnElement[bool]
-) -> Iterator[EntryRow]:
-    """Yield entries that changed after a revision; few are in memory together."""
-    while True:
-        statement = (
-            sa.select(EntryRow)
-            .where(EntryRow.changed_at > after, *conditions)
-            .order_by(EntryRow.changed_at)
-            .limit(_STEP)
-        )
-        rows = session.scalars(statement.options(*WHOLE_ENTRY)).all()
-        yield from rows
-        if len(rows) < _STEP:
-            return
-        after = rows[-1].changed_at
-        session.expunge_all()
-
-
-def restore_entry(
-    transaction: Transaction, entry: Entry, *, was_public: bool, is_imported: bool
-) -> None:
-    """Store an entry of an export with its guid, dates, version and SEQUENCE.
-
-    A stored one with the same or a higher version stays.
-
-    :raises Conflict: the id belongs to another entry, or the guid to another id.
-    :raises ValidationFailed: a category does not exist.
-    """
-    session = transaction.session
-    row = find_entry(session, entry.id)
-    if row and (row.kind, row.guid) != (entry.kind, entry.guid):
-        raise Conflict(f"The id “{entry.id}” is taken by another entry.")
-    other = find_by_guid(session, entry.guid)
-    if other and other is not row:
-        raise Conflict(f"The guid of “{entry.id}” is that of the entry “{other.id}”.")
-    if row and row.version >= entry.version:
-        return
-    categories = resolve_categories(session, entry.categories)
-    if row is None:
-        row = EntryRow(id=entry.id, kind=entry.kind)
-        session.add(row)
-    elif entry.status == "deleted":
-        transaction.erases = True
-    row.guid = entry.guid
-    row.version = entry.version
-    row.sequence = entry.sequence
-    # Followers of the changes must hear that an entry is no longer public.
-    row.was_public = row.was_public or was_public
-    row.is_imported = is_imported
-    row.updated_at = entry.updated
-    _set_content(row, entry, categories, transaction.now)
-    row.changed_at = transaction.next_revision(entry.kind)
-    session.flush()
 
 
 def read_validity(session: Session, *kinds: str) -> Validity:
@@ -435,7 +396,7 @@ def apply_due_changes(transaction: Transaction) -> int:
             action = "publish" if row.is_public else "expire"
             transaction.log_lines.append(f"{action} {row.kind}/{row.id}")
         if row.is_public and not was_public_before:
-            row.updated_at = transaction.date_of(revision)
+            row.updated_at = transaction.updated_at(revision)
     return len(rows)
 
 
@@ -550,20 +511,6 @@ def _with_dates(entry: Entry, now: datetime) -> Entry:
     if entry.expires and published and entry.expires <= published:
         raise ValidationFailed(FieldError("#/expires", "Must be after date_published."))
     return replace(entry, published=published, withdrawn=withdrawn)
-
-
-def _updated_at(
-    entry: Entry, source_updated: datetime | None, changed: datetime
-) -> datetime:
-    """Return the date of a change for readers.
-
-    An archive that is imported must not look new, but dates of sources may be wrong:
-    neither before the publication nor in the future.
-    """
-    if source_updated is None:
-        return changed
-    earliest = entry.published or source_updated
-    return min(max(source_updated, earliest), changed)
 
 
 def _schedule(entry: Entry | None) -> str:

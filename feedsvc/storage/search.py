@@ -11,9 +11,9 @@ from html import unescape
 
 import sqlalchemy as sa
 
+from feedsvc.folding import MAX_LENGTH, split_words
 from feedsvc.models import Entry
 from feedsvc.storage.tables import EntryRow, EntryWordsRow
-from feedsvc.words import MAX_LENGTH, split_words
 
 # Parts of a word may be in different elements: <b>Hà</b>ng.
 _INLINE = "a|abbr|b|bdi|bdo|cite|code|del|dfn|em|i|ins|kbd|mark|q|s|samp|small|span"

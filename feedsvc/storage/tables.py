@@ -99,12 +99,19 @@ class RevisionRow(Base):
     events: Mapped[datetime]
     # The last revision that was a write, and not due by itself.
     written_at: Mapped[datetime]
+    # Followers of the changes have earlier cursors from before a restore.
+    floor: Mapped[datetime] = mapped_column(server_default="0")
+
+
+class InstallationRow(Base):
+    """The one row of what this installation must remember between its starts."""
+
+    __tablename__ = "installation"
+    id: Mapped[int] = mapped_column(primary_key=True)
     # A hash of the version and the settings that responses depend on.
     fingerprint: Mapped[str]
     # Signs the links of previews if the settings have no key.
     secret: Mapped[str]
-    # Followers of the changes have earlier cursors from before a restore.
-    floor: Mapped[datetime] = mapped_column(server_default="0")
 
 
 class HubRow(Base):

@@ -25,54 +25,43 @@ from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
 from feedsvc.storage.migrations.runner import check_schema
 from feedsvc.web.pages import requested_language
-from feedsvc.web.responses import HTML_SECURITY_HEADERS
+from feedsvc.web.responses import HTML_SECURITY_HEADERS, public
 
 MEDIA_TYPE = "application/problem+json"
 
-STATUSES: dict[type[Exception], int] = {
-    errors.BadRequest: 400,
-    errors.Unauthorized: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    # Feeds redirect instead; this is for calls that name a category in their body.
-    errors.CategoryRenamed: 404,
-    errors.FeedMoved: 404,
-    errors.Conflict: 409,
-    errors.Gone: 410,
-    errors.PreconditionFailed: 412,
-    errors.ValidationFailed: 422,
-    errors.RateLimited: 429,
-    errors.Unavailable: 503,
+#: SQLAlchemy's errors that are answered with 503; others are defects.
+_UNAVAILABLE = (
     # The database is locked, full, read-only or away.
-    InternalError: 503,
-    OperationalError: 503,
-    TimeoutError: 503,
+    InternalError,
+    OperationalError,
+    TimeoutError,
     # A table or a column is missing before an upgrade.
-    ProgrammingError: 503,
-}
-"""The HTTP status of each exception; those of Werkzeug have their own."""
+    ProgrammingError,
+)
 
 
 def register_error_handlers(app: Flask) -> None:
     """Register the handler of all exceptions but Werkzeug's, which FeedsApi does."""
-    for exception in STATUSES:
+    for exception in (FeedsvcError, *_UNAVAILABLE):
         app.register_error_handler(exception, error_response)
 
 
-def error_response(error: Exception) -> Response:
+def error_response(
+    error: FeedsvcError | HTTPException | SQLAlchemyError,
+) -> Response:
     """Return the response to an exception."""
     if isinstance(error, SQLAlchemyError):
         # The reason may name hosts and users, so it is in the log alone.
         current_app.logger.warning("Database: %s", getattr(error, "orig", error))
         error = _unavailable(error)
-    if isinstance(error, HTTPException):
+    if isinstance(error, FeedsvcError):
+        status = error.status
+        detail = str(error)
+    else:
         status = error.code or 500
         detail = error.description or error.name
         if isinstance(error, NotFound):
             detail = "There is nothing at this URL."
-    else:
-        status = STATUSES[type(error)]
-        detail = str(error)
     is_api = request.path.startswith("/api/")
     response = (
         _error_page(status, detail, error)
@@ -142,12 +131,12 @@ def _error_page(status: int, detail: str, error: Exception) -> Response:
 
 def _headers(status: int, error: Exception) -> dict[str, str]:
     # A proxy may compress the response.
-    headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
+    headers = {"Vary": "Accept, Accept-Encoding"}
     is_public = request.path.startswith(("/feeds/", "/entries/"))
     if is_public and status in (404, 410):
         # Stored, it replaces the page that a cache has of a deleted entry. Otherwise
         # the cache would serve that page while the service is unreachable.
-        headers["Cache-Control"] = "public, max-age=1"
+        headers |= public(1)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
     if isinstance(error, FeedsvcError) and error.retry_after is not None:

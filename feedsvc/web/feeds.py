@@ -24,8 +24,8 @@ from feedsvc.web.responses import (
     redirect,
 )
 
+#: Seconds that shared caches keep feeds.
 FEED_SHARED_MAX_AGE = 60
-"""Seconds that shared caches keep feeds."""
 
 
 blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
@@ -57,8 +57,8 @@ def show_feed(kind: str, suffix: str, category_filter: str | None = None) -> Res
             query.path, lambda: _render(services, query)
         )
     except FeedMoved as error:
-        moved = replace(query, category_filter=error.category_filter)
-        return redirect(site, moved.path)
+        current = query.category_filter.renamed(error.current_slugs)
+        return redirect(site, replace(query, category_filter=current).path)
     return conditional_response(response, services.clock())
 
 

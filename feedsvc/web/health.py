@@ -30,6 +30,4 @@ def readyz() -> Response:
 
 
 def _text_response(text: str) -> Response:
-    # A probe asks the service, and not the cache of a proxy.
-    headers = {"Cache-Control": "no-store"}
-    return Response(text, mimetype="text/plain", headers=headers)
+    return Response(text, mimetype="text/plain")

@@ -28,11 +28,11 @@ from feedsvc.web.responses import (
     conditional_response,
 )
 
+#: Related entries on the page of an entry.
 MAX_RELATED = 3
-"""Related entries on the page of an entry."""
 
+#: Entries of its categories among which related ones are; some may be withdrawn.
 _RELATED_CANDIDATES = 8
-"""Entries of its categories among which related ones are; some may be withdrawn."""
 
 Render = Callable[[Session], bytes]
 
@@ -151,7 +151,7 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
         if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
         body = _render_entry(session, row, services.site, ui)
-    headers = [*PAGE_HEADERS, NOINDEX, ("Cache-Control", "no-store")]
+    headers = [*PAGE_HEADERS, NOINDEX]
     return Response(body, mimetype=FORMATS["html"].media_type, headers=headers)
 
 

@@ -14,6 +14,7 @@ from feedsvc.models import Site
 # Entries may show images, sound and film from any host, and players from the hosts that
 # the sanitizer allows. `connect-src` is for Lighthouse, which reads robots.txt from
 # within the page.
+#: The Content-Security-Policy of lists, which other sites may show in a frame.
 LIST_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; "
@@ -21,34 +22,33 @@ LIST_POLICY = (
     f"frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
     "form-action 'self'; base-uri 'none'"
 )
-"""The Content-Security-Policy of lists, which other sites may show in a frame."""
 
 HTML_SECURITY_HEADERS = {
     "Content-Security-Policy": f"{LIST_POLICY}; frame-ancestors 'none'",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 
+#: Seconds that caches keep pages and redirects.
 PAGE_MAX_AGE = 60
-"""Seconds that caches keep pages and redirects."""
 
 PAGE_HEADERS = tuple(HTML_SECURITY_HEADERS.items())
+#: Headers of lists, which other sites may show in a frame.
 LIST_HEADERS = tuple(
     {**HTML_SECURITY_HEADERS, "Content-Security-Policy": LIST_POLICY}.items()
 )
-"""Headers of lists, which other sites may show in a frame."""
 
 NOINDEX = ("X-Robots-Tag", "noindex")
 
+#: Beginnings of the paths that scripts of other sites may read (CORS).
+#:
+#: What they read there is the same for everyone.
 _SHARED_PATHS = ("/feeds", "/api/v1/changes", "/api/v1/categories")
-"""Beginnings of the paths that scripts of other sites may read (CORS).
-
-What they read there is the same for everyone.
-"""
 
 _READABLE = [
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "ETag, Link"),
 ]
+#: Headers by method, for errors and redirects too: a script must see the status.
 _CORS_HEADERS = {
     "GET": _READABLE,
     "HEAD": _READABLE,
@@ -59,7 +59,11 @@ _CORS_HEADERS = {
         ("Access-Control-Max-Age", "86400"),
     ],
 }
-"""Headers by method, for errors and redirects too: a script must see the status."""
+
+
+def public(seconds: int) -> dict[str, str]:
+    """Return the header by which caches may keep a response; others they must not."""
+    return {"Cache-Control": f"public, max-age={seconds}"}
 
 
 def conditional_response(response: CachedResponse, now: datetime) -> Response:
@@ -72,10 +76,7 @@ def conditional_response(response: CachedResponse, now: datetime) -> Response:
 
 def redirect(site: Site, path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
-    headers = {
-        "Location": site.public_url + path,
-        "Cache-Control": f"public, max-age={PAGE_MAX_AGE}",
-    }
+    headers = {"Location": site.public_url + path, **public(PAGE_MAX_AGE)}
     return Response(status=301, headers=headers)
 
 
@@ -101,7 +102,8 @@ def common_headers(method: str, path: str, status: int) -> list[tuple[str, str]]
 
 
 def add_common_headers(response: Response) -> Response:
-    """Add the headers of every response."""
+    """Add the headers of every response; caches keep those alone that allow it."""
+    response.headers.setdefault("Cache-Control", "no-store")
     headers = common_headers(request.method, request.path, response.status_code)
     response.headers.update(headers)
     return response

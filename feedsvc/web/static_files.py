@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from feedsvc.services import current_services
-from feedsvc.web.responses import PAGE_MAX_AGE
+from feedsvc.web.responses import PAGE_MAX_AGE, public
 
 blueprint = Blueprint("files", __name__, static_folder="static")
 
@@ -32,8 +32,7 @@ def site_style_sheet() -> Response:
     if color:
         text_color = _readable_color(color)
         css = f":root {{ --brand: {color}; --on-brand: {text_color}; }}\n"
-    headers = {"Cache-Control": f"public, max-age={PAGE_MAX_AGE}"}
-    return Response(css, mimetype="text/css", headers=headers)
+    return Response(css, mimetype="text/css", headers=public(PAGE_MAX_AGE))
 
 
 def _readable_color(background: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from feedsvc.api.strict_json import MAX_DEPTH
+from feedsvc.input.strict_json import MAX_DEPTH
 from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from feedsvc.api.strict_json import apply_merge_patch
+from feedsvc.input.strict_json import apply_merge_patch
 from feedsvc.services import get_services
 from tests.conftest import ApiClient
 

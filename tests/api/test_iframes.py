@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from feedsvc.api import sanitize
 from feedsvc.embeds import EMBEDS, SANDBOX
+from feedsvc.input import sanitize
 from tests.conftest import ApiClient
 
 BASE = "http://portal.example/tin/bai.html"

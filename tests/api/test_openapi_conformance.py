@@ -134,7 +134,7 @@ def test_sequences_of_calls_conform_to_openapi(
             secrets = SimpleNamespace(
                 token_hex=lambda size: f"{next(numbers):0{2 * size}x}"
             )
-            monkeypatch.setattr("feedsvc.api.schemas.secrets", secrets)
+            monkeypatch.setattr("feedsvc.input.schemas.secrets", secrets)
 
         def before_call(self, case: Case[Any]) -> None:
             """Keep rules that are beyond schemas, so that more calls succeed."""

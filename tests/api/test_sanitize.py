@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from feedsvc.api import sanitize
 from feedsvc.embeds import is_embed
+from feedsvc.input import sanitize
 from tests.data.payloads import COMPOSING
 
 FIXPOINT_EXAMPLES = 20 * int(os.environ.get("API_EXAMPLES", "15"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedsvc.api import sanitize, text
+from feedsvc.input import plain_text, sanitize
 
 BASE = "https://portal.example/tin/bai.html"
 
@@ -52,9 +52,9 @@ def test_sanitizing_twice_changes_nothing(dirty: str) -> None:
 
 
 def test_text_is_normalized() -> None:
-    assert text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
-    assert text.normalize_lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
-    assert text.normalize("a\r\nb\rc") == "a\nb\nc"
+    assert plain_text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
+    assert plain_text.normalize_lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
+    assert plain_text.normalize("a\r\nb\rc") == "a\nb\nc"
 
 
 def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
@@ -69,21 +69,23 @@ def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
     noncharacters = {
         chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF)
     }
-    invalid = {char for char in all_characters if text.strip_invalid_chars(char) == ""}
+    invalid = {
+        char for char in all_characters if plain_text.strip_invalid_chars(char) == ""
+    }
     assert invalid == named | surrogates | noncharacters
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
 def test_line_separators_become_line_ends_or_spaces(separator: str) -> None:
-    assert text.normalize_lines(f"a{separator}b") == "a\nb"
-    assert text.normalize_line(f"a{separator}b") == "a b"
+    assert plain_text.normalize_lines(f"a{separator}b") == "a\nb"
+    assert plain_text.normalize_line(f"a{separator}b") == "a b"
 
 
 def test_run_of_combining_marks_is_limited() -> None:
-    marks = "\u0301" * text.MAX_COMBINING_MARKS
-    text.check(f"a{marks} {marks}가{marks}" + "가" * 99)
+    marks = "\u0301" * plain_text.MAX_COMBINING_MARKS
+    plain_text.check(f"a{marks} {marks}가{marks}" + "가" * 99)
     with pytest.raises(ValueError, match="More than 30 combining marks"):
-        text.check(f"a{marks}\u0301")
+        plain_text.check(f"a{marks}\u0301")
 
 
 def test_plain_text_separates_words_and_drops_captions() -> None:
@@ -92,5 +94,5 @@ def test_plain_text_separates_words_and_drops_captions() -> None:
 
 
 def test_summary_is_cut_between_words() -> None:
-    assert text.truncate("một hai, ba", 50) == "một hai, ba"
-    assert text.truncate("một hai, ba bốn", 10) == "một hai…"
+    assert plain_text.truncate("một hai, ba", 50) == "một hai, ba"
+    assert plain_text.truncate("một hai, ba bốn", 10) == "một hai…"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from feedsvc.api.schemas import CategorySchema
+from feedsvc.input.schemas import CategorySchema
 from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient

@@ -18,8 +18,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from lxml import etree
 
-from feedsvc.api import sanitize
 from feedsvc.feeds.query import FORMATS
+from feedsvc.input import sanitize
 from feedsvc.models import KINDS
 from feedsvc.services import get_services
 from tests import data

@@ -11,7 +11,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from feedsvc.api.schemas import CategorySchema, EntrySchema
+from feedsvc.input.schemas import CategorySchema, EntrySchema
 from feedsvc.models import KINDS
 from tests.conftest import ApiClient
 from tests.data.payloads import payloads

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.api.schemas import ArticleSchema, EventSchema
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
+from feedsvc.input.schemas import ArticleSchema, EventSchema
 from feedsvc.models import (
     Category,
     Entry,

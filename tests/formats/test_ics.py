@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from feedsvc.api.text import normalize_line
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
 from feedsvc.formats import ics
+from feedsvc.input.plain_text import normalize_line
 from feedsvc.models import Entry, Person, Place, Recurrence
 from tests.formats.feeds import CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
 from tests.formats.golden import assert_golden

@@ -33,8 +33,8 @@ def at(*when: int) -> datetime:
 )  # fmt: skip
 def test_event_dates(start: date, end: date | None, vi: str, en: str) -> None:
     event = Event(start, end, HANOI)
-    assert labels.format_event_dates(event, SITE) == vi
-    assert labels.format_event_dates(event, replace(SITE, language="en-GB")) == en
+    assert labels.format_event_dates(event, SITE, "vi") == vi
+    assert labels.format_event_dates(event, SITE, "en-GB") == en
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_event_dates(start: date, end: date | None, vi: str, en: str) -> None:
 def test_zone_other_than_the_sites_is_named(key: str, name: str) -> None:
     zone = ZoneInfo(key)
     event = Event(datetime(2026, 12, 24, 19, tzinfo=zone), None, zone)
-    dates = labels.format_event_dates(event, SITE)
+    dates = labels.format_event_dates(event, SITE, "vi")
     assert dates == f"19:00, thứ Năm 24/12/2026 ({name})"
 
 
 @pytest.mark.parametrize("language", ["de", "xx-unknown", "th"])
 def test_dates_in_a_language_without_phrases(language: str) -> None:
     event = Event(at(2026, 12, 24, 19), at(2026, 12, 25, 19), HANOI)
-    assert "2026" in labels.format_event_dates(event, replace(SITE, language=language))
+    assert "2026" in labels.format_event_dates(event, SITE, language)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_title_of_a_page_tells_which_entries_it_has(
     kind: str, parameters: dict[str, Any], title: str
 ) -> None:
     page = feed(kind, "html", **parameters)
-    assert labels.page_title(page) == title
+    assert labels.page_title(page, "vi") == title
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,21 @@ def test_repeated_import_writes_nothing(
     data = (FIXTURES / name).read_bytes()
     kind = "events" if name.endswith("ics") else "news"
     assert f"{count} new, 0 changed, 0 unchanged" in import_file(app, data).stdout
-    before, revisions = stored_entries(app, kind), database.revisions()
+    before, revisions = stored_entries(app, kind), database.revisions
     clock.forward(hours=1)
     assert f"0 new, 0 changed, {count} unchanged" in import_file(app, data).stdout
     assert stored_entries(app, kind) == before
-    assert database.revisions() == revisions, "an unchanged entry writes nothing"
+    assert database.revisions == revisions, "an unchanged entry writes nothing"
     assert guid in before
     assert len(before) == count
+
+
+def test_import_refuses_longer_content_as_the_api_does(app: Flask) -> None:
+    body = "chữ " * 60_000
+    item = f"<item><guid>g</guid><title>Dài</title><description>{body}</description></item>"
+    warnings = import_file(app, rss_feed(item)).stderr
+    assert "skipped: “Dài”: content_html: Longer than 262,144 bytes" in warnings
+    assert stored_entries(app, "news") == {}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,14 @@ from tests.server import ROOT, Service
 pytestmark = pytest.mark.both_databases
 
 DATA = Path(__file__).parent.parent / "data" / "version_1"
+LOCAL_UNTIL = ("FREQ=WEEKLY;COUNT=5", "FREQ=WEEKLY;UNTIL=20260202T190000")
+UTC_UNTIL = "FREQ=WEEKLY;UNTIL=20260202T120000Z"
+"""Another end of the same series, as version 1 stored and as it answered it."""
+
 ANSWERS: dict[str, Any] = json.loads(
     gzip.decompress((DATA / "answers-1.0.1.json.gz").read_bytes())
+    .decode()
+    .replace(LOCAL_UNTIL[0], UTC_UNTIL)
 )
 ADDED_MEMBERS = {"public", "preview_url"}
 OLD_CURSOR = 50
@@ -54,6 +61,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Upgrade a copy of the database, in PostgreSQL one with the same rows."""
     path = tmp_path / "feedsvc.db"
     path.write_bytes(gzip.decompress((DATA / "feedsvc-1.0.1.db.gz").read_bytes()))
+    with closing(sqlite.connect(path)) as connection, connection:
+        statement = "UPDATE entries SET document = replace(document, ?, ?)"
+        connection.execute(statement, LOCAL_UNTIL)
     if request.param == "sqlite":
         Service(f"sqlite:///{path}").command("db", "upgrade")
         yield f"sqlite:///{path}"

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from feedsvc.feeds.query import FORMATS
-from feedsvc.words import MAX_LENGTH
+from feedsvc.folding import MAX_LENGTH
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.formats import format_tests

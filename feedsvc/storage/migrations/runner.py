@@ -30,7 +30,7 @@ def check_schema(database: Database) -> None:
             "run `feedsvc db upgrade`."
         )
     with database.read() as session:
-        current = _schema_version(session.connection())
+        current = schema_version(session.connection())
     if current < HEAD:
         raise Unavailable("The database needs an upgrade: run `feedsvc db upgrade`.")
     _refuse_newer(current)
@@ -44,7 +44,7 @@ def upgrade(database: Database) -> bool:
     if database.is_sqlite:
         create_file(database.url)
     with database.read() as session:
-        current = _schema_version(session.connection())
+        current = schema_version(session.connection())
     _refuse_newer(current)
     if current == HEAD:
         return False
@@ -54,7 +54,7 @@ def upgrade(database: Database) -> bool:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
         # Another process may have been first.
-        if _schema_version(connection) == HEAD:
+        if schema_version(connection) == HEAD:
             return False
         _run_migrations(connection)
     return True
@@ -72,7 +72,7 @@ def _run_migrations(connection: sa.Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _schema_version(connection: sa.Connection) -> str:
+def schema_version(connection: sa.Connection) -> str:
     """Return the newest migration that was run, or an empty string."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""

@@ -1,4 +1,9 @@
-"""A table of WebSub hubs, the lowest cursor of the changes, categories of tokens."""
+"""Hubs, the installation, the lowest cursor, categories of tokens, UNTIL in UTC."""
+
+import json
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +16,9 @@ depends_on = None
 KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 INSTANT = sa.BigInteger()
 
+_LOCAL_UNTIL = re.compile("UNTIL=([0-9]{8}T[0-9]{6})(?!Z)")
+_UNTIL_FORMAT = "%Y%m%dT%H%M%S"
+
 
 def upgrade() -> None:
     """Change the tables; hubs are told what changes from now on."""
@@ -21,7 +29,20 @@ def upgrade() -> None:
         sa.Column("waiting", sa.JSON, nullable=False),
         sa.Column("claimed_until", INSTANT, nullable=False),
     )
-    for name in ("hubs_told", "hubs_due_at", "hubs_failures"):
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("fingerprint", KEY, nullable=False),
+        sa.Column("secret", KEY, nullable=False),
+    )
+    op.execute("INSERT INTO installation SELECT id, fingerprint, secret FROM revisions")
+    for name in (
+        "fingerprint",
+        "secret",
+        "hubs_told",
+        "hubs_due_at",
+        "hubs_failures",
+    ):
         op.drop_column("revisions", name)
     op.add_column(
         "revisions", sa.Column("floor", INSTANT, nullable=False, server_default="0")
@@ -30,3 +51,29 @@ def upgrade() -> None:
         "tokens",
         sa.Column("category_ids", sa.JSON, nullable=False, server_default="[]"),
     )
+    _convert_ends_of_series(op.get_bind())
+
+
+def _convert_ends_of_series(connection: sa.Connection) -> None:
+    """Write UNTIL in UTC, which version 1 stored in the local time of the event."""
+    contents = sa.table("entry_contents", sa.column("entry_pk"), sa.column("document"))
+    key, document = contents.c
+    # This finds rules alone, since quotes within texts have backslashes. They are few.
+    statement = sa.select(key, document).where(document.like('%"rrule":"%UNTIL=%'))
+    for entry_pk, old in connection.execute(statement).all():
+        event = json.loads(old)["event"]
+        rule = event["recurrence"]["rrule"]
+        new_rule = _with_utc_until(rule, ZoneInfo(event["timezone"]))
+        # The rest of the document stays as it is, byte for byte.
+        new = old.replace(f'"rrule":"{rule}"', f'"rrule":"{new_rule}"')
+        connection.execute(
+            sa.update(contents).where(key == entry_pk).values(document=new)
+        )
+
+
+def _with_utc_until(rule: str, zone: ZoneInfo) -> str:
+    def to_utc(match: re.Match[str]) -> str:
+        local = datetime.strptime(match[1], _UNTIL_FORMAT).replace(tzinfo=zone)
+        return f"UNTIL={local.astimezone(UTC):{_UNTIL_FORMAT}}Z"
+
+    return _LOCAL_UNTIL.sub(to_utc, rule)

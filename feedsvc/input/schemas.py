@@ -1,4 +1,4 @@
-"""Schemas of the API's documents: parse and validate requests, serialize responses."""
+"""Schemas of entries and categories: JSON → model, validated, and model → JSON."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any, ClassVar
 
 import marshmallow as ma
 from babel.core import get_global
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
 from feedsvc import models
-from feedsvc.api import fields as own
-from feedsvc.api import recurrence_validation, sanitize, text
-from feedsvc.api.recurrence_validation import MAX_OCCURRENCES
+from feedsvc.input import fields, plain_text, recurrence_validation, sanitize
+from feedsvc.input.recurrence_validation import MAX_OCCURRENCES
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000
 MAX_CATEGORIES = 50
+#: Characters of a summary that is derived from the content.
 DERIVED_SUMMARY_LENGTH = 300
-"""Characters of a summary that is derived from the content."""
 
 _CONTENT_LIMIT = f"At most {sanitize.MAX_LENGTH:,} bytes of UTF-8."
 
+#: Fields by their names in RSS and in content management systems.
 _OTHER_NAMES = {
     "description": "summary",
     "excerpt": "summary",
@@ -38,7 +38,6 @@ _OTHER_NAMES = {
     "pubDate": "date_published",
     "tags": "categories",
 }
-"""Fields by their names in RSS and in content management systems."""
 
 _OTHER_NAMES_OF_CONTENT = ("body", "content", "html", "text")
 
@@ -47,7 +46,7 @@ _EVENT_MEMBERS = {member.name for member in dataclasses.fields(models.Event)}
 
 
 class ClosedSchema(ma.Schema):
-    """A JSON object without other members than its fields."""
+    """A JSON object without other members than its ma.fields."""
 
     error_messages: dict[str, str] = {  # noqa: RUF012
         "type": "Must be an object.",
@@ -69,13 +68,6 @@ class ClosedSchema(ma.Schema):
     def member_names(self) -> list[str]:
         """Return the names of the members that can be sent."""
         return [field.data_key or name for name, field in self.load_fields.items()]
-
-
-class FieldErrorSchema(ClosedSchema):
-    """An error in one member of a document."""
-
-    pointer = fields.String(required=True, metadata={"pattern": "^#"})
-    detail = fields.String(required=True)
 
 
 class ModelSchema(ClosedSchema):
@@ -124,27 +116,27 @@ class CategorySchema(ModelSchema):
 
     model_class = models.Category
     # The path of a PUT has it, if the body has none.
-    slug = own.CategorySlug(required=True)
-    title = own.Text(200, required=True)
-    description = own.Text(2000, multiline=True)
-    language = own.language()
-    url = own.url()
-    parent = own.CategorySlug()
+    slug = fields.CategorySlug(required=True)
+    title = fields.Text(200, required=True)
+    description = fields.Text(2000, multiline=True)
+    language = fields.language()
+    url = fields.url()
+    parent = fields.CategorySlug()
 
 
 class NamedSchema(ModelSchema):
     """Somebody with a name and perhaps a page."""
 
     error_messages: dict[str, str] = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
-    name = own.Text(200, required=True)
-    url = own.url()
+    name = fields.Text(200, required=True)
+    url = fields.url()
 
 
 class PersonSchema(NamedSchema):
     """An author or an organizer."""
 
     model_class = models.Person
-    email = own.email()
+    email = fields.email()
 
 
 class SourceSchema(NamedSchema):
@@ -158,14 +150,14 @@ class ImageSchema(ModelSchema):
 
     error_messages: dict[str, str] = {"type": "Must be a URL or an object."}  # noqa: RUF012
     model_class = models.Image
-    url = own.url(required=True)
-    alt = own.Text(1000)
-    caption = own.Text(2000)
-    credit = own.Text(500)
-    type = own.media_type()
-    length = own.non_negative_int()
-    width = own.non_negative_int(100_000)
-    height = own.non_negative_int(100_000)
+    url = fields.url(required=True)
+    alt = fields.Text(1000)
+    caption = fields.Text(2000)
+    credit = fields.Text(500)
+    type = fields.media_type()
+    length = fields.non_negative_int()
+    width = fields.non_negative_int(100_000)
+    height = fields.non_negative_int(100_000)
 
 
 class AttachmentSchema(ModelSchema):
@@ -176,11 +168,11 @@ class AttachmentSchema(ModelSchema):
         '"application/pdf"}.'
     }
     model_class = models.Attachment
-    url = own.url(required=True)
-    type = own.media_type(required=True, data_key="mime_type")
-    length = own.non_negative_int(data_key="size_in_bytes")
-    title = own.Text(500)
-    duration = fields.Float(
+    url = fields.url(required=True)
+    type = fields.media_type(required=True, data_key="mime_type")
+    length = fields.non_negative_int(data_key="size_in_bytes")
+    title = fields.Text(500)
+    duration = ma.fields.Float(
         data_key="duration_in_seconds", validate=Range(0, 10_000_000)
     )
 
@@ -189,38 +181,38 @@ class EntrySchema(ModelSchema):
     """The members that articles and events share."""
 
     kind_name: ClassVar[str]
-    kind = fields.String(dump_only=True)
-    id = own.EntryId()
-    guid = own.guid()
-    url = own.url()
-    title = own.Text(MAX_TITLE_LENGTH, required=True)
-    summary = own.Text(MAX_SUMMARY_LENGTH, multiline=True)
+    kind = ma.fields.String(dump_only=True)
+    id = fields.EntryId()
+    guid = fields.guid()
+    url = fields.url()
+    title = fields.Text(MAX_TITLE_LENGTH, required=True)
+    summary = fields.Text(MAX_SUMMARY_LENGTH, multiline=True)
     # It is no Text, since the sanitizer does the same checks.
-    content_html = fields.String(metadata={"description": _CONTENT_LIMIT})
-    content_text = own.Text(
+    content_html = ma.fields.String(metadata={"description": _CONTENT_LIMIT})
+    content_text = fields.Text(
         sanitize.MAX_LENGTH,
         multiline=True,
         metadata={"description": _CONTENT_LIMIT},
     )
-    language = own.language()
-    authors = own.ShortList(own.NestedOrString(PersonSchema), 50)
-    source = own.NestedOrString(SourceSchema)
-    rights = own.Text(1000)
-    categories = own.ShortList(own.CategorySlug(), MAX_CATEGORIES)
-    image = own.NestedOrString(ImageSchema, member="url")
-    attachments = own.ShortList(fields.Nested(AttachmentSchema), 50)
-    translation_key = own.identifier()
-    date_published = own.UtcDateTime(attribute="published")
-    date_modified = own.UtcDateTime(attribute="updated", dump_only=True)
-    status = fields.String(validate=OneOf(models.STATUSES))
-    notice = own.Text(2000, multiline=True)
-    expires = own.UtcDateTime()
-    version = fields.Integer(dump_only=True)
-    public = fields.Boolean(
+    language = fields.language()
+    authors = fields.ShortList(fields.NestedOrString(PersonSchema), 50)
+    source = fields.NestedOrString(SourceSchema)
+    rights = fields.Text(1000)
+    categories = fields.ShortList(fields.CategorySlug(), MAX_CATEGORIES)
+    image = fields.NestedOrString(ImageSchema, member="url")
+    attachments = fields.ShortList(ma.fields.Nested(AttachmentSchema), 50)
+    translation_key = fields.identifier()
+    date_published = fields.UtcDateTime(attribute="published")
+    date_modified = fields.UtcDateTime(attribute="updated", dump_only=True)
+    status = ma.fields.String(validate=OneOf(models.STATUSES))
+    notice = fields.Text(2000, multiline=True)
+    expires = fields.UtcDateTime()
+    version = ma.fields.Integer(dump_only=True)
+    public = ma.fields.Boolean(
         dump_only=True,
         metadata={"description": "Whether readers see the entry in feeds now."},
     )
-    preview_url = fields.String(
+    preview_url = ma.fields.String(
         dump_only=True,
         metadata={
             "description": "The page of an entry that is not public, as readers will "
@@ -246,7 +238,7 @@ class EntrySchema(ModelSchema):
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         """Read times without an offset in the site's zone."""
-        if isinstance(field_obj, own.UtcDateTime):
+        if isinstance(field_obj, fields.UtcDateTime):
             field_obj.timezone = self.site.timezone
 
     # It runs also if fields have errors, since all errors are reported at once.
@@ -279,7 +271,7 @@ class EntrySchema(ModelSchema):
             del data["url"]
         if data.get("content_html") is not None:
             base_url = data.get("url") or permalink
-            data["content_html"] = own.validate(
+            data["content_html"] = fields.validate(
                 partial(sanitize.sanitize, base_url=base_url),
                 data["content_html"],
                 "content_html",
@@ -326,11 +318,11 @@ class PlaceSchema(ModelSchema):
 
     error_messages: dict[str, str] = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
     model_class = models.Place
-    name = own.Text(500, required=True)
-    address = own.Text(1000)
-    url = own.url()
-    latitude = fields.Float(validate=Range(-90, 90))
-    longitude = fields.Float(validate=Range(-180, 180))
+    name = fields.Text(500, required=True)
+    address = fields.Text(1000)
+    url = fields.url()
+    latitude = ma.fields.Float(validate=Range(-90, 90))
+    longitude = ma.fields.Float(validate=Range(-180, 180))
 
     @ma.validates_schema
     def validate_coordinates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -347,17 +339,17 @@ class OfferSchema(ModelSchema):
         "type": 'Must be an object such as {"price": "12.50", "currency": "EUR"}.'
     }
     model_class = models.Offer
-    name = own.Text(200)
+    name = fields.Text(200)
     # A string, since a number would lose the last zero of 12.10.
-    price = own.matching(
+    price = fields.matching(
         r"[0-9]{1,12}(\.[0-9]{1,4})?",
         _PRICE_ERROR,
         required=True,
         error_messages={"invalid": _PRICE_ERROR},
     )
-    currency = own.ParsedString(_check_currency, required=True)
-    url = own.url()
-    availability = fields.String(validate=OneOf(models.AVAILABILITIES))
+    currency = fields.ParsedString(_check_currency, required=True)
+    url = fields.url()
+    availability = ma.fields.String(validate=OneOf(models.AVAILABILITIES))
 
 
 class PerformerSchema(NamedSchema):
@@ -373,39 +365,41 @@ class RecurrenceSchema(ModelSchema):
         "type": 'Must be an object such as {"rrule": "FREQ=WEEKLY;BYDAY=SA"}.'
     }
     model_class = models.Recurrence
-    rrule = own.ParsedString(recurrence_validation.validate_rrule, required=True)
-    exdates = own.ShortList(own.LocalDateOrTime(), MAX_OCCURRENCES)
-    rdates = own.ShortList(own.LocalDateOrTime(), MAX_OCCURRENCES)
+    rrule = fields.ParsedString(recurrence_validation.validate_rrule, required=True)
+    exdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
+    rdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
 
 
 class EventSchema(EntrySchema):
     """An event."""
 
     kind_name = "events"
-    status = fields.String(
+    status = ma.fields.String(
         validate=OneOf(
             models.STATUSES,
             error="Must be one of: {choices}. To cancel an event, set event_status.",
         )
     )
-    start = own.DateOrTime(required=True, attribute="event.start")
-    end = own.DateOrTime(attribute="event.end")
-    timezone = own.timezone(attribute="event.timezone")
-    all_day = fields.Boolean(attribute="event.all_day", dump_only=True)
-    location = own.NestedOrString(PlaceSchema, attribute="event.location")
-    attendance = fields.String(
+    start = fields.DateOrTime(required=True, attribute="event.start")
+    end = fields.DateOrTime(attribute="event.end")
+    timezone = fields.timezone(attribute="event.timezone")
+    all_day = ma.fields.Boolean(attribute="event.all_day", dump_only=True)
+    location = fields.NestedOrString(PlaceSchema, attribute="event.location")
+    attendance = ma.fields.String(
         attribute="event.attendance", validate=OneOf(models.ATTENDANCES)
     )
-    online_url = own.url(attribute="event.online_url")
-    offers = own.ShortList(fields.Nested(OfferSchema), 50, attribute="event.offers")
-    performers = own.ShortList(
-        own.NestedOrString(PerformerSchema), 50, attribute="event.performers"
+    online_url = fields.url(attribute="event.online_url")
+    offers = fields.ShortList(
+        ma.fields.Nested(OfferSchema), 50, attribute="event.offers"
     )
-    organizer = own.NestedOrString(PersonSchema, attribute="event.organizer")
-    event_status = fields.String(
+    performers = fields.ShortList(
+        fields.NestedOrString(PerformerSchema), 50, attribute="event.performers"
+    )
+    organizer = fields.NestedOrString(PersonSchema, attribute="event.organizer")
+    event_status = ma.fields.String(
         attribute="event.status", validate=OneOf(models.EVENT_STATUSES)
     )
-    recurrence = fields.Nested(RecurrenceSchema, attribute="event.recurrence")
+    recurrence = ma.fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event, its times in its own zone, an all-day one in the site's.
@@ -426,8 +420,10 @@ class EventSchema(EntrySchema):
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=zone)
             # Through UTC, so that a time which the clocks skip becomes one that exists.
-            utc = own.validate(own.check_year, moment.astimezone(UTC), name)
-            members[name] = own.validate(own.check_year, utc.astimezone(zone), name)
+            utc = fields.validate(fields.check_year, moment.astimezone(UTC), name)
+            members[name] = fields.validate(
+                fields.check_year, utc.astimezone(zone), name
+            )
         event = models.Event(**{"end": None, **_with_tuples(members)})
         _check_end(event)
         _check_attendance(event)
@@ -470,5 +466,5 @@ def _check_attendance(event: models.Event) -> None:
 def derived_summary(content_html: str | None, content_text: str | None) -> str:
     """Return the start of the content, the summary of an entry without one."""
     body = sanitize.to_plain_text(content_html or "")
-    body = body or text.normalize_line(content_text or "")
-    return text.truncate(body, DERIVED_SUMMARY_LENGTH)
+    body = body or plain_text.normalize_line(content_text or "")
+    return plain_text.truncate(body, DERIVED_SUMMARY_LENGTH)

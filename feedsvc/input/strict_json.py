@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 from feedsvc.errors import BadRequest
 
 MAX_DEPTH = 32
+#: Members of an object: each unknown one would be an error to report.
 MAX_MEMBERS = 1000
-"""Members of an object: each unknown one would be an error to report."""
 
+#: Values of a document, by its commas and brackets, of which texts have fewer.
 MAX_VALUES = 1_000_000
-"""Values of a document, by its commas and brackets, of which texts have fewer."""
 
 
 def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
@@ -100,10 +100,10 @@ def _too_deep(max_depth: int) -> BadRequest:
     return BadRequest(f"The body is nested more than {max_depth} levels deep.")
 
 
+#: Python's decoder, made strict; it reads text.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object,
     parse_constant=_constant,
     parse_float=_float,
     parse_int=_int,
 )
-"""Python's decoder, made strict; it reads text."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
-from feedsvc.api.fields import check_year
+from feedsvc.input.fields import check_year
 from feedsvc.models import Event, Recurrence
 from feedsvc.recurrence import (
     WEEKDAYS,
@@ -18,17 +18,17 @@ from feedsvc.recurrence import (
     unmatched_exdates,
 )
 
+#: Occurrences of a series that ends; also the limit of exdates and of rdates.
 MAX_OCCURRENCES = 1000
-"""Occurrences of a series that ends; also the limit of exdates and of rdates."""
 
+#: Characters of a rule.
 MAX_RULE_LENGTH = 500
-"""Characters of a rule."""
 
 _MAX_YEARS = 10
 _DAY = f"(?:{'|'.join(WEEKDAYS)})"
 
+#: Messages by member; of a list by index.
 ErrorMessages = dict[str, dict[int, list[str]] | list[str]]
-"""Messages by member; of a list by index."""
 
 
 def _list_of(item: str) -> str:
@@ -52,12 +52,11 @@ _PARTS = {
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
 _MAX_POSITIONS = 5
+#: Parts that need a FREQ of MONTHLY or YEARLY.
+#:
+#: §3.3.10 has them with others too, but the few days of a shorter period may never
+#: match, and dateutil would look for a match in each until the year 9999.
 _MONTHLY_PARTS = ("BYMONTHDAY", "BYSETPOS")
-"""Parts that need a FREQ of MONTHLY or YEARLY.
-
-§3.3.10 has them with others too, but the few days of a shorter period may never match,
-and dateutil would look for a match in each until the year 9999.
-"""
 
 
 def validate_rrule(text: str) -> str:

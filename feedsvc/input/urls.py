@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
-from feedsvc.api import text
+from feedsvc.input import plain_text
 
 MAX_LENGTH = 2048
 
@@ -29,7 +29,7 @@ def validate_url(url: str) -> str:
     """
     if len(url) > MAX_LENGTH:
         raise ValueError(f"Longer than {MAX_LENGTH} characters.")
-    text.check(url)
+    plain_text.check(url)
     if invalid := _INVALID.search(url):
         raise ValueError(_describe_invalid_char(invalid[0]))
     try:

@@ -10,11 +10,11 @@ from urllib.parse import urljoin
 
 import nh3
 
-from feedsvc.api import text, urls
 from feedsvc.embeds import SANDBOX, is_embed
+from feedsvc.input import plain_text, urls
 
+#: Bytes of the content, as UTF-8.
 MAX_LENGTH = 256 * 1024
-"""Bytes of the content, as UTF-8."""
 
 # Limits that keep nh3's time and memory bounded: its time grows with the square of the
 # depth of tags, and its output may be much longer than its input.
@@ -24,10 +24,10 @@ MAX_ATTRIBUTES = 1000
 MAX_OUTPUT = 2 * 1024 * 1024
 MAX_COMPLEXITY = 20 * 1024 * 1024
 MAX_SEARCH_COST = 5_000_000_000
+#: An element takes the parser as long as this number of characters.
 _NODE_COST = 100
-"""An element takes the parser as long as this number of characters."""
+#: Characters of HTML of which the plain text is taken; 2,000 of it are used at most.
 _MAX_PLAIN_TEXT_SOURCE = 100_000
-"""Characters of HTML of which the plain text is taken; 2,000 of it are used at most."""
 
 TAGS = set(
     "a abbr aside audio b bdi blockquote br caption cite code col colgroup dd del "
@@ -80,8 +80,8 @@ _ATTRIBUTE = re.compile(
 )
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
 _ANY_TAG = re.compile("<[^<>]*>")
+#: The text between two tags of sanitized HTML, which escapes < and > elsewhere.
 _TEXT_SEGMENT = re.compile("(?<![^>])[^<>]+")
-"""The text between two tags of sanitized HTML, which escapes < and > elsewhere."""
 _MAX_PASSES = 4
 _IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
 
@@ -94,21 +94,11 @@ def sanitize(html: str, base_url: str) -> str:
     :raises ValueError: the HTML has too many or too deeply nested tags, takes a parser
         too long, or has a character that cannot be published.
     """
-    text.check(html)
-    html = text.unify_line_ends(html)
+    plain_text.check(html)
+    html = plain_text.unify_line_ends(html)
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS:,} tags.")
     _check_complexity(html)
-    return sanitize_again(html, base_url)
-
-
-def sanitize_again(html: str, base_url: str) -> str:
-    """Sanitize HTML of this service's own: what was accepted once is never refused.
-
-    Sanitized HTML may have more tags than posted HTML may, since all are closed.
-
-    :raises ValueError: as `sanitize`, but for the number of tags.
-    """
     cleaner = _build_cleaner(base_url)
     sanitized = _sanitize_once(html, cleaner)
     # The parser moves content that is misplaced in a table in front of it, where it
@@ -125,12 +115,12 @@ def _sanitize_once(html: str, cleaner: nh3.Cleaner) -> str:
     _check_search_cost(html)
     cleaned = cleaner.clean(html)
     # The parser has decoded references such as &#x0b;, &#13; and &#x301;.
-    cleaned = text.strip_invalid_chars(text.unify_line_ends(cleaned))
+    cleaned = plain_text.strip_invalid_chars(plain_text.unify_line_ends(cleaned))
     # Ammonia does not escape the text in an iframe.
     cleaned = _IFRAME.sub(_empty_iframe, cleaned)
     # A parser drops the first newline in <pre>, so one that is meant is written twice.
     cleaned = _PRE_WITH_NEWLINE.sub(r"\1\n\n", cleaned).strip()
-    text.check_combining_marks(unescape(_ANY_TAG.sub("", cleaned)))
+    plain_text.check_combining_marks(unescape(_ANY_TAG.sub("", cleaned)))
     normalized = _TEXT_SEGMENT.sub(_normalize_segment, cleaned)
     _check_output(normalized)
     return normalized
@@ -147,7 +137,7 @@ def _normalize_segment(segment: re.Match[str]) -> str:
     # Markup as a whole must never be normalized: NFC composes the `>` of a tag and a
     # following U+0338 into one character, and the text after it becomes attributes.
     normalized = unicodedata.normalize("NFC", segment[0])
-    count = text.leading_marks(normalized)
+    count = plain_text.leading_marks(normalized)
     references = "".join(f"&#{ord(mark)};" for mark in normalized[:count])
     return references + normalized[count:]
 
@@ -166,7 +156,7 @@ def to_plain_text(html: str) -> str:
     without_tags = nh3.clean(spaced, tags=set(), clean_content_tags={"figcaption"})
     folded = " ".join(unescape(without_tags).split())
     try:
-        return text.normalize_line(folded)
+        return plain_text.normalize_line(folded)
     except ValueError:  # an importer's HTML, which is not sanitized
         return folded
 
@@ -231,7 +221,7 @@ def _check_search_cost(html: str) -> None:
 def _build_cleaner(base_url: str) -> nh3.Cleaner:
     def filter_attribute(tag: str, attribute: str, value: str) -> str | None:
         try:
-            value = text.normalize(text.strip_invalid_chars(value))
+            value = plain_text.normalize(plain_text.strip_invalid_chars(value))
         except ValueError:  # too many combining marks
             return None
         if attribute in _URL_ATTRIBUTES:

@@ -13,10 +13,10 @@ from marshmallow.exceptions import SCHEMA
 from marshmallow.validate import Length, Range
 
 from feedsvc import timezones
-from feedsvc.api import text, urls
+from feedsvc.folding import slug_of
+from feedsvc.input import plain_text, urls
 from feedsvc.languages import check_language
 from feedsvc.models import SLUG_PATTERN, YEARS
-from feedsvc.words import slug_of
 
 _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")
@@ -29,8 +29,8 @@ _IDENTIFIER_ERROR = (
     "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
 )
 
+#: Times by which normalization may shorten a text: indentation, decomposed letters.
 _MAX_SHRINKAGE = 4
-"""Times by which normalization may shorten a text: indentation, decomposed letters."""
 
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # RFC 3339 §5.6 with an optional offset and optional seconds. Python also reads other
@@ -95,7 +95,9 @@ class Text(ParsedString):
         metadata = {"maxLength": max_length, **kwargs.pop("metadata", {})}
         super().__init__(metadata=metadata, **kwargs)
         self._max_length = max_length
-        self._normalize = text.normalize_lines if multiline else text.normalize_line
+        self._normalize = plain_text.normalize_line
+        if multiline:
+            self._normalize = plain_text.normalize_lines
 
     def parse(self, value: str) -> str | None:
         """Return the normalized text, or None if it is empty."""
@@ -302,7 +304,7 @@ def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> fields.Integer:
 def _parse_guid(value: str) -> str:
     if len(value) > MAX_GUID_LENGTH:
         raise ValueError(f"Longer than {MAX_GUID_LENGTH:,} characters.")
-    text.check(value)
+    plain_text.check(value)
     return value
 
 

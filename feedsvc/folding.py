@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+#: Limits of a search: its distinct words, and the characters of all of them.
 MAX_WORDS = 10
 MAX_LENGTH = 100
-"""Limits of a search: its distinct words, and the characters of all of them."""
 
 _WORD = re.compile(r"[^\W_]+")
 

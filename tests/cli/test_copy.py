@@ -1,0 +1,160 @@
+"""The command `db copy`, between SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from pysqlite3 import dbapi2 as sqlite
+
+from feedsvc.models import EPOCH
+from feedsvc.services import get_services
+from feedsvc.storage.tables import HubRow
+from tests.commands import invoke, run
+from tests.conftest import ApiClient, MakeApp
+from tests.full_entries import ARTICLE, EVENT
+
+
+def fill(app: Flask, editor: ApiClient) -> None:
+    """Store something in every table."""
+    for slug in ("cha", "con"):
+        editor.put(f"/categories/{slug}", {"title": slug})
+    # Parents with later keys than their children, and with earlier ones.
+    editor.put("/categories/van-hoa", {"title": "Văn hoá", "parent": "con"})
+    editor.put("/categories/con", {"title": "Con", "parent": "cha"})
+    editor.send("PATCH", "/categories/cha", {"slug": "goc"})
+    editor.put("/articles/a", ARTICLE | {"categories": ["van-hoa", "goc"]})
+    editor.put("/events/series", EVENT)
+    editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
+    editor.put("/articles/deleted", {"title": "Xoá"})
+    editor.send("DELETE", "/articles/deleted")
+    add_hub(app, ["https://feeds.example/feeds/news.rss"])
+
+
+def add_hub(app: Flask, waiting: list[str]) -> None:
+    with get_services(app).database.write() as transaction:
+        hub = HubRow(url="https://hub.example/", told=EPOCH, claimed_until=EPOCH)
+        hub.waiting = waiting
+        transaction.session.add(hub)
+
+
+def rows_of(app: Flask) -> dict[str, list[Any]]:
+    """Return the rows of all tables as they are stored."""
+    metadata = sa.MetaData()
+    with get_services(app).database.engine.connect() as connection:
+        metadata.reflect(connection)
+        return {
+            name: sorted(connection.execute(sa.select(table)).all(), key=str)
+            for name, table in metadata.tables.items()
+        }
+
+
+def url_of(app: Flask) -> str:
+    return get_services(app).config.database_url
+
+
+def changes(editor: ApiClient, cursor: int) -> dict[str, Any]:
+    response = editor.client.get(f"/api/v1/changes?after={cursor}")
+    assert response.status_code == 200
+    return dict(response.get_json())
+
+
+def test_copy_to_the_other_kind_and_back_keeps_everything(
+    app: Flask,
+    editor: ApiClient,
+    make_app: MakeApp,
+    postgresql_url: str,
+    tmp_path: Path,
+) -> None:
+    fill(app, editor)
+    postgresql = make_app(database_url=postgresql_url)
+    # A service with the hub of the source has been started with it.
+    add_hub(postgresql, [])
+    new = make_app(database_url=f"sqlite:///{tmp_path}/new.db", migrate=False)
+    source = app
+    for number, target in enumerate((postgresql, new)):
+        cursor = changes(editor, 0)["next"]
+        editor.put(f"/articles/later-{number}", {"title": "Sau"})
+        run(target, "db", "copy", url_of(source))
+        rows = rows_of(source)
+        assert all(rows.values()), "the test fills every table"
+        assert rows_of(target) == rows
+
+        # Tokens and followers go on, and new rows get new keys.
+        editor = ApiClient(target.test_client(), editor.token)
+        (change,) = changes(editor, cursor)["changes"]
+        assert change["id"] == f"later-{number}"
+        name = f"new-{number}"
+        editor.put(f"/categories/{name}", {"title": "Mới"})
+        editor.put(f"/articles/{name}", {"title": "Mới", "categories": [name]})
+        run(target, "token", "create", name)
+        source = target
+
+
+def test_backup_is_copied_and_stays_as_it_is(
+    app: Flask, editor: ApiClient, make_app: MakeApp, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    with closing(sqlite.connect(tmp_path / "feedsvc.db")) as connection:
+        connection.execute(f"VACUUM INTO '{folder}/backup.db'")
+    backup = (folder / "backup.db").read_bytes()
+    copy = make_app(database_url=f"sqlite:///{tmp_path}/copy.db", migrate=False)
+    run(copy, "db", "copy", f"sqlite:///{folder}/backup.db")
+    assert rows_of(copy) == rows_of(app)
+    assert [path.read_bytes() for path in folder.iterdir()] == [backup]
+
+
+def test_target_must_be_empty(
+    app: Flask, make_app: MakeApp, sqlite_template: Path, tmp_path: Path
+) -> None:
+    run(app, "token", "create", "lan")
+    before = rows_of(app)
+    done = invoke(app, "db", "copy", f"sqlite:///{sqlite_template}")
+    assert done.exit_code == 1
+    message = "Error: The database of the settings is not empty: it has tokens.\n"
+    assert done.stderr == message
+    assert rows_of(app) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "schema"),
+    [
+        ("UPDATE alembic_version SET version_num = '0002'", "0002"),
+        ("UPDATE alembic_version SET version_num = '9999'", "9999"),
+        ("DROP TABLE alembic_version", "none"),
+    ],
+)
+def test_source_must_have_the_same_schema(
+    app: Flask, make_app: MakeApp, tmp_path: Path, statement: str, schema: str
+) -> None:
+    with closing(sqlite.connect(tmp_path / "feedsvc.db")) as connection, connection:
+        connection.execute(statement)
+    target = make_app(database_url=f"sqlite:///{tmp_path}/new.db", migrate=False)
+    done = invoke(target, "db", "copy", url_of(app))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: The database to copy must have schema 0")
+    assert done.stderr.endswith(f"; it has {schema}.\n")
+    assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "message"),
+    [
+        ("sqlite:///{folder}/none.db", 1, "Database: unable to open database file"),
+        ("postgresql+psycopg://x@127.0.0.1:1/x", 1, "Database: connection failed"),
+        ("mysql://localhost/x", 2, "Must begin with sqlite:/// or postgresql+psycopg"),
+        ("sqlite:///:memory:", 2, "Must name a file"),
+    ],
+)
+def test_source_must_exist(
+    app: Flask, tmp_path: Path, url: str, status: int, message: str
+) -> None:
+    done = invoke(app, "db", "copy", url.format(folder=tmp_path))
+    assert done.exit_code == status
+    assert done.stderr.splitlines()[-1].startswith(f"Error: {message}")
+    assert not (tmp_path / "none.db").exists()
