@@ -74,7 +74,8 @@ def test_good_value_is_in_the_canonical_url(
         path = path.replace("?page=", "?limit=1&page=")
         response = shared_client.get(f"{path}&utm_source=x")
         assert response.status_code == 200, response.text
-        assert f"<{PUBLIC}{path}>" in response.headers["Link"]
+        links = response.headers["Link"]
+        assert f"<{PUBLIC}{path}>" in links, "str of the value in feeds/query.py"
 
 
 @pytest.mark.parametrize("name", BAD)
