@@ -362,3 +362,20 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(service: Service) -> 
     named = re.findall("^not sent: (.*): HTTP Error 422", done.stdout, re.MULTILINE)
     refused = uuid.uuid5(uuid.NAMESPACE_URL, REFUSED_POST["guid"]["rendered"]).hex
     assert named == [f"/categories/{CATEGORIES[3]['slug']}", f"/articles/{refused}"]
+
+
+def figures(name: str) -> dict[str, dict[str, str]]:
+    """Return the cells of a document's only table, by row and column."""
+    text = (ROOT / name).read_text("utf-8")
+    lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
+    header, *rows = [line.split(" | ") for line in lines]
+    return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+
+
+def test_figures_of_readme_are_those_of_performance() -> None:
+    measured = figures("docs/performance.md")
+    shown = figures("README.md")
+    assert shown
+    for name, row in shown.items():
+        for column, figure in list(row.items())[1:]:
+            assert figure == measured[name][column], f"README.md: {name}, {column}"

@@ -89,7 +89,7 @@ def test_image_has_the_same_version_and_user_everywhere() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     operating = (ROOT / "docs/operating.md").read_text("utf-8")
     assert f" feedsvc:{__version__}\n" in operating
-    assert f" feedsvc:{__version__}\n" in (ROOT / "README.md").read_text("utf-8")
+    assert f" feedsvc:{__version__} " in (ROOT / "README.md").read_text("utf-8")
     assert f"`feedsvc, version {__version__}`" in operating
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     users = set(re.findall(r"--[ug]id (\d+)", dockerfile))
