@@ -278,12 +278,14 @@ class EntryRow(Base):
 
     def refresh(self, now: datetime) -> None:
         """Set what follows from the entry and the clock, and when it changes next."""
+        # Readers see the entry from its publication until it expires.
         entry = decode_document(self.content.document)
         begin = entry.published
         end = _end_of_publication(entry)
         is_hidden = entry.status in ("draft", "deleted") or (end and end <= now)
         self.is_public = not is_hidden and begin is not None and begin <= now
         self.was_public = self.was_public or self.is_public
+        # An event also changes when an occurrence begins or ends.
         moments = [begin, end]
         if entry.event:
             moments += self._refresh_times(entry.event, now)
@@ -292,8 +294,10 @@ class EntryRow(Base):
             self.listed_at = None
             self.ends_at = None
             self.is_over = False
+        # The next of these moments is due; nothing becomes due for a hidden entry.
         ahead = [moment for moment in moments if moment and moment > now]
         self.due_at = None if is_hidden else min(ahead, default=None)
+        # Feeds of one category read these copies instead of the entry.
         for membership in self.memberships:
             membership.kind = self.kind
             membership.is_public = self.is_public
@@ -323,6 +327,7 @@ def whole_entry(document: str, columns: Any, categories: Iterable[Category]) -> 
         sequence=columns.sequence,
         updated=columns.updated_at,
         starts=columns.starts_at,
+        # `refresh` lists an event elsewhere than at its start only while it goes on.
         is_ongoing=columns.listed_at != columns.starts_at,
         categories=tuple(categories),
     )
