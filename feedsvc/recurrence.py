@@ -30,9 +30,9 @@ MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
 _ONE_DAY = timedelta(days=1)
 
 #: The step of each FREQ.
-_PERIODS = {
-    "DAILY": relativedelta(days=1),
-    "WEEKLY": relativedelta(weeks=1),
+_PERIODS: Mapping[str, timedelta | relativedelta] = {
+    "DAILY": timedelta(days=1),
+    "WEEKLY": timedelta(weeks=1),
     "MONTHLY": relativedelta(months=1),
     "YEARLY": relativedelta(years=1),
 }
@@ -181,17 +181,17 @@ def _occurrence_at(event: Event, start: datetime) -> Event:
 
     The duration is exact by RFC 5545 §3.8.5.3, also across a change of the UTC offset.
     """
-    single = replace(event, recurrence=None)
     if event.all_day:
         first_day = start.date()
         last_day = event.end and first_day + (event.end - event.start)
-        return replace(single, start=first_day, end=last_day)
+        return replace(event, start=first_day, end=last_day, recurrence=None)
     # The way over UTC turns a skipped local time into an existing one.
     instant = start.astimezone(UTC)
     end = None
     if event.end:
         end = (instant + (event.ends - event.starts)).astimezone(event.timezone)
-    return replace(single, start=instant.astimezone(event.timezone), end=end)
+    local = instant.astimezone(event.timezone)
+    return replace(event, start=local, end=end, recurrence=None)
 
 
 def _as_datetime(moment: date) -> datetime:

@@ -20,13 +20,13 @@ from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
+#: The length of a calendar: Google stops at about 1 MB.
 MAX_BYTES = 1_000_000
-"""The length of a calendar: Google stops at about 1 MB."""
 
 _COLOR = "teal"
 _END = b"END:VCALENDAR\r\n"
+#: The most octets of a folded line, without the space at its begin.
 _MAX_OCTETS = 74
-"""The most octets of a folded line, without the space at its begin."""
 
 # The backslash is the first, since the others add more of them. icalendar's own escapes
 # also make a line break of "\N".
@@ -45,11 +45,11 @@ _STATUSES = {
     "postponed": "TENTATIVE",
     "cancelled": "CANCELLED",
 }
+#: For how long the changes of a zone are written for an unbounded series.
 _TIMEZONE_HORIZON = timedelta(days=3653)
-"""For how long the changes of a zone are written for an unbounded series."""
 
+#: icalendar's values by property name.
 Properties = Mapping[str, Any]
-"""icalendar's values by property name."""
 
 
 def render(feed: Feed) -> bytes:

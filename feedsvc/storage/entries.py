@@ -35,14 +35,14 @@ from feedsvc.storage.tables import (
     whole_entry,
 )
 
+#: Entries that are read together for followers of the changes.
 _STEP = 100
-"""Entries that are read together for followers of the changes."""
 
+#: Entries that one tick changes, so that its transaction is short.
 MAX_DUE = 100
-"""Entries that one tick changes, so that its transaction is short."""
 
+#: Checks the stored entry before it is changed, and raises if it must not be.
 Precondition = Callable[[Entry | None], None]
-"""Checks the stored entry before it is changed, and raises if it must not be."""
 
 
 class EntryChanged(Exception):
@@ -56,14 +56,15 @@ class Validity(NamedTuple):
     due_at: datetime | None
 
 
+#: Loads all that `EntryRow.entry` needs, in two statements.
 WHOLE_ENTRY = (
     selectinload(EntryRow.content),
     selectinload(EntryRow.memberships)
     .joinedload(EntryCategoryRow.category)
     .joinedload(CategoryRow.parent),
 )
-"""Loads all that `EntryRow.entry` needs, in two statements."""
 
+#: The key, and the columns that `whole_entry` needs.
 _COLUMNS = (
     EntryRow.pk,
     EntryRow.guid,
@@ -73,7 +74,6 @@ _COLUMNS = (
     EntryRow.starts_at,
     EntryRow.listed_at,
 )
-"""The key, and the columns that `whole_entry` needs."""
 
 # Made once, since making a statement takes longer than SQLite takes to run it.
 _PKS: sa.BindParameter[int] = sa.bindparam("pks", expanding=True)
@@ -81,6 +81,7 @@ _SELECT_DOCUMENTS = sa.select(EntryContentRow.entry_pk, EntryContentRow.document
     EntryContentRow.entry_pk.in_(_PKS)
 )
 _Parent = aliased(CategoryRow)
+#: The key of an entry, and the members of `Category` in their order.
 _SELECT_CATEGORIES = (
     sa.select(
         EntryCategoryRow.entry_pk,
@@ -96,7 +97,6 @@ _SELECT_CATEGORIES = (
     .where(EntryCategoryRow.entry_pk.in_(_PKS))
     .order_by(EntryCategoryRow.position)
 )
-"""The key of an entry, and the members of `Category` in their order."""
 
 
 def find_entry(session: Session, id: str) -> EntryRow | None:

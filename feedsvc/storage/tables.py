@@ -18,8 +18,8 @@ from feedsvc.models import EPOCH, Category, Entry, Event
 from feedsvc.recurrence import current_or_next, series_end
 from feedsvc.storage.documents import decode_document, encode_document
 
+#: Time for which a withdrawn entry stays in feeds, with its notice.
 WITHDRAWAL_PERIOD = timedelta(days=30)
-"""Time for which a withdrawn entry stays in feeds, with its notice."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
