@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
-from feedsvc.storage.tables import Base, RevisionRow
+from feedsvc.storage.tables import Base
 from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.fake_clock import Clock
@@ -280,7 +280,7 @@ def make_editor(app: Flask) -> ApiClient:
     database = get_services(app).database
     with database.write() as transaction:
         for table in reversed(Base.metadata.sorted_tables):
-            if table.name != RevisionRow.__tablename__:
+            if table.name not in ("revisions", "installation"):
                 transaction.session.execute(sa.delete(table))
         transaction.next_revision("news", "events")
     token = create_token(database, "editor", SCOPES)
