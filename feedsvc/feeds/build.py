@@ -27,24 +27,26 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     :raises Gone: a category was deleted.
     :raises FeedMoved: a category was renamed.
     """
+    # What the SELECT cannot find out by itself: categories with those below them, and
+    # series that take place in a period.
     categories = Categories(session)
     included, excluded = resolve_filter(categories, query.category_filter)
+    included_keys = [categories.with_descendants(row) for row in included]
+    excluded_keys = [
+        key for row in excluded for key in categories.with_descendants(row)
+    ]
     window = None
     if query["from"] or query["to"]:
         window = _find_window(session, query, site)
+    # One entry more than the feed shows tells that another page follows.
     entries: dict[int, Entry] = {}
     for part in _parts(query):
-        statement = select_entries(
-            part,
-            [categories.with_descendants(row) for row in included],
-            [key for row in excluded for key in categories.with_descendants(row)],
-            window,
-        )
+        statement = select_entries(part, included_keys, excluded_keys, window)
         missing = query["limit"] + 1 - len(entries)
         entries |= read_entries(session, statement.limit(missing))
     if query.page > 1 and not entries:
         raise NotFound("There is no such page: the feed has fewer entries.")
-    # Calendars have whole series.
+    # Series show their first occurrence in the period; calendars have whole series.
     if window and query["from"] and not query.format.is_calendar:
         entries = {
             pk: _with_occurrence(entry, window.series.get(pk))
