@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from tests.api.problems import pointers
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 
@@ -88,17 +89,13 @@ def test_invalid_parent_is_422(editor: ApiClient) -> None:
     ):
         category = {"title": "x", "parent": parent}
         refused = editor.send("PUT", f"/categories/{slug}", category)
-        assert refused.status_code == 422
-        (error,) = refused.get_json()["errors"]
-        assert error["pointer"] == "#/parent"
+        assert pointers(refused) == ["#/parent"]
 
 
 def test_slug_of_the_body_is_that_of_the_path(editor: ApiClient) -> None:
     response = editor.send("PUT", "/categories/a", {"slug": "b", "title": "B"})
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["pointer"] == "#/slug"
+    assert pointers(response) == ["#/slug"]
     for slug in ("a", "b"):
         assert editor.client.get(f"/feeds/news/{slug}.rss").status_code == 404
     response = editor.send("PATCH", "/categories/opera", {"slug": None})
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["pointer"] == "#/slug"
+    assert pointers(response) == ["#/slug"]

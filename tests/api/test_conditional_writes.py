@@ -10,6 +10,7 @@ from flask import Flask
 
 from feedsvc.input.strict_json import apply_merge_patch
 from feedsvc.services import get_services
+from tests.api.problems import pointers
 from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.both_databases
@@ -116,7 +117,7 @@ def test_patch_of_content_updates_only_a_derived_summary(
 
 
 @pytest.mark.parametrize(
-    ("patch", "pointers"),
+    ("patch", "expected"),
     [
         ({"title": None}, ["#/title"]),
         ({"url": "javascript:x", "nix": 1}, ["#/nix", "#/url"]),
@@ -125,12 +126,11 @@ def test_patch_of_content_updates_only_a_derived_summary(
     ],
 )
 def test_patched_entry_is_validated(
-    editor: ApiClient, patch: Any, pointers: list[str]
+    editor: ApiClient, patch: Any, expected: list[str]
 ) -> None:
     editor.put("/articles/a", {"title": "x", "image": "https://x.example/a.jpg"})
     answer = editor.send("PATCH", "/articles/a", patch)
-    assert answer.status_code == 422
-    assert sorted(error["pointer"] for error in answer.get_json()["errors"]) == pointers
+    assert sorted(pointers(answer)) == expected
     assert editor.send("GET", "/articles/a").get_json()["version"] == 1
 
 

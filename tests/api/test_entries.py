@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.input.schemas import ArticleSchema, EventSchema
+from tests.api.problems import errors
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.full_entries import ARTICLE, EVENT, NOT_SEARCHED, TEXT_MEMBERS
@@ -136,11 +137,9 @@ def test_patch_of_another_timezone_needs_the_start(
     editor.put("/events/e", IN_PARIS)
     patch: dict[str, Any] = {"timezone": timezone, "title": "x"}
     answer = editor.send("PATCH", "/events/e", patch)
-    assert answer.status_code == 422
-    (error,) = answer.get_json()["errors"]
-    assert error["pointer"] == "#/timezone"
+    detail = errors(answer)["#/timezone"]
     for name in ("start", "end", "rdates", "exdates"):
-        assert name in error["detail"]
+        assert name in detail
     patch["start"] = IN_PARIS["start"]
     patched = editor.send("PATCH", "/events/e", patch).get_json()
     assert patched["start"].startswith(IN_PARIS["start"])
@@ -193,14 +192,6 @@ def test_parameters_of_a_media_type_are_dropped(
     entry = editor.put("/articles/a", article).get_json()
     assert entry["attachments"][0]["mime_type"] == "audio/ogg"
     assert entry["image"]["type"] == "audio/ogg"
-
-
-@pytest.mark.parametrize("media_type", ["", "ogg", "; codecs=opus", "audio/ogg codecs"])
-def test_text_that_is_no_media_type_is_422(editor: ApiClient, media_type: str) -> None:
-    file = {"url": "https://media.example/a", "mime_type": media_type}
-    answer = editor.send("PUT", "/articles/a", {"title": "x", "attachments": [file]})
-    assert answer.status_code == 422
-    assert answer.get_json()["errors"][0]["pointer"] == "#/attachments/0/mime_type"
 
 
 @pytest.mark.parametrize("language", ["vi", "VI-vn", "zh-Hant-TW", "hmn", "km"])

@@ -8,17 +8,13 @@ import pytest
 from flask import Flask
 
 from feedsvc.services import get_services
+from tests.api.problems import pointers
 from tests.conftest import ApiClient
 
 EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
 ARTICLE = {"title": "T"}
 DOCUMENTS = {"/articles": ARTICLE, "/events": EVENT}
 GIVEN_BY_STORAGE = {"id", "guid", "date_published", "date_modified", "url", "version"}
-
-
-def pointers(response: Any) -> list[str]:
-    assert response.status_code == 422, response.text
-    return [error["pointer"] for error in response.get_json()["errors"]]
 
 
 def content(document: dict[str, Any]) -> dict[str, Any]:

@@ -13,36 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.feeds.query import FORMATS
+from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient, MakeApp
 from tests.full_entries import TEXT_MEMBERS
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.mark.parametrize(
-    "bad", ["\\ud800", "\\uffff", "\\ufffe", "\\u0000", "%", "%zz", "\\u0085"]
-)
-@pytest.mark.parametrize(
-    ("document", "pointer"),
-    [
-        ('{"title": "t", "url": "URL"}', "#/url"),
-        ('{"title": "t", "image": "URL"}', "#/image/url"),
-        ('{"title": "t", "source": {"name": "n", "url": "URL"}}', "#/source/url"),
-        ('{"title": "t", "authors": [{"name": "n", "url": "URL"}]}', "#/authors/0/url"),
-        (
-            '{"title": "t", "attachments": [{"mime_type": "a/b", "url": "URL"}]}',
-            "#/attachments/0/url",
-        ),
-    ],
-)
-def test_url_with_invalid_character_is_422(
-    shared_editor: ApiClient, document: str, pointer: str, bad: str
-) -> None:
-    body = document.replace("URL", f"https://x.example/{bad}.png")
-    answer = shared_editor.send("PUT", "/articles/invalid", data=body, headers=JSON)
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.get_json()["errors"]] == [pointer]
-    assert shared_editor.send("GET", "/articles/invalid").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -80,23 +55,6 @@ def test_put_of_what_was_read_writes_nothing(
     first = shared_editor.put(path, document).get_json()
     assert shared_editor.send("GET", path).get_json() == first
     assert shared_editor.put(path, first).get_json() == first
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        "1970-01-01T00:00:00+14:00",
-        "2200-12-31T23:59:59-23:59",
-        "1970-01-01T00:00:00",
-        "2200-12-31T23:00:00-08:00",
-    ],
-)
-def test_first_and_last_year_are_limits_in_every_timezone(
-    shared_editor: ApiClient, start: str
-) -> None:
-    answer = shared_editor.send("PUT", "/events/a", {"title": "x", "start": start})
-    assert answer.status_code == 422
-    assert answer.get_json()["errors"][0]["pointer"] == "#/start"
 
 
 def test_both_passes_of_a_repeated_hour_are_kept_apart(
@@ -140,8 +98,7 @@ def test_expensive_input_is_refused_quickly(
     body = json.dumps(document, ensure_ascii=False).encode()
     begun = time.thread_time()
     answer = shared_editor.send("PUT", "/articles/a", data=body, headers=JSON)
-    assert answer.status_code == 422
-    assert len(answer.get_json()["errors"]) <= 500
+    assert len(pointers(answer)) <= 500
     assert time.thread_time() - begun < 5, (
         "a generous limit: each takes a fraction of a second"
     )
@@ -165,9 +122,7 @@ def test_signs_that_take_a_parser_seconds_are_refused(
 ) -> None:
     document = {"title": "x", "content_html": html}
     answer = shared_editor.send("PUT", "/articles/slow", document)
-    (error,) = answer.get_json()["errors"]
-    assert error["pointer"] == "#/content_html"
-    assert error["detail"].startswith("Too many “&”")
+    assert errors(answer)["#/content_html"].startswith("Too many “&”")
 
 
 def test_long_text_with_many_references_is_accepted(shared_editor: ApiClient) -> None:
