@@ -14,7 +14,8 @@ from lxml import html
 
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
-from tests.full_entries import TEXT_MEMBERS
+from tests.full_entries import ARTICLE
+from tests.text_everywhere import event_with
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
@@ -515,18 +516,10 @@ def test_summary_is_the_lead_unless_the_body_begins_with_it(
 
 def test_text_is_escaped(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/categories/x", {"title": MARKUP, "description": MARKUP})
-    person = {"name": MARKUP}
-    both = {**dict.fromkeys(TEXT_MEMBERS, MARKUP), "categories": ["x"], "source": person,
-            "image": {"url": "https://media.example/a.jpg", "alt": MARKUP, "caption": MARKUP, "credit": MARKUP},
-            "attachments": [{"url": "https://media.example/a", "mime_type": "text/plain", "title": MARKUP}]}  # fmt: skip
-    editor.put("/articles/a", {**both, "authors": [person]})
-    event = {
-        "start": "2030-12-24T19:00:00",
-        "location": {"name": MARKUP, "address": MARKUP},
-        "organizer": person,
-        "event_status": "cancelled",
-    }
-    editor.put("/events/e", {**both, **event})
+    event = event_with(MARKUP) | {"categories": ["x"]}
+    editor.put("/events/e", event)
+    article = {name: event[name] for name in event if name in ARTICLE}
+    editor.put("/articles/a", {**article, "content_text": MARKUP})
     lists = ("/feeds/news.html", "/feeds/news.html?content=full", "/feeds/events/x.html")  # fmt: skip
     for path in ("/", "/entries/a", "/entries/e", *lists):
         document = get_page(client, path)
