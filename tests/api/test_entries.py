@@ -239,15 +239,6 @@ def test_category_is_created_replaced_and_listed(
     assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
 
 
-def test_page_of_an_unpublished_entry_is_410(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    editor.put("/articles/a", ARTICLE)
-    assert client.get("/entries/a").status_code == 200
-    editor.put("/articles/a", {**ARTICLE, "status": "draft"})
-    assert client.get("/entries/a").status_code == 410
-
-
 @pytest.mark.parametrize(
     ("members", "expected"),
     [

@@ -41,18 +41,6 @@ def test_scheduled_entry_appears_at_its_publication_time(
     assert client.get("/entries/new").status_code == 200
 
 
-def test_expired_entry_leaves_feeds(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
-) -> None:
-    editor.put("/articles/a", {"title": "Một", "expires": "2026-11-25T04:00:00Z"})
-    assert "Một" in client.get(FEED).text
-    clock.forward(hours=1)
-    tick()
-    assert "Một" not in client.get(FEED).text
-    editor.send("PATCH", "/articles/a", {"expires": None})
-    assert "Một" in client.get(FEED).text
-
-
 def test_entry_must_not_expire_before_it_is_published(editor: ApiClient) -> None:
     document = {"title": "Một", "expires": "2026-11-25T02:59:00Z"}
     error = {"#/expires": "Must be after date_published."}

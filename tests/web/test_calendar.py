@@ -193,6 +193,7 @@ def test_calendar_follows_the_changes_of_an_event(
     on_6 = "2026-12-06T12:00/2026-12-06T12:00"
     assert seen() == (1, "CONFIRMED", "Hội", on_5)
     assert seen(title="Hội sách") == (1, "CONFIRMED", "Hội sách", on_5)
+    assert seen(offers=[{"price": "0", "currency": "VND"}])[0] == 1
     assert seen(location={"name": "B"}) == (2, "CONFIRMED", "Hội", on_5)
     moved = {"location": {"name": "B"}, "start": "2026-12-06T19:00:00"}
     assert seen(**moved) == (3, "CONFIRMED", "Hội", on_6)
@@ -206,6 +207,8 @@ def test_calendar_follows_the_changes_of_an_event(
     assert editor.send("DELETE", "/events/e").status_code == 204
     assert client.get("/entries/e.ics").status_code == 410
     assert seen()[0] == 11, "deleted, and restored"
+    online = {"attendance": "online", "online_url": "https://live.example/"}
+    assert seen(**online)[0] == 12
     again = client.get("/entries/e.ics").data
     clock.forward(days=400)
     assert client.get("/entries/e.ics").data == again, "nothing comes from the clock"
