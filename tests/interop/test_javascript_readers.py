@@ -16,7 +16,13 @@ import requests
 
 from feedsvc.feeds.query import FORMATS
 from tests.interop import seed
-from tests.interop.expected import ReaderEntry, as_html, feed_path, normalize_url
+from tests.interop.expected import (
+    ReaderEntry,
+    as_html,
+    enclosures,
+    feed_path,
+    normalize_url,
+)
 
 NPM = Path(__file__).parent / "npm"
 
@@ -82,10 +88,7 @@ def parsed_entry(item: dict[str, Any], format: str) -> ReaderEntry:
         published.astimezone(UTC),
         None,
         tuple(item["authors"]),
-        tuple(
-            (normalize_url(url), type, length)
-            for url, type, length in item["enclosures"]
-        ),
+        enclosures(item["enclosures"]),
     )
 
 
