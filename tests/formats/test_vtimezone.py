@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +18,6 @@ from feedsvc.formats import ics
 from feedsvc.models import Entry, Event
 from tests.formats.feeds import CONCERT, SITE
 
-NPM = Path(__file__).parents[1] / "interop" / "npm"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 ZONES = [
@@ -119,26 +114,6 @@ def test_vobject_reads_the_same_times(
         for event in read.vevent_list
     }
     assert times == expected
-
-
-@pytest.mark.readers
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not here")
-@pytest.mark.skipif(
-    not (NPM / "node_modules").exists(), reason="npm has not installed its packages"
-)
-def test_ical_js_reads_the_same_times(
-    zone_calendar: tuple[bytes, dict[str, datetime], str], tmp_path: Path
-) -> None:
-    document, expected, _ = zone_calendar
-    path = tmp_path / "events.ics"
-    path.write_bytes(document)
-    done = subprocess.run(
-        ["node", NPM / "zones.mjs", path], capture_output=True, check=True, text=True
-    )
-    assert {
-        uid: datetime.fromisoformat(text)
-        for uid, text in json.loads(done.stdout).items()
-    } == expected
 
 
 def test_zone_has_the_years_of_its_events_only() -> None:
