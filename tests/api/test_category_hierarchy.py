@@ -33,16 +33,6 @@ def parents(client: FlaskClient) -> dict[str, str | None]:
     return {item["slug"]: item.get("parent") for item in categories}
 
 
-def test_feed_of_category_has_entries_of_subcategories(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    assert shown(client, "van-hoa") == {"van-hoa", "am-nhac", "opera"}
-    assert shown(client, "am-nhac") == {"am-nhac", "opera"}
-    assert shown(client, "opera") == {"opera"}
-    assert shown(client, "giao-thong") == set()
-    assert editor.send("GET", "/articles/a-opera").get_json()["categories"] == ["opera"]
-
-
 def test_moved_category_keeps_its_subcategories(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:

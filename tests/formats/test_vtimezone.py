@@ -75,45 +75,31 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
     return ics.render(feed), expected
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(key, *years) for key in ZONES for years in YEARS],
-    ids=lambda param: f"{param[0]}-{param[1]}-{param[2]}",
-)
-def zone_calendar(
-    request: pytest.FixtureRequest,
-) -> tuple[bytes, dict[str, datetime], str]:
-    key, first, last = request.param
-    return *calendar(key, first, last), key
-
-
-def test_icalendar_reads_the_same_times(
-    zone_calendar: tuple[bytes, dict[str, datetime], str],
-) -> None:
-    document, expected, _ = zone_calendar
+def times_by_icalendar(document: bytes) -> dict[str, datetime]:
     read: Any = Calendar.from_ical(document)
     (component,) = read.walk("VTIMEZONE")
     zone = component.to_tz()
-    times = {
+    return {
         str(event["UID"]): event["DTSTART"].dt.replace(tzinfo=zone).astimezone(UTC)
         for event in read.events
     }
-    assert times == expected
 
 
-def test_vobject_reads_the_same_times(
-    zone_calendar: tuple[bytes, dict[str, datetime], str],
-) -> None:
-    document, expected, key = zone_calendar
-    # vobject takes a zone that it knows, or has read before, by its name alone.
-    name = f"X/{key.replace('/', '-')}-{len(expected)}-{min(expected.values()):%Y}"
-    unknown = document.replace(key.encode(), name.encode())
-    read = vobject.readOne(unknown.decode())
-    times = {
+def times_by_vobject(document: bytes) -> dict[str, datetime]:
+    return {
         event.uid.value: event.dtstart.value.astimezone(UTC)
-        for event in read.vevent_list
+        for event in vobject.readOne(document.decode()).vevent_list
     }
-    assert times == expected
+
+
+@pytest.mark.parametrize(("first", "last"), YEARS)
+@pytest.mark.parametrize("key", ZONES)
+def test_other_parsers_read_the_same_times(key: str, first: int, last: int) -> None:
+    document, expected = calendar(key, first, last)
+    assert times_by_icalendar(document) == expected
+    # vobject takes a zone that it knows, or has read before, by its name alone.
+    name = f"X/{key.replace('/', '-')}-{first}"
+    assert times_by_vobject(document.replace(key.encode(), name.encode())) == expected
 
 
 def test_zone_has_the_years_of_its_events_only() -> None:
