@@ -17,6 +17,7 @@ import pytest
 from feedsvc.hubs import HubNotifier
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.server import Service, free_port
 from tests.waiting import wait_until
@@ -185,15 +186,14 @@ def test_new_database_is_migrated_before_hubs_are_told(
 
 @pytest.mark.both_databases
 def test_only_public_entries_are_told(
-    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock, tick: Callable[[], None]
+    notify: Notify, hub: Hub, editor: ApiClient, wait: Wait
 ) -> None:
     editor.put("/articles/1", {"title": "x", "status": "draft"})
     later = "2026-11-26T00:00:00Z"
     editor.put("/events/2", {"title": "x", "start": later, "date_published": later})
     notify()
     assert not hub.told
-    clock.forward(days=2)
-    tick()
+    wait(days=2)
     notify()
     assert hub.told == feeds("events")
 

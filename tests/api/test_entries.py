@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from flask.testing import FlaskClient
 from feedsvc.input.schemas import ArticleSchema, EventSchema
 from tests.api.problems import errors
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.full_entries import ARTICLE, EVENT, NOT_SEARCHED, TEXT_MEMBERS
 
@@ -280,7 +280,7 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
 
 
 def test_response_tells_if_the_entry_is_public(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     """Test the link alone: tests/web/test_pages.py tests the page."""
     article = {
@@ -293,16 +293,14 @@ def test_response_tells_if_the_entry_is_public(
     for entry in (draft, scheduled):
         assert entry["public"] is False
         assert "preview_url" in entry
-    clock.forward(hours=1)
-    tick()
+    wait(hours=1)
     public = editor.send("GET", "/articles/a").get_json()
     assert public["public"] is True
     assert "preview_url" not in public
     withdrawn = {"status": "withdrawn", "notice": "Sai."}
     assert editor.send("PATCH", "/articles/a", withdrawn).get_json()["public"] is True
     assert editor.put("/articles/a", {**article, **public}).get_json()["public"] is True
-    clock.forward(hours=1)
-    tick()
+    wait(hours=1)
     expired = editor.send("GET", "/articles/a").get_json()
     assert expired["public"] is False
     assert client.get(expired["preview_url"]).status_code == 200

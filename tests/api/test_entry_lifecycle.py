@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.api.problems import errors
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
 pytestmark = pytest.mark.both_databases
@@ -62,7 +63,7 @@ def test_replacement_after_the_expiry_is_accepted(
 
 
 def test_withdrawn_entry_shows_its_notice_for_30_days(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     full = {
         "title": "Tin",
@@ -83,12 +84,10 @@ def test_withdrawn_entry_shows_its_notice_for_30_days(
     for gone in ("Sai sự thật", "a.jpg", "Tóm"):
         assert gone not in feed
         assert gone not in client.get("/api/v1/changes").text
-    clock.forward(days=29)
+    wait(days=29)
     editor.send("PATCH", "/articles/a", {"notice": "Sai."})
-    tick()
     assert "Đã gỡ: Sai." in client.get(FEED).text
-    clock.forward(days=1, seconds=1)
-    tick()
+    wait(days=1, seconds=1)
     assert guid not in client.get(FEED).text
     editor.send("PATCH", "/articles/a", {"status": "published", "notice": None})
     assert "Sai sự thật" in client.get(FEED).text

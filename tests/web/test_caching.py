@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import brotli
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
 FEED = "/feeds/news.rss"
@@ -255,7 +255,7 @@ def test_lifetimes_end_where_an_entry_changes(
     editor: ApiClient,
     client: FlaskClient,
     clock: Clock,
-    tick: Callable[[], None],
+    wait: Wait,
     path: str,
     document: dict[str, str],
 ) -> None:
@@ -269,8 +269,7 @@ def test_lifetimes_end_where_an_entry_changes(
         assert client.get(feed).headers["Cache-Control"] == control
         assert f"max-age={left}," in client.get("/").headers["Cache-Control"]
     assert client.get(other).cache_control.max_age == 900
-    clock.forward(seconds=10)
-    tick()
+    wait(seconds=10)
     after = client.get(feed, headers={"If-None-Match": before.headers["ETag"]})
     assert after.status_code == 200
     assert ("Sắp đổi" in after.text) != ("Sắp đổi" in before.text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from calendar import timegm
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -78,15 +78,14 @@ def test_feed_is_updated_by_the_latest_change_that_it_shows(
     seeded_editor: ApiClient,
     client: FlaskClient,
     clock: Clock,
-    tick: Callable[[], None],
+    wait: Wait,
 ) -> None:
     date = (clock.now + timedelta(hours=1)).isoformat()
     before = dates_of(client)
     seeded_editor.put("/articles/later", {"title": "Sau", "date_published": date})
     seeded_editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
     assert dates_of(client) == before
-    clock.forward(hours=1, seconds=1)
-    tick()
+    wait(hours=1, seconds=1)
     assert dates_of(client) == {clock.now}
     clock.forward(hours=1)
     article = {"title": "Tin 0", "categories": ["van-hoa"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import feedparser
@@ -15,6 +14,7 @@ from lxml import etree, html
 
 from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
 PUBLIC = "https://feeds.example"
@@ -348,12 +348,11 @@ def test_entry_that_is_not_public_is_in_no_feed(
     editor: ApiClient,
     client: FlaskClient,
     clock: Clock,
-    tick: Callable[[], None],
+    wait: Wait,
     format: str,
 ) -> None:
     def is_shown() -> bool:
-        clock.forward(seconds=1)
-        tick()
+        wait(seconds=1)
         response = client.get(f"/feeds/events.{format}?when=all")
         assert response.status_code == 200
         return "Hội sách" in response.text
@@ -441,14 +440,12 @@ def test_periods_and_windows_of_events(
 
 
 def test_all_day_event_without_an_end_lasts_until_midnight(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     editor.put("/events/e", {"title": "x", "start": "2026-11-25"})
-    clock.now = clock.now.replace(hour=16, minute=59)
-    tick()
+    wait(hours=13, minutes=59)
     assert ids(client, "/feeds/events.json") == ["e"]
-    clock.forward(minutes=1)
-    tick()
+    wait(minutes=1)
     assert ids(client, "/feeds/events.json") == []
 
 
@@ -477,15 +474,14 @@ def test_calendar_has_the_nearest_events_and_then_those_that_ended_last(
 
 
 def test_calendar_lists_events_by_guid(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     for id, fields in EVENTS.items():
         editor.put(f"/events/{id}", {"title": id, **fields})
     document = client.get("/feeds/events.ics").data
     uids = [str(event["UID"]) for event in Calendar.from_ical(document).events]
     assert uids == sorted(uids)
-    clock.forward(days=7)
-    tick()
+    wait(days=7)
     assert client.get("/feeds/events.ics").data == document
 
 

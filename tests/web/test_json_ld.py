@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask.testing import FlaskClient
 from pyld import jsonld
 
 from tests.conftest import ApiClient
-from tests.fake_clock import Clock
+from tests.data.fixtures import Wait
 from tests.full_entries import EVENT
 from tests.pointers import replace_value
 
@@ -151,7 +150,7 @@ def test_all_day_event_with_few_fields(editor: ApiClient, client: FlaskClient) -
 
 
 def test_recurring_event_is_its_next_occurrence(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     rule = {
         "rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU;COUNT=6",
@@ -160,8 +159,7 @@ def test_recurring_event_is_its_next_occurrence(
     times = {"start": "2026-12-05T19:00:00", "end": "2026-12-05T21:00:00"}
     editor.put("/events/e", {"title": "Chợ", **times, "recurrence": rule})
     assert read(client, "e")["startDate"] == "2026-12-05T19:00:00+07:00"
-    clock.forward(days=14)
-    tick()
+    wait(days=14)
     data = read(client, "e")
     assert (data["startDate"], data["endDate"]) == (
         "2026-12-19T19:00:00+07:00",

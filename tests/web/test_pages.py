@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.full_entries import EVENT
 
@@ -329,15 +329,14 @@ def test_text_of_a_picture_is_in_previews_only_with_it(
 
 
 def test_entry_that_is_no_longer_public_is_410(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     event = {"title": "Hội", "start": "2026-12-24"}
     editor.put("/events/expired", {**event, "expires": "2026-11-25T04:00:00Z"})
     editor.put("/events/deleted", event)
     editor.put("/events/withdrawn", event)
     editor.put("/events/draft", event)
-    clock.forward(hours=1)
-    tick()
+    wait(hours=1)
     assert editor.send("DELETE", "/events/deleted").status_code == 204
     withdrawal = {"status": "withdrawn", "notice": "Đăng nhầm."}
     editor.send("PATCH", "/events/withdrawn", withdrawal)
@@ -493,15 +492,14 @@ def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
 
 
 def test_related_events_change_when_one_ends(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     for id, start in (("a", "10:01"), ("b", "10:05"), ("c", "10:10"), ("d", "10:20")):
         event = {"title": id, "start": f"2026-11-25T{start}:00"}
         editor.put(f"/events/{id}", {**event, "categories": ["van-hoa"]})
     path = "//section[@class='related']//h3/a/text()"
     assert get_page(client, "/entries/d").xpath(path) == ["a", "b", "c"]
-    clock.forward(seconds=90)
-    tick()
+    wait(seconds=90)
     assert get_page(client, "/entries/d").xpath(path) == ["b", "c"]
 
 
@@ -631,7 +629,7 @@ def test_notice_of_a_cancelled_event_is_the_reason(
 
 
 def test_events_that_have_begun_are_listed_behind_those_of_today(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     for id, start, end in (
         ("long", "2026-11-01", "2026-12-31"),
@@ -658,12 +656,10 @@ def test_events_that_have_begun_are_listed_behind_those_of_today(
     ]
     assert titles(get_page(client, "/"), "events") == ["tonight", "tomorrow", "long"]
     # At 20:00 in Hanoi, the event of tonight has begun.
-    clock.forward(hours=10)
-    tick()
+    wait(hours=10)
     assert listed() == [(ongoing, ["long", "tonight"]), (month, ["tomorrow"])]
     # At 8:30 of the next day, the last one has.
-    clock.forward(hours=12.5)
-    tick()
+    wait(hours=12.5)
     assert listed() == [(ongoing, ["long", "tomorrow"])]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import feedparser
@@ -12,7 +11,7 @@ from icalendar import Calendar
 from lxml import html
 
 from tests.conftest import ApiClient
-from tests.fake_clock import Clock
+from tests.data.fixtures import Wait
 
 pytestmark = pytest.mark.both_databases
 
@@ -82,11 +81,10 @@ IN_WORDS = (
 
 
 def test_series_shows_its_first_occurrence_in_the_window(
-    client_with_events: FlaskClient, clock: Clock, tick: Callable[[], None]
+    client_with_events: FlaskClient, wait: Wait
 ) -> None:
     for days in (0, 21, 21):  # before, in and after the window
-        clock.forward(days=days)
-        tick()
+        wait(days=days)
         assert starts_of(client_with_events, WEEK) == IN_WEEK
 
 
@@ -108,10 +106,9 @@ def test_pages_of_a_window_neither_repeat_nor_lose_events(
 
 
 def test_order_of_past_series_goes_by_the_window(
-    client_with_events: FlaskClient, clock: Clock, tick: Callable[[], None]
+    client_with_events: FlaskClient, wait: Wait
 ) -> None:
-    clock.forward(days=365)
-    tick()
+    wait(days=365)
     starts = starts_of(client_with_events, f"{WEEK}&order=start&when=past")
     past = {id: start for id, start in IN_WEEK.items() if id != "all-day"}
     assert starts == past

@@ -1,4 +1,4 @@
-"""feedparser sees in feeds what the API returns; lemon24's reader, which parses by it, updates."""
+"""feedparser sees in feeds what the API returns."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 import feedparser
 import pytest
 from lxml import etree
-from reader import make_reader
 
-from tests.conftest import ApiClient
 from tests.interop.conftest import FetchFeed
 from tests.interop.expected import (
     ExpectedFeeds,
@@ -23,11 +20,6 @@ from tests.interop.expected import (
     enclosures,
     feed_path,
     normalize_url,
-)
-
-# reader asks pathlib for names that Windows reserves; Python 3.13 deprecates that.
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:pathlib\.PurePath\.is_reserved:DeprecationWarning:reader\."
 )
 
 PARSE_DATE: dict[str, Callable[[str], datetime]] = {
@@ -47,7 +39,7 @@ def expected_entries(
 
 
 def without_email_names(authors: Iterable[str]) -> tuple[str, ...]:
-    """Drop the author whose name is an address, of which both readers make another."""
+    """Drop the author whose name is an address, of which feedparser makes another."""
     return tuple(
         author for author in authors if author not in ("toa-soan@portal.example", "ple")
     )
@@ -111,49 +103,3 @@ def test_feedparser_takes_only_the_summary_for_the_summary(
         )
         details = [entry.get("summary_detail", {}) for entry in parsed.entries]
         assert [detail.get("value", "") for detail in details] == summaries
-
-
-@pytest.mark.parametrize("format", PARSE_DATE)
-def test_reader_shows_the_summary_of_an_entry_with_a_caption(
-    editor: ApiClient, format: str, tmp_path: Path
-) -> None:
-    image = {"url": "https://media.example/cau.jpg", "caption": "Cầu lúc 6 giờ."}
-    document = {
-        "title": "Thông xe cầu mới",
-        "summary": "Cầu dài 1,2 km.",
-        "content_text": "Xe buýt đi qua cầu từ mai.",
-        "image": image,
-        "date_published": "2026-11-25T07:00:00+07:00",
-    }
-    editor.put("/articles/cau-moi", document)
-    path = f"/feeds/news.{format}?content=summary"
-    (tmp_path / "news").write_bytes(editor.client.get(path).data)
-    with make_reader(":memory:", feed_root=str(tmp_path)) as reader:
-        reader.add_feed("news")
-        reader.update_feeds()
-        entries = {entry.title: entry for entry in reader.get_entries()}
-    shown = entries["Thông xe cầu mới"].get_content()
-    assert shown
-    assert shown.value == "Cầu dài 1,2 km."
-
-
-@pytest.mark.parametrize("format", PARSE_DATE)
-def test_reader_updates_an_edited_entry(
-    editor: ApiClient, format: str, tmp_path: Path
-) -> None:
-    path = tmp_path / f"news.{format}"
-    titles = ("Chỉ có tiêu đề, không có gì khác", "Tiêu đề <mới> & khác", "Lần nữa")
-    counts = []
-    with make_reader(":memory:", feed_root=str(tmp_path)) as reader:
-        reader.add_feed(path.name)
-        for title in titles:
-            editor.send("PATCH", "/articles/n-bare", {"title": title})
-            path.write_bytes(editor.client.get(f"/feeds/news.{format}").data)
-            updated = reader.update_feed(path.name)
-            assert updated
-            counts.append((updated.new, updated.modified))
-            shown = [entry.title or "" for entry in reader.get_entries()]
-            if format == "rss":
-                shown = list(map(as_html, shown))
-            assert shown.count(title) == 1
-    assert counts == [(50, 0), (0, 1), (0, 1)]
