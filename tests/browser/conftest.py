@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from feedsvc.models import SCOPES
 from tests.fake_clock import HANOI
+from tests.full_entries import ARTICLE, EVENT
 from tests.server import Service
 
 Open = Callable[..., Page]
@@ -25,37 +26,16 @@ def today() -> datetime:
 
 def add_entries(service: Service) -> None:
     """Store articles of three months, events, and a withdrawn article, all with every member."""
-    picture = {
-        "url": f"{service.url}/favicon.ico",
-        "alt": "Cầu",
-        "caption": "Cây cầu",
-        "credit": "Nam",
-        "width": 1200,
-        "height": 800,
-    }
-    place = {
-        "name": "Nhà hát Lớn",
-        "address": "1 Tràng Tiền",
-        "latitude": 21.024,
-        "longitude": 105.857,
-    }
-    file = {
-        "url": "https://media.example/a.pdf",
-        "mime_type": "application/pdf",
-        "size_in_bytes": 12345,
-    }
     body = (
         "<h2>Mục</h2><p>Đoạn <a href='https://portal.example/x'>một</a></p><blockquote><p>Lời</p></blockquote>"
         f"<table><tr>{'<th>Tuyến</th>' * 7}</tr><tr>{'<td>A1</td>' * 7}</tr></table><pre>{'x = 1; ' * 30}</pre>"
     )
     full = {
         "content_html": body,
-        "image": picture,
-        "attachments": [file],
-        "source": {"name": "Báo Thủ đô"},
-    }
-    full |= {
-        "authors": [{"name": "Lan", "url": "https://portal.example/lan"}],
+        "image": {**ARTICLE["image"], "url": f"{service.url}/favicon.ico"},
+        "attachments": ARTICLE["attachments"][1:],
+        "source": ARTICLE["source"],
+        "authors": ARTICLE["authors"],
         "notice": "Sửa giờ.",
     }
     for slug, title, parent in (
@@ -83,8 +63,8 @@ def add_entries(service: Service) -> None:
     event = {
         **full,
         "categories": ["van-hoa", "giao-thong"],
-        "location": place,
-        "organizer": {"name": "Sở"},
+        "location": EVENT["location"],
+        "organizer": EVENT["organizer"],
     }
     tomorrow = f"{today() + timedelta(days=1):%Y-%m-%d}T19:00:00"
     put(

@@ -146,7 +146,7 @@ def test_picture_that_fails_leaves_its_caption_and_no_hole(
     page = open_page("/entries/van-hoa-0", java_script_enabled=script)
     page.route("**/favicon.ico", lambda route: route.abort())
     page.reload()
-    expect(page.locator("figcaption")).to_have_text("Cây cầu Ảnh: Nam")
+    expect(page.locator("figcaption")).to_have_text("Cây cầu & sông Ảnh: Nam")
     figure = page.locator("figure").bounding_box()
     assert figure
     assert figure["height"] < 80
@@ -199,7 +199,7 @@ def test_list_leads_to_an_event_and_its_ics_file(
     page.get_by_role("link", name="Hội sách").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
     expect(page.get_by_text("Nhà hát Lớn · 1 Tràng Tiền")).to_be_visible()
-    expect(page.locator("figcaption")).to_have_text("Cây cầu Ảnh: Nam")
+    expect(page.locator("figcaption")).to_have_text("Cây cầu & sông Ảnh: Nam")
     with page.expect_download() as download:
         page.locator(".facts").get_by_role("link", name="Thêm vào lịch").click()
     download.value.save_as(tmp_path / "event.ics")

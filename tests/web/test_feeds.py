@@ -552,6 +552,8 @@ def test_opml_has_a_folder_for_each_kind(
     editor.put("/articles/a", {"title": "x", "categories": ["dai"]})
     event = {"title": "x", "start": "2026-12-24", "categories": ["giao-thong"]}
     editor.put("/events/e", event)
+    draft = {"title": "x", "status": "draft", "categories": ["giao-thong"]}
+    editor.put("/articles/draft", draft)
     document = client.get("/feeds.opml").data
     parsed = listparser.parse(document)
     assert not parsed.bozo
