@@ -127,14 +127,13 @@ def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
     service.make_token("news:write", "events:write", "categories:write")
     with service:
         for slug, document in (("a", {}), ("b", {"parent": "a"}), ("other", {})):
-            path = f"/api/v1/categories/{slug}"
-            assert service.request("PUT", path, {"title": slug, **document}).ok
+            service.put(f"/categories/{slug}", {"title": slug, **document})
         article = {"title": "x", "categories": ["b"]}
-        assert service.request("PUT", "/api/v1/articles/1", article).ok
+        service.put("/articles/1", article)
         expected = feeds("news", "news/a", "news/b", public_url=service.url)
         wait_until(lambda: hub.told >= expected)
         event = {"title": "x", "start": "2032-01-01"}
-        assert service.request("PUT", "/api/v1/events/2", event).ok
+        service.put("/events/2", event)
         expected |= feeds("events", public_url=service.url)
         wait_until(lambda: hub.told >= expected)
         assert hub.told == expected
@@ -157,7 +156,7 @@ def test_dead_and_slow_hub_do_not_delay_another(
     with service:
         for title in ("a", "b", "c"):
             started = time.monotonic()
-            assert service.request("PUT", "/api/v1/articles/1", {"title": title}).ok
+            service.put("/articles/1", {"title": title})
             expected.update(feeds("news", public_url=service.url))
             wait_until(lambda: hub.told >= expected)
             waits.append(time.monotonic() - started)
@@ -178,7 +177,7 @@ def test_new_database_is_migrated_before_hubs_are_told(
     log = tmp_path / "log"
     service.start(log)
     service.make_token("news:write")
-    assert service.request("PUT", "/api/v1/articles/1", {"title": "x"}).ok
+    service.put("/articles/1", {"title": "x"})
     wait_until(lambda: hub.told)
     service.kill()
     assert "WARNING" not in log.read_text()

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from tests.api.problems import pointers
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+from tests.web.feeds import items
 
 pytestmark = pytest.mark.both_databases
 
@@ -23,8 +24,7 @@ def tree(editor: ApiClient, clock: Clock) -> None:
 
 
 def shown(client: FlaskClient, slug: str) -> set[str]:
-    feed = client.get(f"/feeds/news/{slug}.json").get_json(force=True)
-    return {item["title"] for item in feed["items"]}
+    return {item["title"] for item in items(client, f"/feeds/news/{slug}.json")}
 
 
 def parents(client: FlaskClient) -> dict[str, str | None]:

@@ -83,14 +83,12 @@ def test_patch_changes_only_its_members(editor: ApiClient) -> None:
     before = editor.put("/articles/a", full).get_json()
     image = {"alt": None, "credit": "Lan"}
     # A merge patch (RFC 7396).
-    source = {"name": "Báo", "url": None}
-    authors = [{"name": "Lan"}]
-    patch = {"title": "Hai", "image": image, "categories": None, "source": source}
-    patch["authors"] = authors
+    patch: dict[str, Any] = {"title": "Hai", "image": image, "categories": None}
+    patch |= {"source": {"name": "Báo", "url": None}, "authors": [{"name": "Lan"}]}
     after = editor.send("PATCH", "/articles/a", patch).get_json()
     image = {"url": "https://x.example/a.jpg", "caption": "b", "credit": "Lan"}
     changed = {"title": "Hai", "image": image, "categories": [], "version": 2}
-    changed |= {"source": {"name": "Báo"}, "authors": authors}
+    changed |= {"source": {"name": "Báo"}, "authors": patch["authors"]}
     assert after == {**before, **changed, "date_modified": after["date_modified"]}
 
 

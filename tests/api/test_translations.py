@@ -14,6 +14,7 @@ from lxml import etree, html
 from tests.api.problems import errors
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
+from tests.web.feeds import items
 
 pytestmark = pytest.mark.both_databases
 
@@ -34,7 +35,7 @@ def put(editor: ApiClient, id: str, language: str, **members: Any) -> Any:
 
 def shown(client: FlaskClient, path: str) -> list[tuple[str, str]]:
     """Return the languages and titles of the translations of a feed's only entry."""
-    (item,) = json.loads(client.get(path).data)["items"]
+    (item,) = items(client, path)
     translations = item["_entry"].get("translations", [])
     return [(each["language"], each["title"]) for each in translations]
 
@@ -60,7 +61,7 @@ def test_translations_link_to_each_other(
         ("vi", "https://feeds.example/entries/a"),
     ]
     assert feedparser.parse(feed).entries[0].link.endswith("/entries/a")
-    (item,) = json.loads(client.get(VI).data)["items"]
+    (item,) = items(client, VI)
     assert item["_entry"]["translations"] == [
         {
             "id": "b",

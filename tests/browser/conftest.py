@@ -48,7 +48,7 @@ def add_entries(service: Service) -> None:
             "description": f"Tin {title}",
             **({"parent": parent} if parent else {}),
         }
-        put(service, f"/categories/{slug}", document)
+        service.put(f"/categories/{slug}", document)
     for number in range(3):
         when = today().replace(day=1, hour=0) - timedelta(days=31 * number)
         for slug in ("van-hoa", "xe-buyt"):
@@ -57,9 +57,7 @@ def add_entries(service: Service) -> None:
                 "title": f"Tin {number} {slug}",
                 "date_published": when.isoformat(),
             }
-            put(
-                service, f"/articles/{slug}-{number}", {**article, "categories": [slug]}
-            )
+            service.put(f"/articles/{slug}-{number}", {**article, "categories": [slug]})
     event = {
         **full,
         "categories": ["van-hoa", "giao-thong"],
@@ -67,30 +65,22 @@ def add_entries(service: Service) -> None:
         "organizer": EVENT["organizer"],
     }
     tomorrow = f"{today() + timedelta(days=1):%Y-%m-%d}T19:00:00"
-    put(
-        service,
+    service.put(
         "/events/hom-nay",
         {**event, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"},
     )
     off = {"event_status": "cancelled", "start": tomorrow}
-    put(service, "/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off})
+    service.put("/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off})
     series = {"rrule": "FREQ=WEEKLY;COUNT=20"}
-    put(
-        service,
+    service.put(
         "/events/phien-cho",
         {**event, "title": "Phiên chợ", "start": tomorrow, "recurrence": series},
     )
-    put(service, "/articles/mat", {"title": "Nhầm"})
-    put(
-        service,
+    service.put("/articles/mat", {"title": "Nhầm"})
+    service.put(
         "/articles/mat",
         {"title": "Nhầm", "status": "withdrawn", "notice": "Sai sự thật."},
     )
-
-
-def put(service: Service, path: str, document: dict[str, Any]) -> None:
-    response = service.request("PUT", f"/api/v1{path}", document)
-    assert response.ok, response.text
 
 
 @pytest.fixture(scope="package")

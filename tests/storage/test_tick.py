@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,14 +14,10 @@ from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.server import Service
 from tests.waiting import wait_until
+from tests.web.feeds import items
 
 DUE_COUNT = 150
 """More entries than one transaction of a tick changes."""
-
-
-def items(client: FlaskClient, path: str) -> list[dict[str, Any]]:
-    feed: list[dict[str, Any]] = client.get(path).get_json(force=True)["items"]
-    return feed
 
 
 @pytest.mark.both_databases
@@ -103,11 +98,11 @@ def test_running_service_publishes_and_expires_in_time(service: Service) -> None
 
     published = utcnow() + timedelta(seconds=1)
     document = {"title": "x", "date_published": published.isoformat()}
-    assert service.request("PUT", "/api/v1/articles/a", document).ok
+    service.put("/articles/a", document)
     wait_until(is_shown)
     assert utcnow() >= published
     expires = utcnow() + timedelta(seconds=1)
     document["expires"] = expires.isoformat()
-    assert service.request("PUT", "/api/v1/articles/a", document).ok
+    service.put("/articles/a", document)
     wait_until(lambda: not is_shown())
     assert utcnow() >= expires

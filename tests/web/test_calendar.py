@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 import recurring_ical_events
 from flask.testing import FlaskClient
-from icalendar import Calendar
 
 from tests.conftest import ApiClient
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.web.feeds import calendar
 
 PARIS, SYDNEY, SANTIAGO = "Europe/Paris", "Australia/Sydney", "America/Santiago"
 CHATHAM, HOWE, KIRITIMATI = "Pacific/Chatham", "Australia/Lord_Howe", "Pacific/Kiritimati"  # fmt: skip
+EVENT = "/entries/e.ics"
 LATER = "…"
 """Stands for the rest of a series without an end."""
 
@@ -98,13 +99,6 @@ def as_text(start: Any, end: Any) -> str:
     return f"{text(start)}/{text(end)}"
 
 
-def calendar_of(client: FlaskClient, path: str = "/entries/e.ics") -> Any:
-    """Return a calendar, read by icalendar."""
-    answer = client.get(path)
-    assert answer.status_code == 200
-    return Calendar.from_ical(answer.data)
-
-
 @pytest.mark.parametrize(("event", "expected"), CASES)
 def test_calendar_has_the_occurrences_of_an_event(
     shared_editor: ApiClient, event: dict[str, Any], expected: list[str]
@@ -112,11 +106,11 @@ def test_calendar_has_the_occurrences_of_an_event(
     shared_editor.put("/events/e", event)
     wanted = [text for text in expected if text != LATER]
     most = len(wanted) + (wanted == expected)
-    calendar = calendar_of(shared_editor.client)
+    whole = calendar(shared_editor.client, EVENT)
     read = (
-        recurring_ical_events.of(calendar).after(datetime(2026, 1, 1, tzinfo=UTC))
+        recurring_ical_events.of(whole).after(datetime(2026, 1, 1, tzinfo=UTC))
         if event["recurrence"]
-        else calendar.events
+        else whole.events
     )
     occurrences = [as_text(each.start, each.end) for each in islice(read, most)]
     assert occurrences == wanted
@@ -137,8 +131,8 @@ def test_times_in_a_repeated_hour_are_in_utc_but_in_a_series(
     day = "2027-10-31T"
     event = document(day + start, day + end, timezone=PARIS, rule=rule)
     shared_editor.put("/events/e", event)
-    calendar = shared_editor.client.get("/entries/e.ics").text
-    assert set(lines) <= set(calendar.splitlines())
+    text = shared_editor.client.get(EVENT).text
+    assert set(lines) <= set(text.splitlines())
 
 
 @pytest.mark.parametrize("zone", [PARIS, SYDNEY, "Asia/Gaza"])
@@ -149,7 +143,7 @@ def test_vtimezone_has_the_later_years_of_a_series(
     rule = "FREQ=YEARLY;COUNT=3"
     event = document("2026-12-05T19:00:00", timezone=zone, rule=rule)
     shared_editor.put("/events/e", event)
-    (timezone,) = calendar_of(shared_editor.client).timezones
+    (timezone,) = calendar(shared_editor.client, EVENT).timezones
     assert timezone.tz_name == zone
     rules = timezone.to_tz(lookup_tzid=False)
     noon = datetime(2026, 12, 5, 12)  # noqa: DTZ001
@@ -168,7 +162,7 @@ def test_calendar_follows_the_changes_of_an_event(
         clock.forward(minutes=1)
         event = {"title": "Hội", "start": "2026-12-05T19:00:00"}
         editor.put("/events/e", {**event, "location": {"name": "A"}, **fields})
-        (event,) = calendar_of(client).events
+        (event,) = calendar(client, EVENT).events
         assert event["LAST-MODIFIED"].dt == event["DTSTAMP"].dt == clock.now
         assert event["UID"] == uid
         assert event["CREATED"].dt == created
@@ -215,10 +209,10 @@ def test_withdrawn_event_is_cancelled_in_its_calendar_for_30_days(
 ) -> None:
     event = {"title": "Hội", "start": "2026-12-05", "content_text": "Thân"}
     guid = editor.put("/events/e", event).get_json()["guid"]
-    (first,) = calendar_of(client).events
+    (first,) = calendar(client, EVENT).events
     withdrawn = {"status": "withdrawn", "notice": "Đăng nhầm."}
     editor.send("PATCH", "/events/e", withdrawn)
-    (last,) = calendar_of(client).events
+    (last,) = calendar(client, EVENT).events
     assert last["UID"] == first["UID"] == guid.removeprefix("urn:uuid:")
     assert last["SEQUENCE"] > first["SEQUENCE"]
     assert (last["STATUS"], last["SUMMARY"]) == ("CANCELLED", "Đã gỡ: Hội")
@@ -248,8 +242,8 @@ def test_last_occurrence_that_ends_with_the_day_before_is_outside_a_window(
     """One without duration, at the begin of the window, is inside."""
     event = document(start, end, rule="FREQ=WEEKLY;COUNT=2")
     editor.put("/events/e", event)
-    calendar = calendar_of(client, "/feeds/events.ics?from=2026-12-12")
-    assert len(calendar.events) == is_inside
+    events = calendar(client, "/feeds/events.ics?from=2026-12-12").events
+    assert len(events) == is_inside
 
 
 WINDOWS = {
@@ -274,7 +268,7 @@ def test_window_has_series_with_an_occurrence_in_it(
     editor.put("/events/e", event)
     wait(days=days)
     for window, is_inside in WINDOWS.items():
-        calendar = calendar_of(client, f"/feeds/events.ics?{window}")
-        assert len(calendar.events) == is_inside, window
-        other = calendar_of(client, f"/feeds/events/van-hoa.ics?{window}")
+        events = calendar(client, f"/feeds/events.ics?{window}").events
+        assert len(events) == is_inside, window
+        other = calendar(client, f"/feeds/events/van-hoa.ics?{window}")
         assert len(other.events) == 0, window

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from calendar import timegm
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import feedparser
 import pytest
 from flask.testing import FlaskClient
-from icalendar import Calendar
 
 from tests.conftest import ApiClient
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.web.feeds import calendar
 
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -98,8 +97,7 @@ def test_date_of_an_empty_feed_does_not_come_from_the_clock(
 ) -> None:
     assert dates_of(client, "/feeds/events") == {NEVER}
     assert dates_of(client, "/feeds/events/y-te") == {NEVER}
-    calendar: Any = Calendar.from_ical(client.get("/feeds/events.ics").data)
-    assert calendar["LAST-MODIFIED"].dt == NEVER
+    assert calendar(client)["LAST-MODIFIED"].dt == NEVER
 
 
 def test_dates_are_whole_seconds_in_every_format(

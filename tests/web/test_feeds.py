@@ -9,22 +9,15 @@ import feedparser
 import listparser
 import pytest
 from flask.testing import FlaskClient
-from icalendar import Calendar
 from lxml import etree, html
 
 from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient, MakeApp
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.web.feeds import calendar, ids, items
 
 PUBLIC = "https://feeds.example"
-
-
-def ids(client: FlaskClient, path: str) -> list[str]:
-    """Return the ids of a feed's entries, in its order."""
-    response = client.get(path)
-    assert response.status_code == 200, response.text
-    return [item["_entry"]["id"] for item in response.get_json(force=True)["items"]]
 
 
 def add_categorized_articles(editor: ApiClient, clock: Clock) -> None:
@@ -311,8 +304,7 @@ def test_ties_are_sorted_by_guid_in_the_same_direction(
     for number in range(8):
         editor.put(f"/articles/a{number}", document)
         editor.put(f"/events/{number}", {**document, "start": day})
-    items = client.get(f"/feeds/{feed}").get_json(force=True)["items"]
-    guids = [item["id"] for item in items]
+    guids = [item["id"] for item in items(client, f"/feeds/{feed}")]
     assert len(guids) == 8
     assert guids == sorted(guids, reverse=not rises)
 
@@ -326,8 +318,8 @@ def test_all_day_event_is_on_its_days_whatever_its_zone(
     for day, expected in ((23, []), (24, ["e"]), (25, [])):
         window = f"from=2026-12-{day}&to=2026-12-{day}"
         assert ids(client, f"/feeds/events.json?{window}") == expected
-    feed = client.get("/feeds/events.json?date=start").get_json(force=True)
-    assert feed["items"][0]["date_published"] == "2026-12-24T00:00:00+07:00"
+    (item,) = items(client, "/feeds/events.json?date=start")
+    assert item["date_published"] == "2026-12-24T00:00:00+07:00"
 
 
 def test_limit_of_a_calendar_cuts_the_highest_guids_of_ties(
@@ -337,8 +329,8 @@ def test_limit_of_a_calendar_cuts_the_highest_guids_of_ties(
     for number in range(8):
         event = {"title": "x", "start": "2026-12-24T19:00:00"}
         guids.append(editor.put(f"/events/{number}", event).get_json()["guid"])
-    calendar = Calendar.from_ical(client.get("/feeds/events.ics?limit=5").data)
-    uids = {f"urn:uuid:{event['UID']}" for event in calendar.walk("VEVENT")}
+    events = calendar(client, "/feeds/events.ics?limit=5").events
+    uids = {f"urn:uuid:{event['UID']}" for event in events}
     assert uids == set(sorted(guids)[:5])
 
 
@@ -450,8 +442,8 @@ def test_all_day_event_without_an_end_lasts_until_midnight(
 
 
 def titles_in_calendar(client: FlaskClient, query: str = "") -> list[str]:
-    calendar = Calendar.from_ical(client.get(f"/feeds/events.ics{query}").data)
-    return [str(event["SUMMARY"]).split()[-1] for event in calendar.events]
+    events = calendar(client, f"/feeds/events.ics{query}").events
+    return [str(event["SUMMARY"]).split()[-1] for event in events]
 
 
 @pytest.mark.both_databases
@@ -479,7 +471,7 @@ def test_calendar_lists_events_by_guid(
     for id, fields in EVENTS.items():
         editor.put(f"/events/{id}", {"title": id, **fields})
     document = client.get("/feeds/events.ics").data
-    uids = [str(event["UID"]) for event in Calendar.from_ical(document).events]
+    uids = [str(event["UID"]) for event in calendar(client).events]
     assert uids == sorted(uids)
     wait(days=7)
     assert client.get("/feeds/events.ics").data == document

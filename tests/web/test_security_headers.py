@@ -27,13 +27,13 @@ def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> No
         _, path = rule.build(values, append_unknown=False) or ("", "")
         assert path.startswith("/"), rule
         paths.append(path)
-    accepts = ({}, editor.headers, {"Accept": "text/html"})
-    for path, method, headers in product(paths, METHODS, accepts):
-        response = editor.client.open(
-            path, method=method, headers=headers, json={}, buffered=True
-        )
-        statuses.add(response.status_code)
-        assert has_nosniff(response), (method, path, response.status)
+    for path, method in product(paths, METHODS):
+        for headers in ({}, editor.headers, {"Accept": "text/html"}):
+            response = editor.client.open(
+                path, method=method, headers=headers, json={}, buffered=True
+            )
+            statuses.add(response.status_code)
+            assert has_nosniff(response), (method, path, response.status)
     assert statuses >= {200, 301, 400, 401, 404, 405, 422}
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import feedparser
 import pytest
 from flask.testing import FlaskClient
-from icalendar import Calendar
 from lxml import html
 
 from tests.conftest import ApiClient
 from tests.data.fixtures import Wait
+from tests.web.feeds import calendar, items
 
 pytestmark = pytest.mark.both_databases
 
@@ -46,10 +46,8 @@ def client_with_events(editor: ApiClient) -> FlaskClient:
 
 def items_of(client: FlaskClient, query: str) -> dict[str, Any]:
     """Return the items of the JSON Feed with a query by their ids, in its order."""
-    response = client.get(f"/feeds/events.json?{query}")
-    assert response.status_code == 200, response.text
-    items = response.get_json(force=True)["items"]
-    return {item["_entry"]["id"]: item for item in items}
+    found = items(client, f"/feeds/events.json?{query}")
+    return {item["_entry"]["id"]: item for item in found}
 
 
 def starts_of(client: FlaskClient, query: str) -> dict[str, str]:
@@ -162,8 +160,7 @@ def test_without_a_first_day_a_series_shows_its_next_occurrence(
 def test_calendar_of_a_window_has_the_whole_series(
     client_with_events: FlaskClient,
 ) -> None:
-    response = client_with_events.get(f"/feeds/events.ics?{WEEK}")
-    events = Calendar.from_ical(response.data).events
+    events = calendar(client_with_events, f"/feeds/events.ics?{WEEK}").events
     starts = {str(event["SUMMARY"]): f"{event.start:%Y-%m-%d}" for event in events}
     assert starts == {id: EVENTS[id]["start"][:10] for id in IN_WEEK}
 
