@@ -105,18 +105,14 @@ def test_each_item_has_its_result(editor: ApiClient, format: str) -> None:
     assert send(editor, [put("z")], format=format).status_code == 200
 
 
-def test_bad_ndjson_line_is_a_result(
-    editor: ApiClient,
-) -> None:
-    body = json.dumps(put("a")) + '\n{"a": 1, "a": 2}\n\n' + json.dumps(put("b"))
-    answer = editor.send(
-        "POST", "/batch", data=body, headers={"Content-Type": "application/x-ndjson"}
-    )
-    assert [result["status"] for result in answer.get_json()["results"]] == [
-        201,
-        400,
-        201,
-    ]
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_bad_ndjson_line_is_a_result(editor: ApiClient, end: str) -> None:
+    first, last = json.dumps(put("a", title="“đ” ]}")), json.dumps(put("b"))
+    body = end.join([first, '{"a": 1, "a": 2}', "", last]).encode()
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = editor.send("POST", "/batch", data=body, headers=headers)
+    statuses = [result["status"] for result in answer.get_json()["results"]]
+    assert statuses == [201, 400, 201]
 
 
 @pytest.mark.parametrize("id", ["\ud800", "\0", ""])
@@ -159,15 +155,6 @@ def test_large_batch_keeps_order_and_distinct_times(editor: ApiClient) -> None:
     ]
     items = editor.send("GET", "/articles?limit=200").get_json()["items"]
     assert len({item["date_modified"] for item in items}) == 200
-
-
-def test_ndjson_lines_may_end_with_crlf(editor: ApiClient) -> None:
-    body = "\r\n".join(json.dumps(put(id, title="“đ” ]}")) for id in "abc").encode()
-    response = editor.send(
-        "POST", "/batch", data=body, headers={"Content-Type": "application/x-ndjson"}
-    )
-    results = response.get_json()["results"]
-    assert [result["status"] for result in results] == [201, 201, 201]
 
 
 @pytest.mark.parametrize("format", ["array", "ndjson"])

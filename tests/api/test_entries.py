@@ -67,11 +67,6 @@ def test_post_creates_an_id(editor: ApiClient) -> None:
     assert editor.send("POST", "/articles", named).status_code == 409
 
 
-def test_id_of_other_kind_is_409(editor: ApiClient) -> None:
-    editor.put("/articles/a", {"title": "x"})
-    assert editor.send("PUT", "/events/a", EVENT).status_code == 409
-
-
 def test_replacement_keeps_date_published(editor: ApiClient, clock: Clock) -> None:
     first = editor.put("/articles/a", {"title": "x"}).get_json()
     clock.forward(hours=1)
@@ -90,12 +85,6 @@ def test_draft_gets_date_published_at_publication(
     clock.forward(days=1)
     published = editor.put("/articles/a", {"title": "x"}).get_json()["date_published"]
     assert published == "2026-11-26T03:00:00Z"
-
-
-def test_deleted_entry_is_410(editor: ApiClient) -> None:
-    editor.put("/articles/a", ARTICLE)
-    for method, status in (("DELETE", 204), ("DELETE", 410), ("GET", 410)):
-        assert editor.send(method, "/articles/a").status_code == status
 
 
 def test_time_without_offset_is_in_site_or_event_timezone(
