@@ -168,6 +168,9 @@ def test_calendar_of_a_window_has_the_whole_series(
 @pytest.mark.parametrize(
     ("query", "heading"),
     [
+        ("", "Sự kiện sắp tới"),
+        ("when=all", "Sự kiện"),
+        ("when=past", "Sự kiện đã qua"),
         ("from=2026-12-14&to=2026-12-20", "Sự kiện – từ 14/12/2026 đến 20/12/2026"),
         ("from=2026-12-14&to=2026-12-14", "Sự kiện – 14/12/2026"),
         ("from=2026-12-14", "Sự kiện – từ 14/12/2026"),
