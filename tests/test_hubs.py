@@ -283,21 +283,28 @@ def test_new_hub_is_told_later_changes(
     assert hub.told == feeds("events")
 
 
-def test_one_worker_at_a_time_tells_until_it_was_stopped(
-    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
-) -> None:
-    editor.put("/articles/1", {"title": "x"})
+@contextmanager
+def answering(hub: Hub, notify: Notify) -> Iterator[None]:
+    """Notify a hub that answers at the end of the context."""
     hub.seconds = 9
     with ThreadPoolExecutor() as pool:
         pool.submit(notify)
         wait_until(lambda: hub.told)
+        yield
+        hub.is_released.set()
+
+
+def test_one_worker_at_a_time_tells_until_it_was_stopped(
+    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
+) -> None:
+    editor.put("/articles/1", {"title": "x"})
+    with answering(hub, notify):
         hub.seconds = 0
         notify_by_other = make_notify()
         notify_by_other()
         assert hub.told.total() == 1
         clock.forward(seconds=31)
         notify_by_other()
-        hub.is_released.set()
     assert set(hub.told) == set(feeds("news"))
     assert hub.told.total() == 4
 
@@ -306,10 +313,6 @@ def test_change_while_a_hub_answers_is_told_afterwards(
     notify: Notify, hub: Hub, editor: ApiClient
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
-    hub.seconds = 9
-    with ThreadPoolExecutor() as pool:
-        pool.submit(notify)
-        wait_until(lambda: hub.told)
+    with answering(hub, notify):
         editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
-        hub.is_released.set()
     assert hub.told == feeds("news", "events")
