@@ -131,6 +131,7 @@ def test_bad_value_is_422_with_its_pointer(
     ("members", "pointer"),
     [
         ({"attendance": "in_person"}, "#/online_url"),
+        ({"online_url": None}, "#/online_url"),
         ({"attendance": "online", "online_url": None}, "#/online_url"),
         ({"start": "2026-12-24", "end": "2026-12-24"}, "#/end"),
         ({"start": "2026-12-24"}, "#/end"),

@@ -164,43 +164,19 @@ def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     assert feeds == [rss, atom, json]
 
 
-def google_calendar_link(client: FlaskClient, path: str = "/entries/e") -> str:
-    link = "//p[@class='actions']/a[starts-with(@href, 'https://calendar.google.com')]"
-    (href,) = get_page(client, path).xpath(f"{link}/@href")
-    return str(href)
-
-
-def test_event_has_its_file_and_a_link_to_google_calendar(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    event = {
-        "title": 'Hội "sách" & <báo>',
-        "start": "2026-12-24T19:00:00",
-        "end": "2026-12-24T21:30:00",
-        "location": {"name": "Phố sách", "address": "19/12, Hà Nội"},
-        "url": "https://portal.example/hội?a=1&b=2",
-    }
-    editor.put("/events/e", event)
-    files = get_page(client, "/entries/e").xpath("//p[@class='actions']/a/@href")
-    assert files[0] == "https://feeds.example/entries/e.ics"
-    assert google_calendar_link(client) == (
-        "https://calendar.google.com/calendar/render?action=TEMPLATE"
-        "&text=H%E1%BB%99i%20%22s%C3%A1ch%22%20%26%20%3Cb%C3%A1o%3E"
-        "&dates=20261224T190000%2F20261224T213000&ctz=Asia%2FHo_Chi_Minh"
-        "&location=Ph%E1%BB%91%20s%C3%A1ch%2C%2019%2F12%2C%20H%C3%A0%20N%E1%BB%99i"
-        "&details=https%3A%2F%2Fportal.example%2Fh%25E1%25BB%2599i%3Fa%3D1%26b%3D2"
-    )
+HANOI, PARIS = ["Asia/Ho_Chi_Minh"], ["Europe/Paris"]
 
 
 @pytest.mark.parametrize(
-    ("times", "dates", "zone"),
+    ("members", "dates", "others"),
     [
-        ({"start": "2026-12-24"}, "20261224/20261225", None),
-        ({"start": "2026-12-05", "end": "2026-12-08"}, "20261205/20261208", None),
+        # Google Calendar on Android takes whole days with a zone for other days.
+        ({"start": "2026-12-24"}, "20261224/20261225", {}),
+        ({"start": "2026-12-05", "end": "2026-12-08"}, "20261205/20261208", {}),
         (
             {"start": "2026-12-24T19:00:00"},
             "20261224T190000/20261224T190000",
-            "Asia/Ho_Chi_Minh",
+            {"ctz": HANOI},
         ),
         (
             {
@@ -209,7 +185,7 @@ def test_event_has_its_file_and_a_link_to_google_calendar(
                 "timezone": "Europe/Paris",
             },
             "20261231T230000/20270101T010000",
-            "Europe/Paris",
+            {"ctz": PARIS},
         ),
         # The series began before the time of the test, 2026-11-25.
         (
@@ -219,25 +195,45 @@ def test_event_has_its_file_and_a_link_to_google_calendar(
                 "recurrence": {"rrule": "FREQ=WEEKLY"},
             },
             "20261128T190000/20261128T210000",
-            "Asia/Ho_Chi_Minh",
+            {"ctz": HANOI},
+        ),
+        (
+            {
+                "title": 'Hội "sách" & <báo>',
+                "start": "2026-12-24",
+                "location": {"name": "Phố sách", "address": "19/12, Hà Nội"},
+                "url": "https://portal.example/hội?a=1&b=2",
+            },
+            "20261224/20261225",
+            {
+                "text": ['Hội "sách" & <báo>'],
+                "location": ["Phố sách, 19/12, Hà Nội"],
+                "details": ["https://portal.example/h%E1%BB%99i?a=1&b=2"],
+            },
         ),
     ],
-    ids=["day", "days", "without end", "other zone", "series"],
+    ids=["day", "days", "without end", "other zone", "series", "place"],
 )
-def test_dates_of_a_link_to_google_calendar(
+def test_event_has_its_file_and_a_link_to_google_calendar(
     editor: ApiClient,
     client: FlaskClient,
-    times: dict[str, Any],
+    members: dict[str, Any],
     dates: str,
-    zone: str | None,
+    others: dict[str, list[str]],
 ) -> None:
-    editor.put("/events/e", {"title": "Hội", **times})
-    parameters = parse_qs(urlsplit(google_calendar_link(client)).query)
-    assert parameters["dates"] == [dates]
-    # Google Calendar on Android takes whole days with a zone for other days.
-    assert parameters.get("ctz") == (zone and [zone])
-    assert parameters["details"] == ["https://feeds.example/entries/e"]
-    assert "location" not in parameters
+    editor.put("/events/e", {"title": "Hội", **members})
+    links = get_page(client, "/entries/e").xpath("//p[@class='actions']/a/@href")
+    file, google = links
+    assert file == "https://feeds.example/entries/e.ics"
+    assert google.startswith("https://calendar.google.com/calendar/render?")
+    assert "+" not in google
+    assert parse_qs(urlsplit(google).query) == {
+        "action": ["TEMPLATE"],
+        "text": ["Hội"],
+        "dates": [dates],
+        "details": ["https://feeds.example/entries/e"],
+        **others,
+    }
 
 
 def test_event_that_does_not_take_place_is_not_added_to_calendars(
