@@ -214,3 +214,9 @@ class Service:
             headers=headers,
             **{"timeout": 60, **kwargs},
         )
+
+    def put(self, path: str, document: Any) -> requests.Response:
+        """PUT a document to a path below /api/v1, which must succeed."""
+        response = self.request("PUT", f"/api/v1{path}", document)
+        assert response.ok, response.text
+        return response

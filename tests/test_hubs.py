@@ -17,6 +17,7 @@ import pytest
 from feedsvc.hubs import HubNotifier
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.server import Service, free_port
 from tests.waiting import wait_until
@@ -126,14 +127,13 @@ def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
     service.make_token("news:write", "events:write", "categories:write")
     with service:
         for slug, document in (("a", {}), ("b", {"parent": "a"}), ("other", {})):
-            path = f"/api/v1/categories/{slug}"
-            assert service.request("PUT", path, {"title": slug, **document}).ok
+            service.put(f"/categories/{slug}", {"title": slug, **document})
         article = {"title": "x", "categories": ["b"]}
-        assert service.request("PUT", "/api/v1/articles/1", article).ok
+        service.put("/articles/1", article)
         expected = feeds("news", "news/a", "news/b", public_url=service.url)
         wait_until(lambda: hub.told >= expected)
         event = {"title": "x", "start": "2032-01-01"}
-        assert service.request("PUT", "/api/v1/events/2", event).ok
+        service.put("/events/2", event)
         expected |= feeds("events", public_url=service.url)
         wait_until(lambda: hub.told >= expected)
         assert hub.told == expected
@@ -156,7 +156,7 @@ def test_dead_and_slow_hub_do_not_delay_another(
     with service:
         for title in ("a", "b", "c"):
             started = time.monotonic()
-            assert service.request("PUT", "/api/v1/articles/1", {"title": title}).ok
+            service.put("/articles/1", {"title": title})
             expected.update(feeds("news", public_url=service.url))
             wait_until(lambda: hub.told >= expected)
             waits.append(time.monotonic() - started)
@@ -177,7 +177,7 @@ def test_new_database_is_migrated_before_hubs_are_told(
     log = tmp_path / "log"
     service.start(log)
     service.make_token("news:write")
-    assert service.request("PUT", "/api/v1/articles/1", {"title": "x"}).ok
+    service.put("/articles/1", {"title": "x"})
     wait_until(lambda: hub.told)
     service.kill()
     assert "WARNING" not in log.read_text()
@@ -185,15 +185,14 @@ def test_new_database_is_migrated_before_hubs_are_told(
 
 @pytest.mark.both_databases
 def test_only_public_entries_are_told(
-    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock, tick: Callable[[], None]
+    notify: Notify, hub: Hub, editor: ApiClient, wait: Wait
 ) -> None:
     editor.put("/articles/1", {"title": "x", "status": "draft"})
     later = "2026-11-26T00:00:00Z"
     editor.put("/events/2", {"title": "x", "start": later, "date_published": later})
     notify()
     assert not hub.told
-    clock.forward(days=2)
-    tick()
+    wait(days=2)
     notify()
     assert hub.told == feeds("events")
 
@@ -284,21 +283,28 @@ def test_new_hub_is_told_later_changes(
     assert hub.told == feeds("events")
 
 
-def test_one_worker_at_a_time_tells_until_it_was_stopped(
-    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
-) -> None:
-    editor.put("/articles/1", {"title": "x"})
+@contextmanager
+def answering(hub: Hub, notify: Notify) -> Iterator[None]:
+    """Notify a hub that answers at the end of the context."""
     hub.seconds = 9
     with ThreadPoolExecutor() as pool:
         pool.submit(notify)
         wait_until(lambda: hub.told)
+        yield
+        hub.is_released.set()
+
+
+def test_one_worker_at_a_time_tells_until_it_was_stopped(
+    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
+) -> None:
+    editor.put("/articles/1", {"title": "x"})
+    with answering(hub, notify):
         hub.seconds = 0
         notify_by_other = make_notify()
         notify_by_other()
         assert hub.told.total() == 1
         clock.forward(seconds=31)
         notify_by_other()
-        hub.is_released.set()
     assert set(hub.told) == set(feeds("news"))
     assert hub.told.total() == 4
 
@@ -307,10 +313,6 @@ def test_change_while_a_hub_answers_is_told_afterwards(
     notify: Notify, hub: Hub, editor: ApiClient
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
-    hub.seconds = 9
-    with ThreadPoolExecutor() as pool:
-        pool.submit(notify)
-        wait_until(lambda: hub.told)
+    with answering(hub, notify):
         editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
-        hub.is_released.set()
     assert hub.told == feeds("news", "events")

@@ -13,6 +13,7 @@ import tzdata
 
 from config import SettingError
 from feedsvc.timezones import zone, zone_names
+from tests.api.problems import pointers
 from tests.conftest import ApiClient
 from tests.settings import read_settings
 
@@ -31,8 +32,7 @@ SPECIAL_NAMES = [
 def test_special_names_are_not_zones(name: str, editor: ApiClient) -> None:
     event = {"title": "Hội", "start": "2026-12-24T19:00:00", "timezone": name}
     response = editor.send("PUT", "/events/x", event)
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["pointer"] == "#/timezone"
+    assert pointers(response) == ["#/timezone"]
     if name:
         with pytest.raises(SettingError, match="FEEDSVC_SITE_TIMEZONE"):
             read_settings({"FEEDSVC_SITE_TIMEZONE": name})

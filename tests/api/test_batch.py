@@ -23,7 +23,7 @@ def put(id: str, **fields: Any) -> dict[str, Any]:
 
 def send(
     editor: ApiClient,
-    lines: list[Any],
+    lines: Any,
     *,
     query: str = "",
     format: str = "array",
@@ -105,36 +105,14 @@ def test_each_item_has_its_result(editor: ApiClient, format: str) -> None:
     assert send(editor, [put("z")], format=format).status_code == 200
 
 
-def test_bad_ndjson_line_is_a_result_and_bad_array_is_400(
-    editor: ApiClient,
-) -> None:
-    body = json.dumps(put("a")) + '\n{"a": 1, "a": 2}\n\n' + json.dumps(put("b"))
-    answer = editor.send(
-        "POST", "/batch", data=body, headers={"Content-Type": "application/x-ndjson"}
-    )
-    assert [result["status"] for result in answer.get_json()["results"]] == [
-        201,
-        400,
-        201,
-    ]
-    for bad in (
-        b"",
-        b"{}",
-        b"[",
-        b'[{"a": 1}',
-        b"[1,]",
-        b"[] x",
-        b"[\xff]",
-        b'[{"a":1,"a":2}]',
-        b"[" * 100_000,
-    ):
-        answer = editor.send(
-            "POST",
-            "/batch",
-            data=bad or b" ",
-            headers={"Content-Type": "application/json"},
-        )
-        assert answer.status_code == 400, bad
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_bad_ndjson_line_is_a_result(editor: ApiClient, end: str) -> None:
+    first, last = json.dumps(put("a", title="“đ” ]}")), json.dumps(put("b"))
+    body = end.join([first, '{"a": 1, "a": 2}', "", last]).encode()
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = editor.send("POST", "/batch", data=body, headers=headers)
+    statuses = [result["status"] for result in answer.get_json()["results"]]
+    assert statuses == [201, 400, 201]
 
 
 @pytest.mark.parametrize("id", ["\ud800", "\0", ""])
@@ -166,6 +144,7 @@ def test_invalid_batch_request_is_refused(
         ).status_code
         == 415
     )
+    assert send(editor, {}).status_code == 400
     assert send(editor, []).get_json() == {"results": []}
 
 
@@ -176,15 +155,6 @@ def test_large_batch_keeps_order_and_distinct_times(editor: ApiClient) -> None:
     ]
     items = editor.send("GET", "/articles?limit=200").get_json()["items"]
     assert len({item["date_modified"] for item in items}) == 200
-
-
-def test_ndjson_lines_may_end_with_crlf(editor: ApiClient) -> None:
-    body = "\r\n".join(json.dumps(put(id, title="“đ” ]}")) for id in "abc").encode()
-    response = editor.send(
-        "POST", "/batch", data=body, headers={"Content-Type": "application/x-ndjson"}
-    )
-    results = response.get_json()["results"]
-    assert [result["status"] for result in results] == [201, 201, 201]
 
 
 @pytest.mark.parametrize("format", ["array", "ndjson"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from tests.api.problems import pointers
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
+from tests.web.feeds import items
 
 pytestmark = pytest.mark.both_databases
 
@@ -22,24 +24,13 @@ def tree(editor: ApiClient, clock: Clock) -> None:
 
 
 def shown(client: FlaskClient, slug: str) -> set[str]:
-    feed = client.get(f"/feeds/news/{slug}.json").get_json(force=True)
-    return {item["title"] for item in feed["items"]}
+    return {item["title"] for item in items(client, f"/feeds/news/{slug}.json")}
 
 
 def parents(client: FlaskClient) -> dict[str, str | None]:
     """Return the slug of each category, with that of its parent."""
     categories = client.get("/api/v1/categories").get_json()["categories"]
     return {item["slug"]: item.get("parent") for item in categories}
-
-
-def test_feed_of_category_has_entries_of_subcategories(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    assert shown(client, "van-hoa") == {"van-hoa", "am-nhac", "opera"}
-    assert shown(client, "am-nhac") == {"am-nhac", "opera"}
-    assert shown(client, "opera") == {"opera"}
-    assert shown(client, "giao-thong") == set()
-    assert editor.send("GET", "/articles/a-opera").get_json()["categories"] == ["opera"]
 
 
 def test_moved_category_keeps_its_subcategories(
@@ -88,17 +79,13 @@ def test_invalid_parent_is_422(editor: ApiClient) -> None:
     ):
         category = {"title": "x", "parent": parent}
         refused = editor.send("PUT", f"/categories/{slug}", category)
-        assert refused.status_code == 422
-        (error,) = refused.get_json()["errors"]
-        assert error["pointer"] == "#/parent"
+        assert pointers(refused) == ["#/parent"]
 
 
 def test_slug_of_the_body_is_that_of_the_path(editor: ApiClient) -> None:
     response = editor.send("PUT", "/categories/a", {"slug": "b", "title": "B"})
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["pointer"] == "#/slug"
+    assert pointers(response) == ["#/slug"]
     for slug in ("a", "b"):
         assert editor.client.get(f"/feeds/news/{slug}.rss").status_code == 404
     response = editor.send("PATCH", "/categories/opera", {"slug": None})
-    assert response.status_code == 422
-    assert response.get_json()["errors"][0]["pointer"] == "#/slug"
+    assert pointers(response) == ["#/slug"]

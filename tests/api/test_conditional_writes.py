@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from feedsvc.input.strict_json import apply_merge_patch
 from feedsvc.services import get_services
+from tests.api.problems import pointers
 from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.both_databases
@@ -58,19 +58,6 @@ def test_if_none_match_star_only_creates_categories(editor: ApiClient) -> None:
     assert create({"title": "Hai"}) == 201
 
 
-def test_one_of_concurrent_creations_of_a_category_wins(
-    app: Flask, editor: ApiClient
-) -> None:
-    def create(number: int) -> int:
-        other = ApiClient(app.test_client(), editor.token)
-        category = {"title": f"{number}"}
-        only = {"If-None-Match": "*"}
-        return other.send("PUT", "/categories/a", category, headers=only).status_code
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(create, range(6))) == [201] + [412] * 5
-
-
 def test_weak_tag_matches_if_none_match_but_not_if_match(editor: ApiClient) -> None:
     # A proxy that compresses weakens the tag.
     etag = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]
@@ -90,14 +77,18 @@ def test_patch_changes_only_its_members(editor: ApiClient) -> None:
         "title": "Một",
         "content_text": "Nội dung",
         "categories": ["van-hoa"],
+        "authors": [{"name": "Nam", "email": "nam@x.example"}, {"name": "Hoa"}],
         "image": {"url": "https://x.example/a.jpg", "alt": "a", "caption": "b"},
     }
     before = editor.put("/articles/a", full).get_json()
     image = {"alt": None, "credit": "Lan"}
-    patch = {"title": "Hai", "image": image, "categories": None}
+    # A merge patch (RFC 7396).
+    patch: dict[str, Any] = {"title": "Hai", "image": image, "categories": None}
+    patch |= {"source": {"name": "Báo", "url": None}, "authors": [{"name": "Lan"}]}
     after = editor.send("PATCH", "/articles/a", patch).get_json()
     image = {"url": "https://x.example/a.jpg", "caption": "b", "credit": "Lan"}
     changed = {"title": "Hai", "image": image, "categories": [], "version": 2}
+    changed |= {"source": {"name": "Báo"}, "authors": patch["authors"]}
     assert after == {**before, **changed, "date_modified": after["date_modified"]}
 
 
@@ -116,7 +107,7 @@ def test_patch_of_content_updates_only_a_derived_summary(
 
 
 @pytest.mark.parametrize(
-    ("patch", "pointers"),
+    ("patch", "expected"),
     [
         ({"title": None}, ["#/title"]),
         ({"url": "javascript:x", "nix": 1}, ["#/nix", "#/url"]),
@@ -125,12 +116,11 @@ def test_patch_of_content_updates_only_a_derived_summary(
     ],
 )
 def test_patched_entry_is_validated(
-    editor: ApiClient, patch: Any, pointers: list[str]
+    editor: ApiClient, patch: Any, expected: list[str]
 ) -> None:
     editor.put("/articles/a", {"title": "x", "image": "https://x.example/a.jpg"})
     answer = editor.send("PATCH", "/articles/a", patch)
-    assert answer.status_code == 422
-    assert sorted(error["pointer"] for error in answer.get_json()["errors"]) == pointers
+    assert sorted(pointers(answer)) == expected
     assert editor.send("GET", "/articles/a").get_json()["version"] == 1
 
 
@@ -141,39 +131,37 @@ def test_patch_of_missing_entry_is_404_or_410(editor: ApiClient) -> None:
     assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 410
 
 
-def test_concurrent_patches_all_apply(editor: ApiClient, app: Flask) -> None:
-    editor.put("/articles/a", {"title": "x"})
-    changes = {
-        "summary": "s",
-        "content_text": "c",
-        "rights": "r",
-        "language": "en",
-        "source": {"name": "n"},
-    }
-    patch_at_once(editor, app, "/articles/a", changes)
-
-
-def test_concurrent_patches_of_a_category_all_apply(
-    editor: ApiClient, app: Flask
-) -> None:
-    changes = {
-        "title": "t",
-        "description": "d",
-        "language": "en",
-        "url": "https://x.example/",
-        "parent": "van-hoa",
-    }
-    patch_at_once(editor, app, "/categories/giao-thong", changes)
-
-
-def patch_at_once(
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        (
+            "/articles/a",
+            {
+                "summary": "s",
+                "content_text": "c",
+                "rights": "r",
+                "language": "en",
+                "source": {"name": "n"},
+            },
+        ),
+        (
+            "/categories/giao-thong",
+            {
+                "title": "t",
+                "description": "d",
+                "language": "en",
+                "url": "https://x.example/",
+                "parent": "van-hoa",
+            },
+        ),
+    ],
+)
+def test_concurrent_patches_all_apply(
     editor: ApiClient, app: Flask, path: str, changes: dict[str, Any]
 ) -> None:
-    """Change each member by a PATCH of its own, and check that no change is lost.
-
-    A PATCH that loses to another one is tried again, five times at most.
-    """
+    """A PATCH that loses to another one is tried again, five times at most."""
     assert len(changes) == 5
+    editor.put(path, {"title": "x"})
 
     def patch(change: tuple[str, Any]) -> int:
         other = ApiClient(app.test_client(), editor.token)
@@ -214,33 +202,21 @@ def test_patch_of_other_members_keeps_content_that_sanitizing_made_longer(
 
 
 @pytest.mark.parametrize(
-    ("document", "patch", "result"),
+    ("path", "condition", "success"),
     [
-        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
-        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-        ({"a": "b"}, {"a": None}, {}),
-        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
-        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-        ({"a": [1]}, {"a": {"b": {"c": None}}}, {"a": {"b": {}}}),
-        ({"a": "b"}, ["c"], ["c"]),
-        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ("/articles/a", {"If-Match": '"1"'}, 200),
+        ("/categories/a", {"If-None-Match": "*"}, 201),
     ],
 )
-def test_merge_patch_examples_of_rfc_7396(
-    document: Any, patch: Any, result: Any
+def test_one_of_concurrent_writes_with_a_condition_wins(
+    app: Flask, editor: ApiClient, path: str, condition: dict[str, str], success: int
 ) -> None:
-    assert apply_merge_patch(document, patch) == result
-
-
-def test_one_of_concurrent_writes_with_the_same_if_match_wins(
-    app: Flask, editor: ApiClient
-) -> None:
-    condition = {"If-Match": editor.put("/articles/a", {"title": "x"}).headers["ETag"]}
+    editor.put("/articles/a", {"title": "x"})
 
     def put(number: int) -> int:
         other = ApiClient(app.test_client(), editor.token)
         document = {"title": f"{number}"}
-        return other.send("PUT", "/articles/a", document, headers=condition).status_code
+        return other.send("PUT", path, document, headers=condition).status_code
 
     with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(put, range(6))) == [200] + [412] * 5
+        assert sorted(pool.map(put, range(6))) == [success] + [412] * 5

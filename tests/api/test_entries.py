@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from tests.api.problems import errors
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.full_entries import (
     ARTICLE,
@@ -75,11 +76,6 @@ def test_post_creates_an_id(editor: ApiClient) -> None:
     assert editor.send("POST", "/articles", named).status_code == 409
 
 
-def test_id_of_other_kind_is_409(editor: ApiClient) -> None:
-    editor.put("/articles/a", {"title": "x"})
-    assert editor.send("PUT", "/events/a", EVENT).status_code == 409
-
-
 def test_replacement_keeps_date_published(editor: ApiClient, clock: Clock) -> None:
     first = editor.put("/articles/a", {"title": "x"}).get_json()
     clock.forward(hours=1)
@@ -98,12 +94,6 @@ def test_draft_gets_date_published_at_publication(
     clock.forward(days=1)
     published = editor.put("/articles/a", {"title": "x"}).get_json()["date_published"]
     assert published == "2026-11-26T03:00:00Z"
-
-
-def test_deleted_entry_is_410(editor: ApiClient) -> None:
-    editor.put("/articles/a", ARTICLE)
-    for method, status in (("DELETE", 204), ("DELETE", 410), ("GET", 410)):
-        assert editor.send(method, "/articles/a").status_code == status
 
 
 def test_time_without_offset_is_in_site_or_event_timezone(
@@ -145,11 +135,9 @@ def test_patch_of_another_timezone_needs_the_start(
     editor.put("/events/e", IN_PARIS)
     patch: dict[str, Any] = {"timezone": timezone, "title": "x"}
     answer = editor.send("PATCH", "/events/e", patch)
-    assert answer.status_code == 422
-    (error,) = answer.get_json()["errors"]
-    assert error["pointer"] == "#/timezone"
+    detail = errors(answer)["#/timezone"]
     for name in ("start", "end", "rdates", "exdates"):
-        assert name in error["detail"]
+        assert name in detail
     patch["start"] = IN_PARIS["start"]
     patched = editor.send("PATCH", "/events/e", patch).get_json()
     assert patched["start"].startswith(IN_PARIS["start"])
@@ -175,12 +163,9 @@ def test_patch_of_the_timezone_of_an_all_day_event_is_ignored(
 
 
 def test_absent_fields_get_defaults(editor: ApiClient) -> None:
-    article = {"title": "x", "content_html": f"<p>{'từ ' * 200}</p>"}
-    entry = editor.put("/articles/a", article).get_json()
+    entry = editor.put("/articles/a", {"title": "x"}).get_json()
     assert entry["url"] == "https://feeds.example/entries/a"
     assert entry["language"] == "vi"
-    assert entry["summary"].endswith("từ…")
-    assert len(entry["summary"]) <= 300
     url = "https://x.example/a.jpg"
     entry = editor.put("/articles/b", {"title": "x", "image": url}).get_json()
     assert entry["image"] == {"url": url}
@@ -202,14 +187,6 @@ def test_parameters_of_a_media_type_are_dropped(
     entry = editor.put("/articles/a", article).get_json()
     assert entry["attachments"][0]["mime_type"] == "audio/ogg"
     assert entry["image"]["type"] == "audio/ogg"
-
-
-@pytest.mark.parametrize("media_type", ["", "ogg", "; codecs=opus", "audio/ogg codecs"])
-def test_text_that_is_no_media_type_is_422(editor: ApiClient, media_type: str) -> None:
-    file = {"url": "https://media.example/a", "mime_type": media_type}
-    answer = editor.send("PUT", "/articles/a", {"title": "x", "attachments": [file]})
-    assert answer.status_code == 422
-    assert answer.get_json()["errors"][0]["pointer"] == "#/attachments/0/mime_type"
 
 
 @pytest.mark.parametrize("language", ["vi", "VI-vn", "zh-Hant-TW", "hmn", "km"])
@@ -257,15 +234,6 @@ def test_category_is_created_replaced_and_listed(
     assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
 
 
-def test_page_of_an_unpublished_entry_is_410(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    editor.put("/articles/a", ARTICLE)
-    assert client.get("/entries/a").status_code == 200
-    editor.put("/articles/a", {**ARTICLE, "status": "draft"})
-    assert client.get("/entries/a").status_code == 410
-
-
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
@@ -307,7 +275,7 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
 
 
 def test_response_tells_if_the_entry_is_public(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     """Test the link alone: tests/web/test_pages.py tests the page."""
     article = {
@@ -320,16 +288,14 @@ def test_response_tells_if_the_entry_is_public(
     for entry in (draft, scheduled):
         assert entry["public"] is False
         assert "preview_url" in entry
-    clock.forward(hours=1)
-    tick()
+    wait(hours=1)
     public = editor.send("GET", "/articles/a").get_json()
     assert public["public"] is True
     assert "preview_url" not in public
     withdrawn = {"status": "withdrawn", "notice": "Sai."}
     assert editor.send("PATCH", "/articles/a", withdrawn).get_json()["public"] is True
     assert editor.put("/articles/a", {**article, **public}).get_json()["public"] is True
-    clock.forward(hours=1)
-    tick()
+    wait(hours=1)
     expired = editor.send("GET", "/articles/a").get_json()
     assert expired["public"] is False
     assert client.get(expired["preview_url"]).status_code == 200

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from tests.api.problems import errors
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
 pytestmark = pytest.mark.both_databases
@@ -40,26 +42,14 @@ def test_scheduled_entry_appears_at_its_publication_time(
     assert client.get("/entries/new").status_code == 200
 
 
-def test_expired_entry_leaves_feeds(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
-) -> None:
-    editor.put("/articles/a", {"title": "Một", "expires": "2026-11-25T04:00:00Z"})
-    assert "Một" in client.get(FEED).text
-    clock.forward(hours=1)
-    tick()
-    assert "Một" not in client.get(FEED).text
-    editor.send("PATCH", "/articles/a", {"expires": None})
-    assert "Một" in client.get(FEED).text
-
-
 def test_entry_must_not_expire_before_it_is_published(editor: ApiClient) -> None:
     document = {"title": "Một", "expires": "2026-11-25T02:59:00Z"}
-    error = {"pointer": "#/expires", "detail": "Must be after date_published."}
+    error = {"#/expires": "Must be after date_published."}
     answer = editor.send("PUT", "/articles/a", document)
-    assert answer.get_json()["errors"] == [error]
+    assert errors(answer) == error
     editor.put("/articles/a", {**document, "status": "draft"})
     answer = editor.send("PATCH", "/articles/a", {"status": "published"})
-    assert answer.get_json()["errors"] == [error]
+    assert errors(answer) == error
 
 
 def test_replacement_after_the_expiry_is_accepted(
@@ -73,7 +63,7 @@ def test_replacement_after_the_expiry_is_accepted(
 
 
 def test_withdrawn_entry_shows_its_notice_for_30_days(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     full = {
         "title": "Tin",
@@ -94,12 +84,10 @@ def test_withdrawn_entry_shows_its_notice_for_30_days(
     for gone in ("Sai sự thật", "a.jpg", "Tóm"):
         assert gone not in feed
         assert gone not in client.get("/api/v1/changes").text
-    clock.forward(days=29)
+    wait(days=29)
     editor.send("PATCH", "/articles/a", {"notice": "Sai."})
-    tick()
     assert "Đã gỡ: Sai." in client.get(FEED).text
-    clock.forward(days=1, seconds=1)
-    tick()
+    wait(days=1, seconds=1)
     assert guid not in client.get(FEED).text
     editor.send("PATCH", "/articles/a", {"status": "published", "notice": None})
     assert "Sai sự thật" in client.get(FEED).text
@@ -121,9 +109,7 @@ def test_deleted_category_of_an_entry_is_told_so(editor: ApiClient) -> None:
     editor.send("DELETE", "/categories/bo")
     document = {"title": "x", "categories": ["bo"]}
     answer = editor.send("POST", "/articles", document)
-    assert answer.status_code == 422
-    error = {"pointer": "#/categories/0", "detail": "The category “bo” was deleted."}
-    assert answer.get_json()["errors"] == [error]
+    assert errors(answer) == {"#/categories/0": "The category “bo” was deleted."}
 
 
 def test_renamed_category_redirects_from_old_slug(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -13,36 +12,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.feeds.query import FORMATS
+from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient, MakeApp
-from tests.full_entries import TEXT_MEMBERS
+from tests.text_everywhere import event_with
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.mark.parametrize(
-    "bad", ["\\ud800", "\\uffff", "\\ufffe", "\\u0000", "%", "%zz", "\\u0085"]
-)
-@pytest.mark.parametrize(
-    ("document", "pointer"),
-    [
-        ('{"title": "t", "url": "URL"}', "#/url"),
-        ('{"title": "t", "image": "URL"}', "#/image/url"),
-        ('{"title": "t", "source": {"name": "n", "url": "URL"}}', "#/source/url"),
-        ('{"title": "t", "authors": [{"name": "n", "url": "URL"}]}', "#/authors/0/url"),
-        (
-            '{"title": "t", "attachments": [{"mime_type": "a/b", "url": "URL"}]}',
-            "#/attachments/0/url",
-        ),
-    ],
-)
-def test_url_with_invalid_character_is_422(
-    shared_editor: ApiClient, document: str, pointer: str, bad: str
-) -> None:
-    body = document.replace("URL", f"https://x.example/{bad}.png")
-    answer = shared_editor.send("PUT", "/articles/invalid", data=body, headers=JSON)
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.get_json()["errors"]] == [pointer]
-    assert shared_editor.send("GET", "/articles/invalid").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -80,23 +54,6 @@ def test_put_of_what_was_read_writes_nothing(
     first = shared_editor.put(path, document).get_json()
     assert shared_editor.send("GET", path).get_json() == first
     assert shared_editor.put(path, first).get_json() == first
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        "1970-01-01T00:00:00+14:00",
-        "2200-12-31T23:59:59-23:59",
-        "1970-01-01T00:00:00",
-        "2200-12-31T23:00:00-08:00",
-    ],
-)
-def test_first_and_last_year_are_limits_in_every_timezone(
-    shared_editor: ApiClient, start: str
-) -> None:
-    answer = shared_editor.send("PUT", "/events/a", {"title": "x", "start": start})
-    assert answer.status_code == 422
-    assert answer.get_json()["errors"][0]["pointer"] == "#/start"
 
 
 def test_both_passes_of_a_repeated_hour_are_kept_apart(
@@ -140,8 +97,7 @@ def test_expensive_input_is_refused_quickly(
     body = json.dumps(document, ensure_ascii=False).encode()
     begun = time.thread_time()
     answer = shared_editor.send("PUT", "/articles/a", data=body, headers=JSON)
-    assert answer.status_code == 422
-    assert len(answer.get_json()["errors"]) <= 500
+    assert len(pointers(answer)) <= 500
     assert time.thread_time() - begun < 5, (
         "a generous limit: each takes a fraction of a second"
     )
@@ -165,9 +121,7 @@ def test_signs_that_take_a_parser_seconds_are_refused(
 ) -> None:
     document = {"title": "x", "content_html": html}
     answer = shared_editor.send("PUT", "/articles/slow", document)
-    (error,) = answer.get_json()["errors"]
-    assert error["pointer"] == "#/content_html"
-    assert error["detail"].startswith("Too many “&”")
+    assert errors(answer)["#/content_html"].startswith("Too many “&”")
 
 
 def test_long_text_with_many_references_is_accepted(shared_editor: ApiClient) -> None:
@@ -192,17 +146,6 @@ def test_object_with_more_than_a_thousand_members_is_400(
         assert answer.get_json()["detail"] == "An object has more than 1,000 members."
 
 
-def test_vietnamese_with_combining_marks_is_accepted(editor: ApiClient) -> None:
-    text = (
-        "Ngữ điệu: à ả ã á ạ ằ ẳ ẵ ắ ặ ề ể ễ ế ệ ồ ổ ỗ ố ộ ờ ở ỡ ớ ợ ừ ử ữ ứ ự ỳ ỷ ỹ ý ỵ đ Đ 🇻🇳👨‍👩‍👧 日本語"
-        * 5
-    )
-    body = f"<p>{unicodedata.normalize('NFD', text)}</p>"
-    put = editor.put("/articles/a", {"title": text, "content_html": body}).get_json()
-    assert put["title"] == text
-    assert text in put["content_html"]
-
-
 def test_category_text_is_escaped_for_rss_readers(
     editor: ApiClient, client: FlaskClient
 ) -> None:
@@ -220,16 +163,7 @@ def test_text_that_is_no_valid_url_is_shown_in_every_format(
 ) -> None:
     client = make_app(site_rights=text).test_client()
     editor.put("/categories/a", {"title": text, "description": text})
-    url = "https://portal.example/a"
-    event = {
-        **dict.fromkeys(TEXT_MEMBERS["events"], text),
-        "start": "2026-12-24T19:00:00",
-        "categories": ["a"],
-        "source": {"name": text},
-        "image": {"url": url, "alt": text, "caption": text, "credit": text},
-        "location": {"name": text, "address": text},
-    }
-    editor.put("/events/e", event)
+    editor.put("/events/e", event_with(text))
     feeds = [f"/feeds/events.{format}" for format in FORMATS]
     for path in (*feeds, "/entries/e", "/entries/e.ics", "/"):
         document = client.get(path).text

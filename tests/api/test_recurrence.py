@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.problems import pointers
 from tests.conftest import ApiClient
 
 SATURDAY = {
@@ -27,9 +28,8 @@ def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
     begun = time.thread_time()
     answer = editor.send("PUT", "/events/x", document)
     assert time.thread_time() - begun < MAX_SECONDS
-    assert answer.status_code == 422, answer.text
     assert editor.send("GET", "/events/x").status_code == 404
-    return [error["pointer"] for error in answer.get_json()["errors"]]
+    return pointers(answer)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "recurrence", "pointers"),
+    ("document", "recurrence", "expected"),
     [
         (SATURDAY, "FREQ=DAILY", ["#/recurrence"]),
         (SATURDAY, {}, [RULE]),
@@ -127,12 +127,13 @@ def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
             {
                 "rrule": "FREQ=WEEKLY",
                 "exdates": [
+                    "2026-12-26T19:00:00",
+                    "2026-12-19T19:30:00",
                     "2026-12-12T19:00:00",
                     "2026-12-13T19:00:00",
-                    "2026-12-19T19:30:00",
                 ],
             },
-            ["#/recurrence/exdates/1", "#/recurrence/exdates/2"],
+            ["#/recurrence/exdates/1", "#/recurrence/exdates/3"],
         ),
         (
             SATURDAY,
@@ -156,9 +157,9 @@ def test_recurrence_that_does_not_fit_the_event_is_422(
     shared_editor: ApiClient,
     document: dict[str, Any],
     recurrence: object,
-    pointers: list[str],
+    expected: list[str],
 ) -> None:
-    assert refused(shared_editor, {**document, "recurrence": recurrence}) == pointers
+    assert refused(shared_editor, {**document, "recurrence": recurrence}) == expected
 
 
 @pytest.mark.parametrize("name", ["exdates", "rdates"])
@@ -167,8 +168,8 @@ def test_too_many_dates_are_422(
     shared_editor: ApiClient, name: str, count: int
 ) -> None:
     recurrence = {"rrule": "FREQ=DAILY", name: ["2026-12-06T19:00:00"] * count}
-    pointers = refused(shared_editor, {**SATURDAY, "recurrence": recurrence})
-    assert pointers == [f"#/recurrence/{name}"]
+    document = {**SATURDAY, "recurrence": recurrence}
+    assert refused(shared_editor, document) == [f"#/recurrence/{name}"]
 
 
 @pytest.mark.parametrize(

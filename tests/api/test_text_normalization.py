@@ -1,60 +1,28 @@
-"""Text and HTML are normalized and sanitized."""
+"""Plain text is normalized, and no mark at its start joins the markup before it."""
 
 from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from flask.testing import FlaskClient
 
-from feedsvc.input import plain_text, sanitize
+from feedsvc.feeds.query import FORMATS
+from feedsvc.input import plain_text
+from tests.conftest import ApiClient
+from tests.text_everywhere import event_with
 
-BASE = "https://portal.example/tin/bai.html"
-
-
-@pytest.mark.parametrize(
-    ("dirty", "clean"),
-    [
-        ("<p onclick=x>a<script>alert(1)</script></p>", "<p>a</p>"),
-        ('<a href="JaVaScRiPt&#58;alert(1)">x</a>', '<a rel="noopener noreferrer">x</a>'),
-        ('<a href="/khac?a=1&b=2">x</a>', '<a href="https://portal.example/khac?a=1&amp;b=2" rel="noopener noreferrer">x</a>'),
-        ('<a href="mailto:a@b.example">x</a>', '<a href="mailto:a@b.example" rel="noopener noreferrer">x</a>'),
-        ("<img src=anh.png>", '<img src="https://portal.example/tin/anh.png">'),
-        ("<img src='data:image/png;base64,x' alt=y>", '<img alt="y">'),
-        ('<img src="x" onerror="alert(1)" style="a" class="b">', '<img src="https://portal.example/tin/x">'),
-        ("<iframe srcdoc='<script>x</script>'>t</iframe>a", "a"),
-        ("a&#x0b;b", "ab"),
-        ("<svg><script>x</script></svg><math>y</math>z", "z"),
-        ("<p>1<p>2", "<p>1</p><p>2</p>"),
-        ("<figure><img src=https://x.example/a.jpg><figcaption>Chú thích</figcaption></figure>", '<figure><img src="https://x.example/a.jpg"><figcaption>Chú thích</figcaption></figure>'),
-        ("<table><tr><td colspan=2 width=9>x</table>", '<table><tbody><tr><td colspan="2">x</td></tr></tbody></table>'),
-        ("<!-- x -->a", "a"),
-        ("a\r\nb", "a\nb"),
-        ("<!--" + "<div>" * 300 + "-->a<script>" + "'<div>'" * 300 + "</script>", "a"),
-        (f'<img alt="{"<div>" * 300}">', f'<img alt="{"&lt;div&gt;" * 300}">'),
-        (f'<img alt="{"a " * 2000}">', f'<img alt="{"a " * 2000}">'),
-        (f'<img src="data:image/png;base64,{"a/" * 2000}">', "<img>"),
-    ],
-)  # fmt: skip
-def test_html_is_sanitized(dirty: str, clean: str) -> None:
-    assert sanitize.sanitize(dirty, BASE) == clean
+MARK = "\u0338"
+"""Composes with `<`, `=` and `>`."""
 
 
-@given(st.text(alphabet=st.sampled_from("<>/=\"' abipdv&#;x0:!-\n"), max_size=80))
-def test_sanitizing_twice_changes_nothing(dirty: str) -> None:
-    try:
-        once = sanitize.sanitize(dirty, BASE)
-    except ValueError:
-        return
-    assert sanitize.sanitize(once, BASE) == once
-
-
-def test_text_is_normalized() -> None:
-    assert plain_text.normalize_line("Ha\u0300  Nội\u202e\t x") == "Hà Nội x"
-    assert plain_text.normalize_lines("Ha\u0300\u2067\nNội\u202e x") == "Hà\nNội x"
-    assert plain_text.normalize("a\r\nb\rc") == "a\nb\nc"
+def test_lines_are_normalized(editor: ApiClient) -> None:
+    """tests/data has difficult titles."""
+    text = "Ha\u0300\u2067\r\nNội\u202e x\rmột\u2028hai\u2029ba\x85bốn"
+    stored = editor.put("/articles/a", {"title": "x", "content_text": text}).get_json()
+    assert stored["content_text"] == "Hà\nNội x\nmột\nhai\nba\nbốn"
 
 
 def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
@@ -75,24 +43,38 @@ def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
     assert invalid == named | surrogates | noncharacters
 
 
-@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
-def test_line_separators_become_line_ends_or_spaces(separator: str) -> None:
-    assert plain_text.normalize_lines(f"a{separator}b") == "a\nb"
-    assert plain_text.normalize_line(f"a{separator}b") == "a b"
+@pytest.mark.parametrize(
+    "mark", [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"]
+)
+def test_leading_combining_mark_of_plain_text_is_removed(
+    editor: ApiClient, client: FlaskClient, mark: str
+) -> None:
+    text = f"{mark} onclick=alert(1) x"
+    editor.put("/categories/giao-thong", {"title": text, "description": text})
+    lines = f"{text}\n\n{text}\n{mark}x"
+    editor.put("/events/a", event_with(text) | {"content_text": lines})
+    feeds = [f"/feeds/events.{format}" for format in FORMATS]
+    pages = ["/", "/entries/a", "/feeds.opml", "/feeds/events/giao-thong.html"]
+    for path in (*feeds, *pages, "/api/v1/changes", "/api/v1/categories"):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert unicodedata.is_normalized("NFC", answer.text), path
 
 
-def test_run_of_combining_marks_is_limited() -> None:
-    marks = "\u0301" * plain_text.MAX_COMBINING_MARKS
-    plain_text.check(f"a{marks} {marks}가{marks}" + "가" * 99)
-    with pytest.raises(ValueError, match="More than 30 combining marks"):
-        plain_text.check(f"a{marks}\u0301")
-
-
-def test_plain_text_separates_words_and_drops_captions() -> None:
-    body = "<p>Một</p><p>hai<b>ba</b></p><figure><img><figcaption>ảnh</figcaption></figure><ul><li>a<li>b</ul>&lt;c"
-    assert sanitize.to_plain_text(body) == "Một haiba a b <c"
-
-
-def test_summary_is_cut_between_words() -> None:
-    assert plain_text.truncate("một hai, ba", 50) == "một hai, ba"
-    assert plain_text.truncate("một hai, ba bốn", 10) == "một hai…"
+@pytest.mark.parametrize(
+    ("html", "summary"),
+    [
+        ("<p>&#824;a<b>e</b>&#x301;</p>", "a\u00e9"),
+        ("<p>Một</p><p>hai<b>ba</b></p><ul><li>a<li>b</ul>&lt;c", "Một haiba a b <c"),
+        ("<figure><img><figcaption>ảnh</figcaption></figure>chữ", "chữ"),
+        ("<p>một hai, ba</p>", "một hai, ba"),
+        # It has 300 characters at most, and is cut between words.
+        (f"{'x' * 296}, ba bốn", f"{'x' * 296}…"),
+    ],
+)
+def test_summary_is_the_text_of_the_body(
+    shared_editor: ApiClient, html: str, summary: str
+) -> None:
+    article = {"title": "x", "content_html": html}
+    stored = shared_editor.put("/articles/a", article).get_json()
+    assert stored["summary"] == summary

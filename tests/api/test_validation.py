@@ -11,101 +11,150 @@ from flask.testing import FlaskClient
 from feedsvc.input.schemas import CategorySchema
 from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import create_token
+from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient
-from tests.full_entries import MEMBERS, MINIMAL, TEXT_MEMBERS
+from tests.full_entries import EVENT, MEMBERS, MINIMAL, TEXT_MEMBERS
+from tests.pointers import ABSENT, replace_value
 
 GOOD = {"title": "Tiêu đề"}
 GOOD_EVENT = {"title": "Hoà nhạc", "start": "2026-12-24T19:00:00"}
-FIGURE = {"url": "https://x.example/a.jpg"}
 JSON = {"Content-Type": "application/json"}
 
-
-def pointers(response: Any) -> list[str]:
-    assert response.mimetype == "application/problem+json"
-    document = response.get_json()
-    assert document["status"] == response.status_code
-    assert "type" not in document
-    assert document["title"]
-    assert document["detail"]
-    return [error["pointer"] for error in document.get("errors", [])]
+BAD_URLS = (
+    "javascript:alert(1)",
+    "ftp://portal.example",
+    "/relative",
+    "HTTPS:///portal.example/",
+    "https://user:secret@host/",
+    "https://biên-tập@portal.example/",
+    "https://portal.example\\@x.example/",
+    "https://portal.example:0/",
+    "https://host:70000/",
+    "https://[::1",
+    "https://" + "x" * 2048,
+    "https://host/\r\nSet-Cookie:x",
+    *(
+        f"https://x.example/{part}.png"
+        for part in ("%", "%zz", "\ud800", "\uffff", "\ufffe", "\0", "\x85", "\u200f")
+    ),
+)
+BAD_VALUES: dict[str, tuple[Any, ...]] = {
+    "title": (
+        "",
+        "क़" * 251,  # 251 characters, 502 in NFC
+        "\u202e\u2066 \u2069",  # nothing but controls
+        "a" + "\u0316" * 31,
+        "a\x85\ufdd0\U0010ffff",
+        *(f"a{character}b" for character in "\x0b\x1f\ufffe\U0001ffff"),
+    ),
+    "summary": ("क़" * 1001,),
+    "content_html": ("<br>" * 10_001, "<blockquote>" * 257, "<p>\udc00</p>"),
+    "content_text": ("Only one of both.",),
+    **dict.fromkeys(
+        "url online_url image/url source/url authors/0/url attachments/0/url "
+        "location/url offers/0/url performers/0/url".split(),
+        BAD_URLS,
+    ),
+    "language": ("Vietnamese please", "vn", "vi_VN"),
+    "authors": (EVENT["authors"][:1] * 51,),
+    "authors/0/name": (ABSENT, "L" * 201),
+    "authors/1/email": ("nobody", "lan@x.example\nBcc: y@x.example"),
+    "source/name": (ABSENT, ""),
+    "categories/0": ("Giao Thông",),
+    "image/type": ("ogg",),
+    "image/width": (-1, 100_001),
+    "image/height": ("800",),
+    "image/caption": ("a\x00",),
+    "attachments": (EVENT["attachments"][:1] * 51,),
+    "attachments/0/url": (*BAD_URLS, ABSENT),
+    "attachments/0/mime_type": (ABSENT, "", "ogg", "; codecs=opus", "audio/ogg codecs"),
+    # Beyond 2**53, JavaScript has no exact numbers.
+    "attachments/0/size_in_bytes": (1.5, 2**53 + 1),
+    "attachments/0/duration_in_seconds": (-0.5,),
+    "date_published": (
+        "2026-11-31",
+        "2026-02-30T08:00:00+07:00",
+        "1969-12-31T23:59:59.999999Z",
+        "1970-01-01T06:59:59+07:00",
+        "2200-12-31T23:59:59-00:01",
+        "2026-06-30T23:59:60Z",
+        "2026-06-30T24:00:00",
+        "2026-06-30T12:00:00+7",
+        "2026-06-30T12:00:00,5Z",
+        "２０２６-06-30T12:00:00Z",
+    ),
+    # The time of its publication, in another zone.
+    "expires": ("2026-11-01T08:00:00.000500+07:00",),
+    "id": ("khac",),
+    "guid": ("x" * 1001, "a\x0b", "\ufffe"),
+    "translation_key": ("a b",),
+    "a~1b~0c": (1,),
+    "start": (
+        "1969-12-31",
+        "2027-02-29",
+        # Beyond the limits in UTC, or in the zone of the event.
+        "1970-01-01T00:00:00+14:00",
+        "2200-12-31T23:59:59-23:59",
+        "1970-01-01T00:00:00",
+        "2200-12-31T23:00:00-08:00",
+    ),
+    "end": ("2026-12-24T18:59:59", "2026-12-25", "2026-12-24T19:00:00+07:30"),
+    "timezone": ("asia/ho_chi_minh",),
+    "location/name": (ABSENT,),
+    "location/latitude": (91,),
+    "location/longitude": (180.1, ABSENT),
+    "attendance": ("both",),
+    "offers": (EVENT["offers"][:1] * 51,),
+    "offers/0/price": ("1,5", "-1"),
+    "offers/0/currency": ("XYZ", ABSENT),
+    "offers/0/availability": ("no",),
+    "performers/0/email": ("x@x.example",),
+}
+"""Values by the pointers of the members that must not have them."""
 
 
 @pytest.mark.parametrize(
-    ("fields", "pointer"),
+    ("pointer", "value"),
+    [(pointer, value) for pointer in BAD_VALUES for value in BAD_VALUES[pointer]],
+)
+def test_bad_value_is_422_with_its_pointer(
+    shared_editor: ApiClient, pointer: str, value: Any
+) -> None:
+    body = json.dumps(replace_value(EVENT, f"#/{pointer}", value))
+    response = shared_editor.send("PUT", "/events/x", data=body, headers=JSON)
+    assert pointers(response) == [f"#/{pointer}"]
+    assert shared_editor.send("GET", "/events/x").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("members", "pointer"),
     [
-        ({"title": ""}, "#/title"),
-        ({"content_html": "<br>" * 10_001}, "#/content_html"),
-        ({"content_html": "a", "content_text": "b"}, "#/content_text"),
-        ({"url": "javascript:alert(1)"}, "#/url"),
-        ({"url": "/relative"}, "#/url"),
-        ({"url": "https://user:secret@host/"}, "#/url"),
-        ({"url": "https://host:70000/"}, "#/url"),
-        ({"url": "https://host/\r\nSet-Cookie:x"}, "#/url"),
-        ({"url": "https://" + "x" * 2048}, "#/url"),
-        ({"url": "https://[::1"}, "#/url"),
-        ({"language": "Vietnamese please"}, "#/language"),
-        ({"language": "vn"}, "#/language"),
-        ({"authors": [{}]}, "#/authors/0/name"),
+        ({"attendance": "in_person"}, "#/online_url"),
+        ({"online_url": None}, "#/online_url"),
+        ({"attendance": "online", "online_url": None}, "#/online_url"),
+        ({"start": "2026-12-24", "end": "2026-12-24"}, "#/end"),
+        ({"start": "2026-12-24"}, "#/end"),
         (
-            {"authors": [{"name": "Lan"}, {"name": "Nam", "email": "nobody"}]},
-            "#/authors/1/email",
+            {"start": "2027-11-07T01:30:00-05:00", "end": "2027-11-07T01:30:00-04:00"},
+            "#/end",
         ),
-        ({"source": {"name": ""}}, "#/source/name"),
-        ({"categories": ["Giao Thông"]}, "#/categories/0"),
-        ({"image": {"alt": "x"}}, "#/image/url"),
-        ({"image": {**FIGURE, "width": -1}}, "#/image/width"),
-        ({"image": {**FIGURE, "height": "800"}}, "#/image/height"),
-        ({"image": {**FIGURE, "caption": "a\x00"}}, "#/image/caption"),
-        ({"attachments": [FIGURE]}, "#/attachments/0/mime_type"),
-        (
-            {"attachments": [{**FIGURE, "mime_type": "a/b", "size_in_bytes": 1.5}]},
-            "#/attachments/0/size_in_bytes",
-        ),
-        (
-            # Beyond 2**53, JavaScript has no exact numbers.
-            {
-                "attachments": [
-                    {**FIGURE, "mime_type": "a/b", "size_in_bytes": 2**53 + 1}
-                ]
-            },
-            "#/attachments/0/size_in_bytes",
-        ),
-        ({"date_published": "2026-11-31"}, "#/date_published"),
-        ({"date_published": "2026-02-30T08:00:00+07:00"}, "#/date_published"),
-        ({"id": "khac"}, "#/id"),
-        ({"translation_key": "a b"}, "#/translation_key"),
-        ({"a/b~c": 1}, "#/a~1b~0c"),
     ],
 )
-def test_invalid_article_field_is_422_with_pointer(
-    shared_editor: ApiClient, fields: dict[str, Any], pointer: str
+def test_member_that_does_not_fit_another_is_422(
+    shared_editor: ApiClient, members: dict[str, Any], pointer: str
 ) -> None:
-    response = shared_editor.send("PUT", "/articles/x", {**GOOD, **fields})
-    assert response.status_code == 422
+    response = shared_editor.send("PUT", "/events/x", {**EVENT, **members})
     assert pointers(response) == [pointer]
-    assert shared_editor.send("GET", "/articles/x").status_code == 404
-
-
-TEXTS = [
-    (collection, name)
-    for collection, names in TEXT_MEMBERS.items()
-    for name in names
-    if MEMBERS[name] == collection
-]
-
-
-@pytest.mark.parametrize(("collection", "name"), TEXTS)
-@pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1f", "\ufffe", "\U0001ffff"])
-def test_text_with_an_invalid_character_is_422(
-    shared_editor: ApiClient, collection: str, name: str, character: str
-) -> None:
-    document = {**MINIMAL[collection], name: f"a{character}b"}
-    response = shared_editor.send("PUT", f"/{collection}/x", document)
-    assert pointers(response) == [f"#/{name}"]
 
 
 @pytest.mark.parametrize(
-    ("collection", "name"), [text for text in TEXTS if text[1] != "content_text"]
+    ("collection", "name"),
+    [
+        (collection, name)
+        for collection, names in TEXT_MEMBERS.items()
+        for name in names
+        if MEMBERS[name] == collection and name != "content_text"
+    ],
 )
 def test_longer_text_than_allowed_is_422(
     shared_editor: ApiClient, collection: str, name: str
@@ -117,35 +166,6 @@ def test_longer_text_than_allowed_is_422(
     document = {**MINIMAL[collection], name: longest}
     accepted = shared_editor.send("PUT", f"/{collection}/longest", document)
     assert accepted.status_code in (200, 201)
-
-
-@pytest.mark.parametrize(
-    ("fields", "pointer"),
-    [
-        ({"end": "2026-12-24T18:59:59"}, "#/end"),
-        ({"end": "2026-12-25"}, "#/end"),
-        ({"start": "2026-12-24", "end": "2026-12-25T10:00:00"}, "#/end"),
-        ({"start": "2026-12-24", "end": "2026-12-24"}, "#/end"),
-        ({"location": {}}, "#/location/name"),
-        (
-            {"location": {"name": "x", "latitude": 91, "longitude": 0}},
-            "#/location/latitude",
-        ),
-        (
-            {"location": {"name": "x", "latitude": 0, "longitude": 180.1}},
-            "#/location/longitude",
-        ),
-        ({"location": {"name": "x", "latitude": 21}}, "#/location/longitude"),
-        ({"location": {"name": "x", "url": "ftp://x"}}, "#/location/url"),
-    ],
-)
-def test_invalid_event_field_is_422_with_pointer(
-    shared_editor: ApiClient, fields: dict[str, Any], pointer: str
-) -> None:
-    response = shared_editor.send("PUT", "/events/x", {**GOOD_EVENT, **fields})
-    assert response.status_code == 422
-    assert pointers(response) == [pointer]
-    assert shared_editor.send("GET", "/events/x").status_code == 404
 
 
 def test_event_without_title_and_start_is_422(shared_editor: ApiClient) -> None:
@@ -175,7 +195,6 @@ def test_unknown_categories_are_422_with_pointers(
 ) -> None:
     unknown = {"title": "Một", "categories": ["nix", "van-hoa", "nada"]}
     response = shared_editor.send("PUT", "/articles/x", unknown)
-    assert response.status_code == 422
     assert pointers(response) == ["#/categories/0", "#/categories/2"]
 
 
@@ -196,14 +215,18 @@ def test_unknown_categories_are_422_with_pointers(
         b'{"title": "a",}',
         b'{"a": ' + b"[" * 32 + b"]" * 32 + b"}",
         b"[" * 100_000,
+        b'[{"a": 1}',
+        b"[1,]",
+        b"[] x",
     ],
 )
 def test_body_that_is_not_strict_json_is_400(
     shared_editor: ApiClient, body: bytes
 ) -> None:
-    response = shared_editor.send("PUT", "/articles/x", data=body, headers=JSON)
-    assert response.status_code == 400
-    assert pointers(response) == []
+    for call in (("PUT", "/articles/x"), ("POST", "/batch")):
+        response = shared_editor.send(*call, data=body, headers=JSON)
+        assert response.status_code == 400, call
+        assert errors(response) == {}
     assert shared_editor.send("GET", "/articles/x").status_code == 404
 
 
@@ -213,7 +236,6 @@ def test_document_that_is_not_an_object_is_422(
 ) -> None:
     body = json.dumps(document)
     response = shared_editor.send("PUT", "/articles/x", data=body, headers=JSON)
-    assert response.status_code == 422
     assert pointers(response) == ["#"]
 
 
@@ -232,7 +254,6 @@ def test_lone_surrogate_is_422_with_pointer(
     shared_editor: ApiClient, body: bytes, pointer: str
 ) -> None:
     response = shared_editor.send("PUT", "/events/x", data=body, headers=JSON)
-    assert response.status_code == 422
     assert pointer in pointers(response)
     item = b'[{"action": "put", "kind": "events", "id": "x", ' + body[1:] + b"]"
     response = shared_editor.send("POST", "/batch", data=item, headers=JSON)
@@ -253,20 +274,6 @@ def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
         assert pointers(
             shared_editor.send("PUT", f"/categories/{slug}", {"title": "x"})
         ) == ["#/slug"]
-
-
-def test_body_with_wrong_headers_is_refused(editor: ApiClient, app: Any) -> None:
-    put = ("PUT", "/articles/x")
-    assert editor.send(*put, headers=JSON).status_code == 411
-    gzipped = {**JSON, "Content-Encoding": "gzip"}
-    for call, headers in (
-        (put, {"Content-Type": "text/plain"}),
-        (put, gzipped),
-        (("POST", "/batch"), gzipped),
-    ):
-        assert editor.send(*call, data=b"{}", headers=headers).status_code == 415
-    app.config["MAX_CONTENT_LENGTH"] = 1
-    assert editor.send(*put, data=b"{}", headers=JSON).status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -305,7 +312,7 @@ def test_missing_or_invalid_token_is_401(
     )
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    assert pointers(response) == []
+    assert errors(response) == {}
 
 
 def test_403_names_the_missing_scope(client: FlaskClient, database: Database) -> None:
@@ -336,7 +343,6 @@ def test_every_entry_field_refuses_other_types(
     path = f"/{MEMBERS[name]}/x"
     document = {**MINIMAL[MEMBERS[name]], name: value}
     response = shared_editor.send("PUT", path, document)
-    assert response.status_code == 422
     refused = pointers(response)
     assert refused
     assert all(
@@ -354,29 +360,4 @@ def test_every_category_field_refuses_other_types(
     shared_editor: ApiClient, name: str, value: Any
 ) -> None:
     response = shared_editor.send("PUT", "/categories/moi", {"title": "x", name: value})
-    assert response.status_code == 422
     assert pointers(response) == [f"#/{name}"]
-
-
-@pytest.mark.parametrize(
-    ("character", "detail"),
-    [
-        (" ", "Contains a space; write it as %20."),
-        (
-            "\u00a0",
-            "Contains the character U+00A0; write it as %C2%A0.",
-        ),
-        (
-            "%",
-            "Contains a % without a percent-encoding such as %20; write it as %25.",
-        ),
-    ],
-)
-def test_error_of_a_url_says_how_to_write_it(
-    shared_editor: ApiClient, character: str, detail: str
-) -> None:
-    url = f"https://a.example/anh{character}xanh.jpg"
-    answer = shared_editor.send("PUT", "/articles/a", {"title": "x", "url": url})
-    assert answer.get_json()["errors"] == [{"pointer": "#/url", "detail": detail}]
-    mended = url.replace(character, detail.split()[-1].rstrip("."))
-    shared_editor.put("/articles/a", {"title": "x", "url": mended})

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from feedsvc.models import SCOPES
 from tests.fake_clock import HANOI
+from tests.full_entries import ARTICLE, EVENT
 from tests.server import Service
 
 Open = Callable[..., Page]
@@ -25,37 +26,16 @@ def today() -> datetime:
 
 def add_entries(service: Service) -> None:
     """Store articles of three months, events, and a withdrawn article, all with every member."""
-    picture = {
-        "url": f"{service.url}/favicon.ico",
-        "alt": "Cầu",
-        "caption": "Cây cầu",
-        "credit": "Nam",
-        "width": 1200,
-        "height": 800,
-    }
-    place = {
-        "name": "Nhà hát Lớn",
-        "address": "1 Tràng Tiền",
-        "latitude": 21.024,
-        "longitude": 105.857,
-    }
-    file = {
-        "url": "https://media.example/a.pdf",
-        "mime_type": "application/pdf",
-        "size_in_bytes": 12345,
-    }
     body = (
         "<h2>Mục</h2><p>Đoạn <a href='https://portal.example/x'>một</a></p><blockquote><p>Lời</p></blockquote>"
         f"<table><tr>{'<th>Tuyến</th>' * 7}</tr><tr>{'<td>A1</td>' * 7}</tr></table><pre>{'x = 1; ' * 30}</pre>"
     )
     full = {
         "content_html": body,
-        "image": picture,
-        "attachments": [file],
-        "source": {"name": "Báo Thủ đô"},
-    }
-    full |= {
-        "authors": [{"name": "Lan", "url": "https://portal.example/lan"}],
+        "image": {**ARTICLE["image"], "url": f"{service.url}/favicon.ico"},
+        "attachments": ARTICLE["attachments"][1:],
+        "source": ARTICLE["source"],
+        "authors": ARTICLE["authors"],
         "notice": "Sửa giờ.",
     }
     for slug, title, parent in (
@@ -68,7 +48,7 @@ def add_entries(service: Service) -> None:
             "description": f"Tin {title}",
             **({"parent": parent} if parent else {}),
         }
-        put(service, f"/categories/{slug}", document)
+        service.put(f"/categories/{slug}", document)
     for number in range(3):
         when = today().replace(day=1, hour=0) - timedelta(days=31 * number)
         for slug in ("van-hoa", "xe-buyt"):
@@ -77,40 +57,30 @@ def add_entries(service: Service) -> None:
                 "title": f"Tin {number} {slug}",
                 "date_published": when.isoformat(),
             }
-            put(
-                service, f"/articles/{slug}-{number}", {**article, "categories": [slug]}
-            )
+            service.put(f"/articles/{slug}-{number}", {**article, "categories": [slug]})
     event = {
         **full,
         "categories": ["van-hoa", "giao-thong"],
-        "location": place,
-        "organizer": {"name": "Sở"},
+        "location": EVENT["location"],
+        "organizer": EVENT["organizer"],
     }
     tomorrow = f"{today() + timedelta(days=1):%Y-%m-%d}T19:00:00"
-    put(
-        service,
+    service.put(
         "/events/hom-nay",
         {**event, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"},
     )
     off = {"event_status": "cancelled", "start": tomorrow}
-    put(service, "/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off})
+    service.put("/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off})
     series = {"rrule": "FREQ=WEEKLY;COUNT=20"}
-    put(
-        service,
+    service.put(
         "/events/phien-cho",
         {**event, "title": "Phiên chợ", "start": tomorrow, "recurrence": series},
     )
-    put(service, "/articles/mat", {"title": "Nhầm"})
-    put(
-        service,
+    service.put("/articles/mat", {"title": "Nhầm"})
+    service.put(
         "/articles/mat",
         {"title": "Nhầm", "status": "withdrawn", "notice": "Sai sự thật."},
     )
-
-
-def put(service: Service, path: str, document: dict[str, Any]) -> None:
-    response = service.request("PUT", f"/api/v1{path}", document)
-    assert response.ok, response.text
 
 
 @pytest.fixture(scope="package")

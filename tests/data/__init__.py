@@ -58,13 +58,14 @@ def _read(name: str) -> Any:
 
 
 def _all_titles() -> list[dict[str, str]]:
+    marks = "\u0316" * 30
     long = {
         "t-500": "Đ" * 499 + "ặ",
         "t-500-words": ("Nghị quyết về việc " * 27)[:499] + "x",
         "t-500-signs": "&<>\"'" * 100,
         "t-500-astral": "🏮" * 500,
         "t-long-word": "Nghiêng" * 40,
-        "t-30-marks": "a" + "\u0316" * 30,
+        "t-30-marks": f"a{marks} {marks}가{marks}" + "가" * 99,
     }
     decomposed = {"id": "t-500-nfd", "title": "a\u0323" * 500, "stored": "ạ" * 500}
     return [

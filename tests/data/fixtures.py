@@ -77,6 +77,19 @@ def make_client(app: Flask, name: str = "editor") -> ApiClient:
     return ApiClient(app.test_client(), token)
 
 
+Wait = Callable[..., None]
+"""Lets time pass, as long as a timedelta, and the worker apply what is due."""
+
+
+@pytest.fixture
+def wait(clock: Clock, tick: Callable[[], None]) -> Wait:
+    def run(**duration: float) -> None:
+        clock.forward(**duration)
+        tick()
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def seeded_template(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory

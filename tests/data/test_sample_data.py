@@ -7,9 +7,6 @@ from flask import Flask
 from tests import data
 from tests.conftest import ApiClient
 from tests.data.fixtures import load, make_client, post
-from tests.data.invalid_documents import invalid_documents
-
-COLLECTIONS = {"news": "articles", "events": "events"}
 
 
 def latest_sequence(editor: ApiClient) -> int:
@@ -25,18 +22,6 @@ def test_sample_data_is_accepted_and_repetition_changes_nothing(
     before = latest_sequence(editor)
     assert {result["status"] for result in post(editor, data.batch())} == {200}
     assert latest_sequence(editor) == before
-
-
-def test_invalid_documents_are_refused_with_pointers(editor: ApiClient) -> None:
-    documents = invalid_documents()
-    lines = [{"action": "put", **document} for document, _ in documents]
-    results = post(editor, lines)
-    for (document, pointer), result in zip(documents, results, strict=True):
-        assert result["status"] == 422, document
-        assert [error["pointer"] for error in result["errors"]] == [pointer], document
-    for kind, collection in COLLECTIONS.items():
-        items = editor.send("GET", f"/{collection}").get_json()["items"]
-        assert items == [], kind
 
 
 def test_difficult_titles_are_stored_normalized(seeded_app: Flask) -> None:

@@ -15,6 +15,7 @@ from feedsvc.input.schemas import CategorySchema, EntrySchema
 from feedsvc.models import KINDS
 from tests.conftest import ApiClient
 from tests.data.payloads import payloads
+from tests.pointers import ABSENT, replace_value
 
 Json = dict[str, Any]
 
@@ -150,18 +151,10 @@ def fill_fields(schema: Any, payload: str) -> Json:
 
 
 def without_refused(document: Json, refusal: Json) -> Json:
-    """Replace or remove, in place, the values that the errors of a refusal point to."""
+    """Return a document without, or with a valid one for, each value that is refused."""
     assert refusal["status"] == 422, refusal
     for error in refusal["errors"]:
-        container: Any = document
-        *steps, last = (
-            int(step) if step.isdigit() else step
-            for step in error["pointer"].split("/")[1:]
-        )
-        for step in steps:
-            container = container[step]
-        if last in VALID_VALUES:
-            container[last] = VALID_VALUES[str(last)]
-        else:
-            del container[last]
+        pointer = error["pointer"]
+        value = VALID_VALUES.get(pointer.rpartition("/")[2], ABSENT)
+        document = replace_value(document, pointer, value)
     return document

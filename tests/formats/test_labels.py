@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from feedsvc.formats import labels
 from feedsvc.models import AVAILABILITIES, UI_LANGUAGES, Event, Place, Recurrence
-from tests.formats.feeds import CONCERT, HANOI, SITE, feed
+from tests.formats.feeds import CONCERT, HANOI, SITE
 
 
 def at(*when: int) -> datetime:
@@ -145,23 +144,6 @@ def test_every_phrase_is_used() -> None:
         if key not in text and not key.startswith(computed)
     ]
     assert unused == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "parameters", "title"),
-    [
-        ("news", {}, "Tin tức mới nhất"),
-        ("events", {}, "Sự kiện sắp tới"),
-        ("events", {"when": "all"}, "Sự kiện"),
-        ("events", {"when": "past"}, "Sự kiện đã qua"),
-        ("events", {"from": date(2026, 12, 1)}, "Sự kiện – từ 01/12/2026"),
-    ],
-)
-def test_title_of_a_page_tells_which_entries_it_has(
-    kind: str, parameters: dict[str, Any], title: str
-) -> None:
-    page = feed(kind, "html", **parameters)
-    assert labels.page_title(page, "vi") == title
 
 
 @pytest.mark.parametrize(

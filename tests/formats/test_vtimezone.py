@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +18,6 @@ from feedsvc.formats import ics
 from feedsvc.models import Entry, Event
 from tests.formats.feeds import CONCERT, SITE
 
-NPM = Path(__file__).parents[1] / "interop" / "npm"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 ZONES = [
@@ -80,65 +75,31 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
     return ics.render(feed), expected
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(key, *years) for key in ZONES for years in YEARS],
-    ids=lambda param: f"{param[0]}-{param[1]}-{param[2]}",
-)
-def zone_calendar(
-    request: pytest.FixtureRequest,
-) -> tuple[bytes, dict[str, datetime], str]:
-    key, first, last = request.param
-    return *calendar(key, first, last), key
-
-
-def test_icalendar_reads_the_same_times(
-    zone_calendar: tuple[bytes, dict[str, datetime], str],
-) -> None:
-    document, expected, _ = zone_calendar
+def times_by_icalendar(document: bytes) -> dict[str, datetime]:
     read: Any = Calendar.from_ical(document)
     (component,) = read.walk("VTIMEZONE")
     zone = component.to_tz()
-    times = {
+    return {
         str(event["UID"]): event["DTSTART"].dt.replace(tzinfo=zone).astimezone(UTC)
         for event in read.events
     }
-    assert times == expected
 
 
-def test_vobject_reads_the_same_times(
-    zone_calendar: tuple[bytes, dict[str, datetime], str],
-) -> None:
-    document, expected, key = zone_calendar
-    # vobject takes a zone that it knows, or has read before, by its name alone.
-    name = f"X/{key.replace('/', '-')}-{len(expected)}-{min(expected.values()):%Y}"
-    unknown = document.replace(key.encode(), name.encode())
-    read = vobject.readOne(unknown.decode())
-    times = {
+def times_by_vobject(document: bytes) -> dict[str, datetime]:
+    return {
         event.uid.value: event.dtstart.value.astimezone(UTC)
-        for event in read.vevent_list
+        for event in vobject.readOne(document.decode()).vevent_list
     }
-    assert times == expected
 
 
-@pytest.mark.readers
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not here")
-@pytest.mark.skipif(
-    not (NPM / "node_modules").exists(), reason="npm has not installed its packages"
-)
-def test_ical_js_reads_the_same_times(
-    zone_calendar: tuple[bytes, dict[str, datetime], str], tmp_path: Path
-) -> None:
-    document, expected, _ = zone_calendar
-    path = tmp_path / "events.ics"
-    path.write_bytes(document)
-    done = subprocess.run(
-        ["node", NPM / "zones.mjs", path], capture_output=True, check=True, text=True
-    )
-    assert {
-        uid: datetime.fromisoformat(text)
-        for uid, text in json.loads(done.stdout).items()
-    } == expected
+@pytest.mark.parametrize(("first", "last"), YEARS)
+@pytest.mark.parametrize("key", ZONES)
+def test_other_parsers_read_the_same_times(key: str, first: int, last: int) -> None:
+    document, expected = calendar(key, first, last)
+    assert times_by_icalendar(document) == expected
+    # vobject takes a zone that it knows, or has read before, by its name alone.
+    name = f"X/{key.replace('/', '-')}-{first}"
+    assert times_by_vobject(document.replace(key.encode(), name.encode())) == expected
 
 
 def test_zone_has_the_years_of_its_events_only() -> None:

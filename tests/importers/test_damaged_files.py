@@ -34,12 +34,6 @@ def test_item_that_cannot_be_read_is_skipped(app: Flask) -> None:
     result = import_file(app, rss_feed(items))
     assert "skipped: “A”: " in result.stderr
     assert stored_entries(app, "news").keys() == {"b"}
-    event = "BEGIN:VEVENT\nUID:{0}\nSUMMARY:{0}\nDTSTART:20261224\n{1}END:VEVENT\n"
-    events = event.format("c", "GEO:1;2\nGEO:3;4\n") + event.format("d", "")
-    calendar = f"BEGIN:VCALENDAR\n{events}END:VCALENDAR\n"
-    result = import_file(app, calendar.encode())
-    assert "skipped: “c”: " in result.stderr
-    assert stored_entries(app, "events").keys() == {"d"}
 
 
 def test_item_is_in_50_categories_at_most(app: Flask) -> None:

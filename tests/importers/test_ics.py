@@ -88,21 +88,6 @@ def test_until_gets_the_type_of_the_start(
     assert warnings == []
 
 
-def test_characters_that_xml_forbids_are_removed(import_events: ImportEvents) -> None:
-    (event,), warnings = import_events(
-        "UID:1\nSUMMARY:Họ\x01p\nDTSTART:20261125T190000"
-    )
-    assert event["title"] == "Họp"
-    assert warnings == []
-
-
-def test_duration_ends_an_event(import_events: ImportEvents) -> None:
-    (event,), _ = import_events(
-        "UID:1\nSUMMARY:Họp\nDTSTART:20261125T190000\nDURATION:PT1H30M"
-    )
-    assert event["end"] == "2026-11-25T20:30:00+07:00"
-
-
 def test_last_event_of_a_uid_without_sequence_wins(import_events: ImportEvents) -> None:
     versions = [
         f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000" for number in range(3)
@@ -188,68 +173,52 @@ def test_google_calendar(app: Flask, client: FlaskClient) -> None:
     assert "UID:5k1q0p2v8d3@google.com\r\n" in calendar
 
 
-def test_image_and_attachments(import_events: ImportEvents) -> None:
-    files = (
-        "IMAGE;VALUE=URI:https://a.example/c.jpg\n"
-        "ATTACH;FMTTYPE=application/pdf:https://a.example/b.pdf\n"
-        "ATTACH;FMTTYPE=image/png:https://a.example/d.png"
-    )
-    (event,), warnings = import_events(
-        f"UID:1\nSUMMARY:x\nDTSTART:20270101T190000Z\n{files}"
-    )
-    assert not warnings
-    assert event["image"] == {"url": "https://a.example/c.jpg"}
-    assert [(file["url"], file["mime_type"]) for file in event["attachments"]] == [
-        ("https://a.example/b.pdf", "application/pdf"),
-        ("https://a.example/d.png", "image/png"),
-    ]
+ONLINE = "CONFERENCE;VALUE=URI;FEATURE=VIDEO:https://live.example/?a=1"
 
 
 @pytest.mark.parametrize(
-    ("lines", "expected"),
+    ("lines", "members"),
     [
+        ("SUMMARY:Họ\x01p", {"title": "Họp"}),
+        ("DURATION:PT1H30M", {"end": "2027-01-01T20:30:00+07:00"}),
+        ("IMAGE;VALUE=URI:https://a.example/c.jpg", {"image": {"url": "https://a.example/c.jpg"}}),
         (
-            "CONFERENCE;VALUE=URI:https://live.example/",
-            ("online", "https://live.example/"),
+            "ATTACH;FMTTYPE=application/pdf:https://a.example/b.pdf\n"
+            "ATTACH;FMTTYPE=image/png:https://a.example/d.png",
+            {
+                "attachments": [
+                    {"url": "https://a.example/b.pdf", "mime_type": "application/pdf"},
+                    {"url": "https://a.example/d.png", "mime_type": "image/png"},
+                ]
+            },
         ),
+        (ONLINE, {"attendance": "online", "online_url": "https://live.example/?a=1"}),
         (
-            "LOCATION:Hall\nCONFERENCE;VALUE=URI:tel:+841\n"
-            "CONFERENCE;VALUE=URI;FEATURE=VIDEO:https://live.example/?a=1",
-            ("mixed", "https://live.example/?a=1"),
+            f"LOCATION:Hall\nCONFERENCE;VALUE=URI:tel:+841\n{ONLINE}",
+            {"attendance": "mixed", "online_url": "https://live.example/?a=1"},
         ),
-        ("CONFERENCE;VALUE=URI:tel:+841", ("in_person", None)),
+        ("CONFERENCE;VALUE=URI:tel:+841", {"attendance": "in_person", "online_url": None}),
+        # The status is read from our titles.
+        *(
+            (f"SUMMARY:{summary}\nSTATUS:{status}", {"title": title, "event_status": event_status})
+            for summary, status, title, event_status in (
+                ("Hủy: Hội", "CANCELLED", "Hội", "cancelled"),
+                ("Đã gỡ: Hội", "CANCELLED", "Hội", "cancelled"),
+                ("Cancelled: Fair", "CANCELLED", "Fair", "cancelled"),
+                ("Hoãn: Hội", "TENTATIVE", "Hội", "postponed"),
+                ("Dự kiến: Hội", "TENTATIVE", "Hội", "tentative"),
+                ("Hủy: Hội", "CONFIRMED", "Hủy: Hội", "confirmed"),
+                ("Hội", "CANCELLED", "Hội", "cancelled"),
+            )
+        ),
     ],
-)
-def test_conference_is_an_online_event(
-    import_events: ImportEvents, lines: str, expected: tuple[str, str | None]
+)  # fmt: skip
+def test_properties_are_members(
+    import_events: ImportEvents, lines: str, members: dict[str, Any]
 ) -> None:
+    summary = "" if "SUMMARY" in lines else "SUMMARY:x\n"
     (event,), warnings = import_events(
-        f"UID:1\nSUMMARY:x\nDTSTART:20270101T190000Z\n{lines}"
+        f"UID:1\n{summary}DTSTART:20270101T190000\n{lines}"
     )
-    assert not warnings
-    assert (event["attendance"], event.get("online_url")) == expected
-
-
-@pytest.mark.parametrize(
-    ("summary", "status", "title", "event_status"),
-    [
-        ("SUMMARY:Hủy: Hội", "CANCELLED", "Hội", "cancelled"),
-        ("SUMMARY:Đã gỡ: Hội", "CANCELLED", "Hội", "cancelled"),
-        ("SUMMARY:Cancelled: Fair", "CANCELLED", "Fair", "cancelled"),
-        ("SUMMARY:Hoãn: Hội", "TENTATIVE", "Hội", "postponed"),
-        ("SUMMARY:Dự kiến: Hội", "TENTATIVE", "Hội", "tentative"),
-        ("SUMMARY:Hủy: Hội", "CONFIRMED", "Hủy: Hội", "confirmed"),
-        ("SUMMARY:Hội", "CANCELLED", "Hội", "cancelled"),
-    ],
-)
-def test_status_is_read_from_our_titles(
-    import_events: ImportEvents,
-    summary: str,
-    status: str,
-    title: str,
-    event_status: str,
-) -> None:
-    (event,), _ = import_events(
-        f"UID:1\n{summary}\nSTATUS:{status}\nDTSTART:20270101T190000Z"
-    )
-    assert (event["title"], event["event_status"]) == (title, event_status)
+    assert warnings == []
+    assert {name: event.get(name) for name in members} == members

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
-
-from tests.fork_server import END_WITH_PARENT
+from tests.programs import answers, running
 from tests.server import ROOT, free_port
-from tests.waiting import wait_until
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -46,34 +42,10 @@ def nginx(folder: Path, port: int) -> Iterator[str]:
     (folder / "nginx.conf").write_text(
         MAIN.format(folder=folder) + upstream + text + "}"
     )
-    process = subprocess.Popen(
-        [
-            *END_WITH_PARENT,
-            NGINX,
-            "-e",
-            f"{folder}/error.log",
-            "-c",
-            f"{folder}/nginx.conf",
-        ]
-    )
-    try:
-
-        def is_ready() -> bool:
-            assert process.poll() is None, (folder / "error.log").read_text()
-            return _answers(f"http://127.0.0.1:{own}/healthz")
-
-        wait_until(is_ready)
-        yield f"http://127.0.0.1:{own}"
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
+    command = [NGINX, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
+    url = f"http://127.0.0.1:{own}"
+    with running(command, folder / "nginx.log", lambda: answers(f"{url}/healthz")):
+        yield url
 
 
 def cache_keys(folder: Path) -> set[str]:

@@ -159,8 +159,7 @@ def one_worker(database_url: str) -> Iterator[Service]:
         stored = {"title": "T", "start": "2026-12-07T19:00:00"}
         for collection in ("articles", "events", "categories"):
             document = stored if collection == "events" else {"title": "T"}
-            path = f"/api/v1/{collection}/{collection}"
-            assert service.request("PUT", path, document).ok
+            service.put(f"/{collection}/{collection}", document)
         yield service
 
 
@@ -176,7 +175,7 @@ def check_cost(
 
     def write() -> None:
         document = {"title": f"Bài {next(numbers)}"}
-        assert service.request("PUT", "/api/v1/articles/other", document).ok
+        service.put("/articles/other", document)
 
     def read() -> None:
         # Another kind than the one that is written, so it is cached.

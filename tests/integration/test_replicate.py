@@ -52,7 +52,7 @@ def test_killed_replica_continues_without_loss(
 ) -> None:
     service.make_token(*SCOPES)
     event = {"title": "A", "start": "2040-01-01"}
-    assert service.request("PUT", "/api/v1/events/a", event).ok
+    service.put("/events/a", event)
     file = tmp_path / "copy.db"
     assert replicate(service, file).wait(30) == 0
     assert copied(file) == {"a": "A"}
@@ -110,18 +110,15 @@ def test_copy_is_exact_after_a_restore_and_a_write(
     service.make_token(*SCOPES)
     file = tmp_path / "copy.db"
 
-    def put(id: str, title: str) -> None:
-        assert service.request("PUT", f"/api/v1/articles/{id}", {"title": title}).ok
-
     service.start()
     for id in "abc":
-        put(id, "Cũ")
+        service.put(f"/articles/{id}", {"title": "Cũ"})
     assert service.request("DELETE", "/api/v1/articles/c").ok
     service.stop()
     backup = copy_database()
     service.start()
-    put("a", "Mới")
-    put("lost", "Mới")
+    service.put("/articles/a", {"title": "Mới"})
+    service.put("/articles/lost", {"title": "Mới"})
     assert service.request("DELETE", "/api/v1/articles/b").ok
     assert replicate(service, file).wait(30) == 0
     assert copied(file) == {"a": "Mới", "lost": "Mới"}
@@ -130,17 +127,17 @@ def test_copy_is_exact_after_a_restore_and_a_write(
     service.environ["FEEDSVC_DATABASE_URL"] = backup
     service.command("db", "restored")
     with service:
-        put("d", "Sau")
+        service.put("/articles/d", {"title": "Sau"})
         assert replicate(service, file).wait(30) == 0
         assert copied(file) == {"a": "Cũ", "b": "Cũ", "d": "Sau"}
-        put("e", "Sau")
+        service.put("/articles/e", {"title": "Sau"})
         assert replicate(service, file).wait(30) == 0
         assert copied(file) == {"a": "Cũ", "b": "Cũ", "d": "Sau", "e": "Sau"}
 
 
 def test_copy_begins_anew_after_410(service: Service, tmp_path: Path) -> None:
     service.make_token(*SCOPES)
-    assert service.request("PUT", "/api/v1/articles/a", {"title": "A"}).ok
+    service.put("/articles/a", {"title": "A"})
     file = tmp_path / "copy.db"
     assert replicate(service, file).wait(30) == 0
     with closing(sqlite3.connect(file)) as copy, copy:

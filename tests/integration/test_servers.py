@@ -64,7 +64,7 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
     gthread.token = asgi.make_token(*SCOPES)
     gthread.start(Path(os.devnull), *GTHREAD)
     for path, document in STORED.items():
-        assert asgi.request("PUT", f"/api/v1{path}", document).ok, path
+        asgi.put(path, document)
     assert asgi.request("DELETE", "/api/v1/articles/deleted").status_code == 204
     # Last-Modified is stated when its second is certainly over.
     feed = "/feeds/news.rss"

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
 from tests import data
 from tests.conftest import ApiClient
@@ -17,12 +16,6 @@ from tests.interop.expected import ExpectedFeeds
 
 FetchFeed = Callable[[str], bytes]
 """Returns the body of a path."""
-
-
-@pytest.fixture
-def editor(seeded_app: Flask) -> ApiClient:
-    """Return a client that may change the sample data."""
-    return make_client(seeded_app)
 
 
 @pytest.fixture(scope="session")

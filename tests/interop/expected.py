@@ -5,7 +5,7 @@ Nothing here knows how feeds are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from html import unescape
@@ -18,6 +18,8 @@ import requests
 Json = dict[str, Any]
 GetJson = Callable[[str], Json]
 """Reads a path below /api/v1, with a token."""
+
+Enclosures = tuple[tuple[str, str, int], ...]
 
 COLLECTIONS = {"news": "articles", "events": "events"}
 MAX_ENTRIES = 50
@@ -44,7 +46,7 @@ class ReaderEntry:
     published: datetime
     updated: datetime | None
     authors: tuple[str, ...]
-    enclosures: tuple[tuple[str, str, int], ...]
+    enclosures: Enclosures
 
     def as_rss(self) -> ReaderEntry:
         """Return what RSS can express: one enclosure, no time of the last edit."""
@@ -177,12 +179,17 @@ def _to_reader_entry(item: Json) -> ReaderEntry:
         parse_time(item["date_published"]).replace(microsecond=0),
         parse_time(item["date_modified"]).replace(microsecond=0),
         tuple(author["name"] for author in authors),
-        tuple(
-            (
-                normalize_url(file["url"]),
-                file["mime_type"],
-                file.get("size_in_bytes", 0),
-            )
-            for file in files
-        ),
+        attachments(files),
     )
+
+
+def attachments(files: Iterable[Json]) -> Enclosures:
+    """Return attachments of the API or of JSON Feed as enclosures."""
+    return enclosures(
+        (file["url"], file["mime_type"], file.get("size_in_bytes", 0)) for file in files
+    )
+
+
+def enclosures(files: Iterable[tuple[str, str, int]]) -> Enclosures:
+    """Return the enclosures of an entry, with URLs as clients request them."""
+    return tuple((normalize_url(url), type, length) for url, type, length in files)

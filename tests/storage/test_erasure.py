@@ -15,7 +15,6 @@ EVENT = {
     "location": {"name": SECRETS[3]},
     "start": "2032-01-01",
 }
-PATH = "/api/v1/events/e"
 
 
 def stored_secrets(folder: Path) -> set[str]:
@@ -28,12 +27,12 @@ def test_deleted_text_is_in_no_file(service: Service, tmp_path: Path) -> None:
     service.make_token("events:write")
     item = {"action": "delete", "kind": "events", "id": "e"}
     for method, path, body in (
-        ("DELETE", PATH, None),
+        ("DELETE", "/api/v1/events/e", None),
         ("POST", "/api/v1/batch", [item]),
     ):
-        assert service.request("PUT", PATH, EVENT).ok
+        service.put("/events/e", EVENT)
         changed = {**EVENT, "start": "2032-01-02"}
-        assert service.request("PUT", PATH, changed).ok
+        service.put("/events/e", changed)
         assert stored_secrets(tmp_path) == set(SECRETS)
         assert service.request(method, path, body).ok
         assert stored_secrets(tmp_path) == set()

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.models import utcnow
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.server import Service
 from tests.waiting import wait_until
+from tests.web.feeds import items
 
 DUE_COUNT = 150
 """More entries than one transaction of a tick changes."""
 
 
-def items(client: FlaskClient, path: str) -> list[dict[str, Any]]:
-    feed: list[dict[str, Any]] = client.get(path).get_json(force=True)["items"]
-    return feed
-
-
 @pytest.mark.both_databases
 def test_series_shows_its_next_occurrence_and_stays_unchanged(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     event = {
         "title": "Lớp",
@@ -39,19 +35,17 @@ def test_series_shows_its_next_occurrence_and_stays_unchanged(
     changes = client.get("/api/v1/changes").get_json()
     (before,) = items(client, path)
     assert before["date_published"] == "2026-11-26T19:00:00+07:00"
-    clock.forward(days=2)
-    tick()
+    wait(days=2)
     (after,) = items(client, path)
     assert after["date_published"] == "2026-12-03T19:00:00+07:00"
-    clock.forward(days=7)
-    tick()
+    wait(days=7)
     assert items(client, path) == []
     assert client.get("/api/v1/changes").get_json() == changes
 
 
 @pytest.mark.both_databases
 def test_one_tick_applies_all_that_is_due(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, clock: Clock, wait: Wait
 ) -> None:
     published = clock.now + timedelta(hours=1)
     document = {
@@ -65,8 +59,7 @@ def test_one_tick_applies_all_that_is_due(
     assert editor.send("POST", "/batch", batch).status_code == 200
     cursor = 0
     for action in ("put", "delete"):
-        clock.forward(hours=1)
-        tick()
+        wait(hours=1)
         path = f"/api/v1/changes?after={cursor}&limit=1000"
         page = client.get(path).get_json()
         actions = [change["action"] for change in page["changes"]]
@@ -76,14 +69,13 @@ def test_one_tick_applies_all_that_is_due(
 
 @pytest.mark.both_databases
 def test_clock_that_was_wrong_publishes_nothing_scheduled(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, clock: Clock, wait: Wait
 ) -> None:
     later = (clock.now + timedelta(days=100)).isoformat()
     editor.put("/articles/a", {"title": "Một", "date_published": later})
     clock.forward(days=365)
     editor.put("/categories/moi", {"title": "Mới"})
-    clock.forward(days=-365)
-    tick()
+    wait(days=-365)
     assert items(client, "/feeds/news.json") == []
     response = editor.put("/articles/b", {"title": "Hai", "date_published": later})
     assert response.get_json()["public"] is False
@@ -106,11 +98,11 @@ def test_running_service_publishes_and_expires_in_time(service: Service) -> None
 
     published = utcnow() + timedelta(seconds=1)
     document = {"title": "x", "date_published": published.isoformat()}
-    assert service.request("PUT", "/api/v1/articles/a", document).ok
+    service.put("/articles/a", document)
     wait_until(is_shown)
     assert utcnow() >= published
     expires = utcnow() + timedelta(seconds=1)
     document["expires"] = expires.isoformat()
-    assert service.request("PUT", "/api/v1/articles/a", document).ok
+    service.put("/articles/a", document)
     wait_until(lambda: not is_shown())
     assert utcnow() >= expires

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import brotli
@@ -12,7 +11,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
+from feedsvc.embeds import EMBEDS
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
 FEED = "/feeds/news.rss"
@@ -255,7 +256,7 @@ def test_lifetimes_end_where_an_entry_changes(
     editor: ApiClient,
     client: FlaskClient,
     clock: Clock,
-    tick: Callable[[], None],
+    wait: Wait,
     path: str,
     document: dict[str, str],
 ) -> None:
@@ -269,8 +270,7 @@ def test_lifetimes_end_where_an_entry_changes(
         assert client.get(feed).headers["Cache-Control"] == control
         assert f"max-age={left}," in client.get("/").headers["Cache-Control"]
     assert client.get(other).cache_control.max_age == 900
-    clock.forward(seconds=10)
-    tick()
+    wait(seconds=10)
     after = client.get(feed, headers={"If-None-Match": before.headers["ETag"]})
     assert after.status_code == 200
     assert ("Sắp đổi" in after.text) != ("Sắp đổi" in before.text)
@@ -309,28 +309,31 @@ def test_other_methods_are_not_allowed(shared_client: FlaskClient, path: str) ->
 
 
 @pytest.mark.parametrize(
-    ("path", "scripts"), [("/", 1), ("/entries/a", 2), ("/feeds/news.html", 1)]
+    ("path", "scripts", "is_list"),
+    [
+        ("/", 1, False),
+        ("/entries/a", 2, False),
+        ("/feeds/news.html", 1, True),
+        ("/feeds/news.html?q=mot", 1, True),
+    ],
 )
-def test_policy_of_pages_allows_only_our_scripts(
-    shared_client: FlaskClient, path: str, scripts: int
+def test_policy_of_pages_allows_our_scripts_and_documented_frames(
+    shared_client: FlaskClient, path: str, scripts: int, is_list: bool
 ) -> None:
     response = shared_client.get(path)
-    policy = response.headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self';")
-    assert "unsafe" not in policy
+    text = response.headers["Content-Security-Policy"]
+    assert "unsafe" not in text
+    policy = dict(part.strip().split(maxsplit=1) for part in text.split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["frame-src"].split() == [f"https://{host}" for host in EMBEDS]
+    # Partners may frame lists.
+    assert (policy.get("frame-ancestors") == "'none'") is not is_list
     # A script has no text of its own but JSON-LD, which runs nowhere.
     texts = re.findall("<script[^>]*>(.)", response.text)
     assert len(texts) == scripts
     assert set(texts) <= {"<", "{"}
     assert "Set-Cookie" not in response.headers
-
-
-def test_probes_are_not_cached(shared_client: FlaskClient) -> None:
-    for path in ("/healthz", "/readyz"):
-        response = shared_client.get(path)
-        assert response.status_code == 200
-        assert response.headers["Cache-Control"] == "no-store"
-        assert "ETag" not in response.headers
 
 
 def test_missing_and_deleted_pages_may_be_cached_for_a_second(
@@ -360,11 +363,14 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(
         ("GET", "/feeds/news.rss?limit=0", 400),
         ("GET", "/nowhere", 404),
         ("GET", "/api/v1/articles/a", 401),
+        ("GET", "/healthz", 200),
+        ("GET", "/readyz", 200),
     ],
 )
-def test_other_errors_are_not_cached(
+def test_other_errors_and_probes_are_not_cached(
     shared_client: FlaskClient, method: str, path: str, status: int
 ) -> None:
     response = shared_client.open(path, method=method)
     assert response.status_code == status
     assert response.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in response.headers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -11,84 +10,84 @@ from zoneinfo import ZoneInfo
 import pytest
 import recurring_ical_events
 from flask.testing import FlaskClient
-from icalendar import Calendar
 
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.web.feeds import calendar
 
 PARIS, SYDNEY, SANTIAGO = "Europe/Paris", "Australia/Sydney", "America/Santiago"
 CHATHAM, HOWE, KIRITIMATI = "Pacific/Chatham", "Australia/Lord_Howe", "Pacific/Kiritimati"  # fmt: skip
+EVENT = "/entries/e.ics"
 LATER = "…"
 """Stands for the rest of a series without an end."""
-
-# Start, end and zone of a posted event (default: the zone of the site, Hanoi's), its rule, exdates and rdates, and its
-# expected occurrences, in UTC or as dates with the exclusive end.
-CASES: list[tuple[str, str, str | None, str, list[str], list[str], list[str]]] = [
-    # Hanoi, UTC+7 all year
-    ("2026-12-24T19:00:00", "2026-12-24T21:30:00", None, "", [], [], ["2026-12-24T12:00/2026-12-24T14:30"]),
-    ("2026-12-24T19:00:00+07:00", "2026-12-24T21:30:00+07:00", None, "", [], [], ["2026-12-24T12:00/2026-12-24T14:30"]),
-    ("2026-12-24T19:00:00", "", None, "", [], [], ["2026-12-24T12:00/2026-12-24T12:00"]),
-    ("2026-12-24T08:00:00", "2026-12-27T17:00:00", None, "", [], [], ["2026-12-24T01:00/2026-12-27T10:00"]),
-    # far east, odd minutes
-    ("2027-01-01T00:00:00", "2027-01-01T02:00:00", KIRITIMATI, "", [], [], ["2026-12-31T10:00/2026-12-31T12:00"]),
-    ("2026-12-24T19:00:00", "2026-12-24T20:00:00", CHATHAM, "", [], [], ["2026-12-24T05:15/2026-12-24T06:15"]),
-    # over a change of the clock, in the hour that it skips, in either pass of the hour that it repeats
-    ("2027-03-28T01:00:00", "2027-03-28T04:00:00", PARIS, "", [], [], ["2027-03-28T00:00/2027-03-28T02:00"]),
-    ("2027-03-28T02:30:00", "2027-03-28T04:00:00", PARIS, "", [], [], ["2027-03-28T01:30/2027-03-28T02:00"]),
-    ("2027-03-28T01:00:00", "2027-03-28T02:30:00", PARIS, "", [], [], ["2027-03-28T00:00/2027-03-28T01:30"]),
-    ("2027-10-31T02:30:00", "2027-10-31T03:30:00", PARIS, "", [], [], ["2027-10-31T00:30/2027-10-31T02:30"]),
-    ("2027-10-31T02:30:00+01:00", "2027-10-31T03:30:00+01:00", PARIS, "", [], [], ["2027-10-31T01:30/2027-10-31T02:30"]),
-    ("2027-10-31T02:30:00+02:00", "2027-10-31T02:30:00+01:00", PARIS, "", [], [], ["2027-10-31T00:30/2027-10-31T01:30"]),
-    ("2027-09-05T00:30:00", "2027-09-05T02:00:00", SANTIAGO, "", [], [], ["2027-09-05T04:30/2027-09-05T05:00"]),
-    ("2027-10-03T02:15:00", "2027-10-03T04:00:00", HOWE, "", [], [], ["2027-10-02T15:45/2027-10-02T17:00"]),
-    # all-day: dates stay dates, wherever
-    ("2026-12-24", "", None, "", [], [], ["2026-12-24/2026-12-25"]),
-    ("2027-01-01", "", KIRITIMATI, "", [], [], ["2027-01-01/2027-01-02"]),
-    ("2027-09-05", "2027-09-06", SANTIAGO, "", [], [], ["2027-09-05/2027-09-06"]),
-    # series: COUNT; UNTIL, the last start that may be, in UTC; without an end
-    ("2026-12-05T22:00:00", "2026-12-06T02:00:00", None, "FREQ=WEEKLY;COUNT=2", [], [],
-     ["2026-12-05T15:00/2026-12-05T19:00", "2026-12-12T15:00/2026-12-12T19:00"]),
-    ("2026-12-05T19:00:00", "2026-12-05T20:00:00", None, "FREQ=WEEKLY;UNTIL=20261212T120000Z", [], [],
-     ["2026-12-05T12:00/2026-12-05T13:00", "2026-12-12T12:00/2026-12-12T13:00"]),
-    ("2026-12-05T19:00:00", "2026-12-05T20:00:00", None, "FREQ=WEEKLY", ["2026-12-12T19:00:00"], [],
-     ["2026-12-05T12:00/2026-12-05T13:00", "2026-12-19T12:00/2026-12-19T13:00", LATER]),
-    # left out, added
-    ("2026-12-05T19:00:00", "2026-12-05T20:00:00", None, "FREQ=WEEKLY;COUNT=3", ["2026-12-05T12:00:00Z"], [],
-     ["2026-12-12T12:00/2026-12-12T13:00", "2026-12-19T12:00/2026-12-19T13:00"]),
-    ("2026-12-05T19:00:00", "2026-12-05T20:00:00", None, "FREQ=WEEKLY;COUNT=2", [], ["2026-12-08T18:00:00"],
-     ["2026-12-05T12:00/2026-12-05T13:00", "2026-12-08T11:00/2026-12-08T12:00", "2026-12-12T12:00/2026-12-12T13:00"]),
-    # over changes of the clock: the wall clock stays
-    ("2027-03-27T19:00:00", "2027-03-27T21:00:00", SYDNEY, "FREQ=WEEKLY;COUNT=3", ["2027-04-03T19:00:00"], ["2027-04-14T19:00:00"],
-     ["2027-03-27T08:00/2027-03-27T10:00", "2027-04-10T09:00/2027-04-10T11:00", "2027-04-14T09:00/2027-04-14T11:00"]),
-    ("2027-03-20T20:00:00", "2027-03-20T22:00:00", PARIS, "FREQ=WEEKLY;UNTIL=20270403T180000Z", [], [],
-     ["2027-03-20T19:00/2027-03-20T21:00", "2027-03-27T19:00/2027-03-27T21:00", "2027-04-03T18:00/2027-04-03T20:00"]),
-    # at a time that a change skips, or repeats
-    ("2027-03-27T02:30:00", "2027-03-27T03:30:00", PARIS, "FREQ=DAILY;COUNT=3", ["2027-03-28T02:30:00"], [],
-     ["2027-03-27T01:30/2027-03-27T02:30", "2027-03-29T00:30/2027-03-29T01:30"]),
-    ("2027-10-30T02:30:00", "2027-10-30T02:45:00", PARIS, "FREQ=DAILY;COUNT=3", [], [],
-     ["2027-10-30T00:30/2027-10-30T00:45", "2027-10-31T00:30/2027-10-31T00:45", "2027-11-01T01:30/2027-11-01T01:45"]),
-    # all-day
-    ("2026-12-05", "2026-12-07", None, "FREQ=WEEKLY;COUNT=2", [], [], ["2026-12-05/2026-12-07", "2026-12-12/2026-12-14"]),
-    ("2026-12-05", "", None, "FREQ=DAILY;UNTIL=20261206", [], [], ["2026-12-05/2026-12-06", "2026-12-06/2026-12-07"]),
-    ("2026-12-05", "", None, "FREQ=WEEKLY;COUNT=3", ["2026-12-12"], ["2026-12-24"], ["2026-12-05/2026-12-06", "2026-12-19/2026-12-20", "2026-12-24/2026-12-25"]),
-]  # fmt: skip
 
 
 def document(
     start: str,
-    end: str,
-    zone: str | None,
-    rule: str,
-    exdates: list[str],
-    rdates: list[str],
+    end: str | None = None,
+    *,
+    timezone: str | None = None,
+    rule: str = "",
+    **dates: list[str],
 ) -> dict[str, Any]:
-    event: dict[str, Any] = {"title": "Hội", "start": start}
-    event |= {
-        name: value for name, value in (("end", end), ("timezone", zone)) if value
-    }
-    if rule:
-        event["recurrence"] = {"rrule": rule, "exdates": exdates, "rdates": rdates}
-    return event
+    """Return an event; by default in the zone of the site, Hanoi's."""
+    recurrence = {"rrule": rule, **dates} if rule else None
+    times = {"start": start, "end": end, "timezone": timezone}
+    return {"title": "Hội", **times, "recurrence": recurrence}
+
+
+# Events with their occurrences, in UTC or as dates with the exclusive end.
+CASES: list[tuple[dict[str, Any], list[str]]] = [
+    # Hanoi, UTC+7 all year
+    (document("2026-12-24T19:00:00", "2026-12-24T21:30:00"), ["2026-12-24T12:00/2026-12-24T14:30"]),
+    (document("2026-12-24T19:00:00+07:00", "2026-12-24T21:30:00+07:00"), ["2026-12-24T12:00/2026-12-24T14:30"]),
+    (document("2026-12-24T19:00:00"), ["2026-12-24T12:00/2026-12-24T12:00"]),
+    (document("2026-12-24T08:00:00", "2026-12-27T17:00:00"), ["2026-12-24T01:00/2026-12-27T10:00"]),
+    # far east, odd minutes
+    (document("2027-01-01T00:00:00", "2027-01-01T02:00:00", timezone=KIRITIMATI), ["2026-12-31T10:00/2026-12-31T12:00"]),
+    (document("2026-12-24T19:00:00", "2026-12-24T20:00:00", timezone=CHATHAM), ["2026-12-24T05:15/2026-12-24T06:15"]),
+    # over a change of the clock, in the hour that it skips, in either pass of the hour that it repeats
+    (document("2027-03-28T01:00:00", "2027-03-28T04:00:00", timezone=PARIS), ["2027-03-28T00:00/2027-03-28T02:00"]),
+    (document("2027-03-28T02:30:00", "2027-03-28T04:00:00", timezone=PARIS), ["2027-03-28T01:30/2027-03-28T02:00"]),
+    (document("2027-03-28T01:00:00", "2027-03-28T02:30:00", timezone=PARIS), ["2027-03-28T00:00/2027-03-28T01:30"]),
+    (document("2027-10-31T02:30:00", "2027-10-31T03:30:00", timezone=PARIS), ["2027-10-31T00:30/2027-10-31T02:30"]),
+    (document("2027-10-31T02:30:00+01:00", "2027-10-31T03:30:00+01:00", timezone=PARIS), ["2027-10-31T01:30/2027-10-31T02:30"]),
+    (document("2027-10-31T02:30:00+02:00", "2027-10-31T02:30:00+01:00", timezone=PARIS), ["2027-10-31T00:30/2027-10-31T01:30"]),
+    (document("2027-09-05T00:30:00", "2027-09-05T02:00:00", timezone=SANTIAGO), ["2027-09-05T04:30/2027-09-05T05:00"]),
+    (document("2027-10-03T02:15:00", "2027-10-03T04:00:00", timezone=HOWE), ["2027-10-02T15:45/2027-10-02T17:00"]),
+    # all-day: dates stay dates, wherever
+    (document("2026-12-24"), ["2026-12-24/2026-12-25"]),
+    (document("2027-01-01", timezone=KIRITIMATI), ["2027-01-01/2027-01-02"]),
+    (document("2027-09-05", "2027-09-06", timezone=SANTIAGO), ["2027-09-05/2027-09-06"]),
+    # series: COUNT; UNTIL, the last start that may be, in UTC; without an end
+    (document("2026-12-05T22:00:00", "2026-12-06T02:00:00", rule="FREQ=WEEKLY;COUNT=2"),
+     ["2026-12-05T15:00/2026-12-05T19:00", "2026-12-12T15:00/2026-12-12T19:00"]),
+    (document("2026-12-05T19:00:00", "2026-12-05T20:00:00", rule="FREQ=WEEKLY;UNTIL=20261212T120000Z"),
+     ["2026-12-05T12:00/2026-12-05T13:00", "2026-12-12T12:00/2026-12-12T13:00"]),
+    (document("2026-12-05T19:00:00", "2026-12-05T20:00:00", rule="FREQ=WEEKLY", exdates=["2026-12-12T19:00:00"]),
+     ["2026-12-05T12:00/2026-12-05T13:00", "2026-12-19T12:00/2026-12-19T13:00", LATER]),
+    # left out, added
+    (document("2026-12-05T19:00:00", "2026-12-05T20:00:00", rule="FREQ=WEEKLY;COUNT=3", exdates=["2026-12-05T12:00:00Z"]),
+     ["2026-12-12T12:00/2026-12-12T13:00", "2026-12-19T12:00/2026-12-19T13:00"]),
+    (document("2026-12-05T19:00:00", "2026-12-05T20:00:00", rule="FREQ=WEEKLY;COUNT=2", rdates=["2026-12-08T18:00:00"]),
+     ["2026-12-05T12:00/2026-12-05T13:00", "2026-12-08T11:00/2026-12-08T12:00", "2026-12-12T12:00/2026-12-12T13:00"]),
+    # over changes of the clock: the wall clock stays
+    (document("2027-03-27T19:00:00", "2027-03-27T21:00:00", timezone=SYDNEY, rule="FREQ=WEEKLY;COUNT=3", exdates=["2027-04-03T19:00:00"], rdates=["2027-04-14T19:00:00"]),
+     ["2027-03-27T08:00/2027-03-27T10:00", "2027-04-10T09:00/2027-04-10T11:00", "2027-04-14T09:00/2027-04-14T11:00"]),
+    (document("2027-03-20T20:00:00", "2027-03-20T22:00:00", timezone=PARIS, rule="FREQ=WEEKLY;UNTIL=20270403T180000Z"),
+     ["2027-03-20T19:00/2027-03-20T21:00", "2027-03-27T19:00/2027-03-27T21:00", "2027-04-03T18:00/2027-04-03T20:00"]),
+    # at a time that a change skips, or repeats
+    (document("2027-03-27T02:30:00", "2027-03-27T03:30:00", timezone=PARIS, rule="FREQ=DAILY;COUNT=3", exdates=["2027-03-28T02:30:00"]),
+     ["2027-03-27T01:30/2027-03-27T02:30", "2027-03-29T00:30/2027-03-29T01:30"]),
+    (document("2027-10-30T02:30:00", "2027-10-30T02:45:00", timezone=PARIS, rule="FREQ=DAILY;COUNT=3"),
+     ["2027-10-30T00:30/2027-10-30T00:45", "2027-10-31T00:30/2027-10-31T00:45", "2027-11-01T01:30/2027-11-01T01:45"]),
+    # all-day
+    (document("2026-12-05", "2026-12-07", rule="FREQ=WEEKLY;COUNT=2"), ["2026-12-05/2026-12-07", "2026-12-12/2026-12-14"]),
+    (document("2026-12-05", rule="FREQ=DAILY;UNTIL=20261206"), ["2026-12-05/2026-12-06", "2026-12-06/2026-12-07"]),
+    (document("2026-12-05", rule="FREQ=WEEKLY;COUNT=3", exdates=["2026-12-12"], rdates=["2026-12-24"]),
+     ["2026-12-05/2026-12-06", "2026-12-19/2026-12-20", "2026-12-24/2026-12-25"]),
+]  # fmt: skip
 
 
 def as_text(start: Any, end: Any) -> str:
@@ -100,30 +99,20 @@ def as_text(start: Any, end: Any) -> str:
     return f"{text(start)}/{text(end)}"
 
 
-def calendar_of(client: FlaskClient, path: str = "/entries/e.ics") -> Any:
-    """Return a calendar, read by icalendar."""
-    answer = client.get(path)
-    assert answer.status_code == 200
-    return Calendar.from_ical(answer.data)
-
-
-@pytest.mark.parametrize(
-    "case", CASES, ids=lambda case: "-".join(filter(None, (case[0], case[2], case[3])))
-)
+@pytest.mark.parametrize(("event", "expected"), CASES)
 def test_calendar_has_the_occurrences_of_an_event(
-    shared_editor: ApiClient, case: tuple[Any, ...]
+    shared_editor: ApiClient, event: dict[str, Any], expected: list[str]
 ) -> None:
-    *posted, expected = case
-    shared_editor.put("/events/e", document(*posted))
+    shared_editor.put("/events/e", event)
     wanted = [text for text in expected if text != LATER]
     most = len(wanted) + (wanted == expected)
-    calendar = calendar_of(shared_editor.client)
+    whole = calendar(shared_editor.client, EVENT)
     read = (
-        recurring_ical_events.of(calendar).after(datetime(2026, 1, 1, tzinfo=UTC))
-        if posted[3]
-        else calendar.events
+        recurring_ical_events.of(whole).after(datetime(2026, 1, 1, tzinfo=UTC))
+        if event["recurrence"]
+        else whole.events
     )
-    occurrences = [as_text(event.start, event.end) for event in islice(read, most)]
+    occurrences = [as_text(each.start, each.end) for each in islice(read, most)]
     assert occurrences == wanted
 
 
@@ -140,10 +129,10 @@ def test_times_in_a_repeated_hour_are_in_utc_but_in_a_series(
 ) -> None:
     """Calendar programs take a local time there for either pass, or drop the event."""
     day = "2027-10-31T"
-    event = document(day + start, day + end, PARIS, rule, [], [])
+    event = document(day + start, day + end, timezone=PARIS, rule=rule)
     shared_editor.put("/events/e", event)
-    calendar = shared_editor.client.get("/entries/e.ics").text
-    assert set(lines) <= set(calendar.splitlines())
+    text = shared_editor.client.get(EVENT).text
+    assert set(lines) <= set(text.splitlines())
 
 
 @pytest.mark.parametrize("zone", [PARIS, SYDNEY, "Asia/Gaza"])
@@ -151,9 +140,10 @@ def test_vtimezone_has_the_later_years_of_a_series(
     shared_editor: ApiClient, zone: str
 ) -> None:
     """For clients that know no zone by its name; Gaza's follow no rule."""
-    event = document("2026-12-05T19:00:00", "", zone, "FREQ=YEARLY;COUNT=3", [], [])
+    rule = "FREQ=YEARLY;COUNT=3"
+    event = document("2026-12-05T19:00:00", timezone=zone, rule=rule)
     shared_editor.put("/events/e", event)
-    (timezone,) = calendar_of(shared_editor.client).timezones
+    (timezone,) = calendar(shared_editor.client, EVENT).timezones
     assert timezone.tz_name == zone
     rules = timezone.to_tz(lookup_tzid=False)
     noon = datetime(2026, 12, 5, 12)  # noqa: DTZ001
@@ -172,7 +162,7 @@ def test_calendar_follows_the_changes_of_an_event(
         clock.forward(minutes=1)
         event = {"title": "Hội", "start": "2026-12-05T19:00:00"}
         editor.put("/events/e", {**event, "location": {"name": "A"}, **fields})
-        (event,) = calendar_of(client).events
+        (event,) = calendar(client, EVENT).events
         assert event["LAST-MODIFIED"].dt == event["DTSTAMP"].dt == clock.now
         assert event["UID"] == uid
         assert event["CREATED"].dt == created
@@ -193,6 +183,7 @@ def test_calendar_follows_the_changes_of_an_event(
     on_6 = "2026-12-06T12:00/2026-12-06T12:00"
     assert seen() == (1, "CONFIRMED", "Hội", on_5)
     assert seen(title="Hội sách") == (1, "CONFIRMED", "Hội sách", on_5)
+    assert seen(offers=[{"price": "0", "currency": "VND"}])[0] == 1
     assert seen(location={"name": "B"}) == (2, "CONFIRMED", "Hội", on_5)
     moved = {"location": {"name": "B"}, "start": "2026-12-06T19:00:00"}
     assert seen(**moved) == (3, "CONFIRMED", "Hội", on_6)
@@ -206,26 +197,27 @@ def test_calendar_follows_the_changes_of_an_event(
     assert editor.send("DELETE", "/events/e").status_code == 204
     assert client.get("/entries/e.ics").status_code == 410
     assert seen()[0] == 11, "deleted, and restored"
+    online = {"attendance": "online", "online_url": "https://live.example/"}
+    assert seen(**online)[0] == 12
     again = client.get("/entries/e.ics").data
     clock.forward(days=400)
     assert client.get("/entries/e.ics").data == again, "nothing comes from the clock"
 
 
 def test_withdrawn_event_is_cancelled_in_its_calendar_for_30_days(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     event = {"title": "Hội", "start": "2026-12-05", "content_text": "Thân"}
     guid = editor.put("/events/e", event).get_json()["guid"]
-    (first,) = calendar_of(client).events
+    (first,) = calendar(client, EVENT).events
     withdrawn = {"status": "withdrawn", "notice": "Đăng nhầm."}
     editor.send("PATCH", "/events/e", withdrawn)
-    (last,) = calendar_of(client).events
+    (last,) = calendar(client, EVENT).events
     assert last["UID"] == first["UID"] == guid.removeprefix("urn:uuid:")
     assert last["SEQUENCE"] > first["SEQUENCE"]
     assert (last["STATUS"], last["SUMMARY"]) == ("CANCELLED", "Đã gỡ: Hội")
     assert "Thân" not in last["DESCRIPTION"]
-    clock.forward(days=31)
-    tick()
+    wait(days=31)
     assert client.get("/entries/e.ics").status_code == 410
 
 
@@ -240,18 +232,18 @@ def test_only_events_have_calendars(editor: ApiClient, client: FlaskClient) -> N
 @pytest.mark.parametrize(
     ("start", "end", "is_inside"),
     [
-        ("2026-12-05T00:00:00", "", True),
+        ("2026-12-05T00:00:00", None, True),
         ("2026-12-04T22:00:00", "2026-12-05T00:00:00", False),
     ],
 )
 def test_last_occurrence_that_ends_with_the_day_before_is_outside_a_window(
-    editor: ApiClient, client: FlaskClient, start: str, end: str, is_inside: bool
+    editor: ApiClient, client: FlaskClient, start: str, end: str | None, is_inside: bool
 ) -> None:
     """One without duration, at the begin of the window, is inside."""
-    event = document(start, end, None, "FREQ=WEEKLY;COUNT=2", [], [])
+    event = document(start, end, rule="FREQ=WEEKLY;COUNT=2")
     editor.put("/events/e", event)
-    calendar = calendar_of(client, "/feeds/events.ics?from=2026-12-12")
-    assert len(calendar.events) == is_inside
+    events = calendar(client, "/feeds/events.ics?from=2026-12-12").events
+    assert len(events) == is_inside
 
 
 WINDOWS = {
@@ -268,20 +260,15 @@ WINDOWS = {
 
 @pytest.mark.parametrize("days", [0, 20, 100])
 def test_window_has_series_with_an_occurrence_in_it(
-    editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    tick: Callable[[], None],
-    days: int,
+    editor: ApiClient, client: FlaskClient, wait: Wait, days: int
 ) -> None:
     """The window is the same before, during and after the series."""
     start, left_out = "2026-12-05T19:00:00", ["2026-12-12T19:00:00"]
-    event = document(start, "", None, "FREQ=WEEKLY;COUNT=4", left_out, [])
+    event = document(start, rule="FREQ=WEEKLY;COUNT=4", exdates=left_out)
     editor.put("/events/e", event)
-    clock.forward(days=days)
-    tick()
+    wait(days=days)
     for window, is_inside in WINDOWS.items():
-        calendar = calendar_of(client, f"/feeds/events.ics?{window}")
-        assert len(calendar.events) == is_inside, window
-        other = calendar_of(client, f"/feeds/events/van-hoa.ics?{window}")
+        events = calendar(client, f"/feeds/events.ics?{window}").events
+        assert len(events) == is_inside, window
+        other = calendar(client, f"/feeds/events/van-hoa.ics?{window}")
         assert len(other.events) == 0, window

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from calendar import timegm
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import feedparser
 import pytest
 from flask.testing import FlaskClient
-from icalendar import Calendar
 
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.web.feeds import calendar
 
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -78,15 +77,14 @@ def test_feed_is_updated_by_the_latest_change_that_it_shows(
     seeded_editor: ApiClient,
     client: FlaskClient,
     clock: Clock,
-    tick: Callable[[], None],
+    wait: Wait,
 ) -> None:
     date = (clock.now + timedelta(hours=1)).isoformat()
     before = dates_of(client)
     seeded_editor.put("/articles/later", {"title": "Sau", "date_published": date})
     seeded_editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
     assert dates_of(client) == before
-    clock.forward(hours=1, seconds=1)
-    tick()
+    wait(hours=1, seconds=1)
     assert dates_of(client) == {clock.now}
     clock.forward(hours=1)
     article = {"title": "Tin 0", "categories": ["van-hoa"]}
@@ -99,8 +97,7 @@ def test_date_of_an_empty_feed_does_not_come_from_the_clock(
 ) -> None:
     assert dates_of(client, "/feeds/events") == {NEVER}
     assert dates_of(client, "/feeds/events/y-te") == {NEVER}
-    calendar: Any = Calendar.from_ical(client.get("/feeds/events.ics").data)
-    assert calendar["LAST-MODIFIED"].dt == NEVER
+    assert calendar(client)["LAST-MODIFIED"].dt == NEVER
 
 
 def test_dates_are_whole_seconds_in_every_format(

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import feedparser
+import listparser
 import pytest
 from flask.testing import FlaskClient
-from icalendar import Calendar
 from lxml import etree, html
 
 from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.web.feeds import calendar, ids, items
 
 PUBLIC = "https://feeds.example"
-
-
-def ids(client: FlaskClient, path: str) -> list[str]:
-    """Return the ids of a feed's entries, in its order."""
-    response = client.get(path)
-    assert response.status_code == 200, response.text
-    return [item["_entry"]["id"] for item in response.get_json(force=True)["items"]]
 
 
 def add_categorized_articles(editor: ApiClient, clock: Clock) -> None:
@@ -292,35 +286,25 @@ def test_first_page_of_an_empty_feed_is_no_error(shared_client: FlaskClient) -> 
     assert shared_client.get("/feeds/news/giao-thong.json?page=2").status_code == 404
 
 
-def test_ties_are_sorted_by_guid_in_the_same_direction(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    guids = []
-    article = {"title": "x", "date_published": "2026-11-20T08:00:00Z"}
-    for number in range(8):
-        guids.append(editor.put(f"/articles/{number}", article).get_json()["guid"])
-    feed = client.get("/feeds/news.json").get_json(force=True)
-    assert [item["id"] for item in feed["items"]] == sorted(guids, reverse=True)
-
-
 @pytest.mark.parametrize(
-    ("query", "rises"),
+    ("feed", "rises"),
     [
-        ("", False),
-        ("?order=start", True),
-        ("?when=all&order=start", True),
-        ("?when=past&order=start", False),
+        ("news.json", False),
+        ("events.json", False),
+        ("events.json?order=start", True),
+        ("events.json?when=all&order=start", True),
+        ("events.json?when=past&order=start", False),
     ],
 )
-def test_ties_of_events_are_sorted_by_guid_in_the_same_direction(
-    editor: ApiClient, client: FlaskClient, query: str, rises: bool
+def test_ties_are_sorted_by_guid_in_the_same_direction(
+    editor: ApiClient, client: FlaskClient, feed: str, rises: bool
 ) -> None:
-    day = "2026-11-20" if "past" in query else "2026-12-24"
-    event = {"title": "x", "start": day, "date_published": "2026-11-20T08:00:00Z"}
+    day = "2026-11-20" if "past" in feed else "2026-12-24"
+    document = {"title": "x", "date_published": "2026-11-20T08:00:00Z"}
     for number in range(8):
-        editor.put(f"/events/{number}", event)
-    feed = client.get(f"/feeds/events.json{query}").get_json(force=True)
-    guids = [item["id"] for item in feed["items"]]
+        editor.put(f"/articles/a{number}", document)
+        editor.put(f"/events/{number}", {**document, "start": day})
+    guids = [item["id"] for item in items(client, f"/feeds/{feed}")]
     assert len(guids) == 8
     assert guids == sorted(guids, reverse=not rises)
 
@@ -334,8 +318,8 @@ def test_all_day_event_is_on_its_days_whatever_its_zone(
     for day, expected in ((23, []), (24, ["e"]), (25, [])):
         window = f"from=2026-12-{day}&to=2026-12-{day}"
         assert ids(client, f"/feeds/events.json?{window}") == expected
-    feed = client.get("/feeds/events.json?date=start").get_json(force=True)
-    assert feed["items"][0]["date_published"] == "2026-12-24T00:00:00+07:00"
+    (item,) = items(client, "/feeds/events.json?date=start")
+    assert item["date_published"] == "2026-12-24T00:00:00+07:00"
 
 
 def test_limit_of_a_calendar_cuts_the_highest_guids_of_ties(
@@ -345,22 +329,22 @@ def test_limit_of_a_calendar_cuts_the_highest_guids_of_ties(
     for number in range(8):
         event = {"title": "x", "start": "2026-12-24T19:00:00"}
         guids.append(editor.put(f"/events/{number}", event).get_json()["guid"])
-    calendar = Calendar.from_ical(client.get("/feeds/events.ics?limit=5").data)
-    uids = {f"urn:uuid:{event['UID']}" for event in calendar.walk("VEVENT")}
+    events = calendar(client, "/feeds/events.ics?limit=5").events
+    uids = {f"urn:uuid:{event['UID']}" for event in events}
     assert uids == set(sorted(guids)[:5])
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("format", FORMATS)
 def test_entry_that_is_not_public_is_in_no_feed(
     editor: ApiClient,
     client: FlaskClient,
     clock: Clock,
-    tick: Callable[[], None],
+    wait: Wait,
     format: str,
 ) -> None:
     def is_shown() -> bool:
-        clock.forward(seconds=1)
-        tick()
+        wait(seconds=1)
         response = client.get(f"/feeds/events.{format}?when=all")
         assert response.status_code == 200
         return "Hội sách" in response.text
@@ -376,7 +360,7 @@ def test_entry_that_is_not_public_is_in_no_feed(
     assert is_shown()
     clock.forward(hours=5)
     assert not is_shown()
-    editor.put("/events/e", event)
+    editor.send("PATCH", "/events/e", {"expires": None})
     assert is_shown()
     editor.put("/events/e", {**event, "status": "draft"})
     assert not is_shown()
@@ -448,20 +432,18 @@ def test_periods_and_windows_of_events(
 
 
 def test_all_day_event_without_an_end_lasts_until_midnight(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     editor.put("/events/e", {"title": "x", "start": "2026-11-25"})
-    clock.now = clock.now.replace(hour=16, minute=59)
-    tick()
+    wait(hours=13, minutes=59)
     assert ids(client, "/feeds/events.json") == ["e"]
-    clock.forward(minutes=1)
-    tick()
+    wait(minutes=1)
     assert ids(client, "/feeds/events.json") == []
 
 
 def titles_in_calendar(client: FlaskClient, query: str = "") -> list[str]:
-    calendar = Calendar.from_ical(client.get(f"/feeds/events.ics{query}").data)
-    return [str(event["SUMMARY"]).split()[-1] for event in calendar.events]
+    events = calendar(client, f"/feeds/events.ics{query}").events
+    return [str(event["SUMMARY"]).split()[-1] for event in events]
 
 
 @pytest.mark.both_databases
@@ -484,15 +466,14 @@ def test_calendar_has_the_nearest_events_and_then_those_that_ended_last(
 
 
 def test_calendar_lists_events_by_guid(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     for id, fields in EVENTS.items():
         editor.put(f"/events/{id}", {"title": id, **fields})
     document = client.get("/feeds/events.ics").data
-    uids = [str(event["UID"]) for event in Calendar.from_ical(document).events]
+    uids = [str(event["UID"]) for event in calendar(client).events]
     assert uids == sorted(uids)
-    clock.forward(days=7)
-    tick()
+    wait(days=7)
     assert client.get("/feeds/events.ics").data == document
 
 
@@ -563,14 +544,12 @@ def test_opml_has_a_folder_for_each_kind(
     editor.put("/articles/a", {"title": "x", "categories": ["dai"]})
     event = {"title": "x", "start": "2026-12-24", "categories": ["giao-thong"]}
     editor.put("/events/e", event)
-    root: Any = etree.fromstring(client.get("/feeds.opml").data)
-    folders = root.findall("body/outline")
-    assert [folder.attrib for folder in folders] == [
-        {"text": "Tin tức"},
-        {"text": "Sự kiện"},
-    ]
-    titles = {feed.get("xmlUrl"): feed.get("text") for feed in root.iter("outline")}
-    del titles[None]
+    draft = {"title": "x", "status": "draft", "categories": ["giao-thong"]}
+    editor.put("/articles/draft", draft)
+    document = client.get("/feeds.opml").data
+    parsed = listparser.parse(document)
+    assert not parsed.bozo
+    titles = {feed.url: feed.title for feed in parsed.feeds}
     long_title = titles.pop(f"{PUBLIC}/feeds/news/dai.rss")
     assert titles == {
         f"{PUBLIC}/feeds/news.rss": "Tin tức mới nhất",
@@ -580,6 +559,21 @@ def test_opml_has_a_folder_for_each_kind(
     }
     assert len(long_title) == 200
     assert long_title.endswith("…")
+    root: Any = etree.fromstring(document)
+    # W3C's feed validator calls OPML's `docs` an undefined element.
+    names = {element.tag for element in root.find("head")}
+    assert names == {"title", "dateModified", "ownerName"}
+    folders = root.findall("body/outline")
+    assert [folder.attrib for folder in folders] == [
+        {"text": "Tin tức"},
+        {"text": "Sự kiện"},
+    ]
+    # Miniflux and Tiny Tiny RSS ignore what is in a feed.
+    feeds = root.findall("body/outline/outline")
+    assert len(feeds) == len(parsed.feeds)
+    for feed in feeds:
+        assert feed.get("type") == "rss"
+        assert feed.get("title") == feed.get("text")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from flask.testing import FlaskClient
 
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
 
@@ -21,13 +21,12 @@ def test_readyz_has_the_time_of_the_last_write(
 
 
 def test_end_of_an_event_is_no_write(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient, client: FlaskClient, clock: Clock, wait: Wait
 ) -> None:
     start = clock() + timedelta(hours=1)
     editor.put("/events/e", {"title": "Hội sách", "start": start.isoformat()})
     written = client.get("/readyz").text
-    clock.forward(hours=3)
-    tick()
+    wait(hours=3)
     assert client.get("/feeds/events.json").get_json()["items"] == []
     assert client.get("/readyz").text == written
 

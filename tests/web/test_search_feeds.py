@@ -8,14 +8,13 @@ from urllib.parse import quote
 import feedparser
 import pytest
 from flask.testing import FlaskClient
-from icalendar import Calendar
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.folding import MAX_LENGTH
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.formats import format_tests
-from tests.web.test_feeds import ids
+from tests.web.feeds import calendar, ids
 
 pytestmark = pytest.mark.both_databases
 
@@ -75,8 +74,7 @@ def test_search_for_events_has_their_parameters(
         ("q=ho&from=2026-12-20&to=2026-12-25", ["series"]),
     ):
         assert ids(client, f"/feeds/events.json?{query}") == expected, query
-    calendar = Calendar.from_ical(client.get("/feeds/events.ics?q=guom+sach").data)
-    assert len(calendar.events) == 4
+    assert len(calendar(client, "/feeds/events.ics?q=guom+sach").events) == 4
 
 
 def test_every_format_says_what_it_searches_for(

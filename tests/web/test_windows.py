@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import feedparser
 import pytest
 from flask.testing import FlaskClient
-from icalendar import Calendar
 from lxml import html
 
 from tests.conftest import ApiClient
-from tests.fake_clock import Clock
+from tests.data.fixtures import Wait
+from tests.web.feeds import calendar, items
 
 pytestmark = pytest.mark.both_databases
 
@@ -47,10 +46,8 @@ def client_with_events(editor: ApiClient) -> FlaskClient:
 
 def items_of(client: FlaskClient, query: str) -> dict[str, Any]:
     """Return the items of the JSON Feed with a query by their ids, in its order."""
-    response = client.get(f"/feeds/events.json?{query}")
-    assert response.status_code == 200, response.text
-    items = response.get_json(force=True)["items"]
-    return {item["_entry"]["id"]: item for item in items}
+    found = items(client, f"/feeds/events.json?{query}")
+    return {item["_entry"]["id"]: item for item in found}
 
 
 def starts_of(client: FlaskClient, query: str) -> dict[str, str]:
@@ -82,11 +79,10 @@ IN_WORDS = (
 
 
 def test_series_shows_its_first_occurrence_in_the_window(
-    client_with_events: FlaskClient, clock: Clock, tick: Callable[[], None]
+    client_with_events: FlaskClient, wait: Wait
 ) -> None:
     for days in (0, 21, 21):  # before, in and after the window
-        clock.forward(days=days)
-        tick()
+        wait(days=days)
         assert starts_of(client_with_events, WEEK) == IN_WEEK
 
 
@@ -108,10 +104,9 @@ def test_pages_of_a_window_neither_repeat_nor_lose_events(
 
 
 def test_order_of_past_series_goes_by_the_window(
-    client_with_events: FlaskClient, clock: Clock, tick: Callable[[], None]
+    client_with_events: FlaskClient, wait: Wait
 ) -> None:
-    clock.forward(days=365)
-    tick()
+    wait(days=365)
     starts = starts_of(client_with_events, f"{WEEK}&order=start&when=past")
     past = {id: start for id, start in IN_WEEK.items() if id != "all-day"}
     assert starts == past
@@ -165,8 +160,7 @@ def test_without_a_first_day_a_series_shows_its_next_occurrence(
 def test_calendar_of_a_window_has_the_whole_series(
     client_with_events: FlaskClient,
 ) -> None:
-    response = client_with_events.get(f"/feeds/events.ics?{WEEK}")
-    events = Calendar.from_ical(response.data).events
+    events = calendar(client_with_events, f"/feeds/events.ics?{WEEK}").events
     starts = {str(event["SUMMARY"]): f"{event.start:%Y-%m-%d}" for event in events}
     assert starts == {id: EVENTS[id]["start"][:10] for id in IN_WEEK}
 
@@ -174,6 +168,9 @@ def test_calendar_of_a_window_has_the_whole_series(
 @pytest.mark.parametrize(
     ("query", "heading"),
     [
+        ("", "Sự kiện sắp tới"),
+        ("when=all", "Sự kiện"),
+        ("when=past", "Sự kiện đã qua"),
         ("from=2026-12-14&to=2026-12-20", "Sự kiện – từ 14/12/2026 đến 20/12/2026"),
         ("from=2026-12-14&to=2026-12-14", "Sự kiện – 14/12/2026"),
         ("from=2026-12-14", "Sự kiện – từ 14/12/2026"),

@@ -10,15 +10,15 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import requests
 
-from tests.fork_server import END_WITH_PARENT
+from tests.programs import answers, running
 from tests.server import ROOT, Service, free_port
-from tests.waiting import wait_until
 
 FOLDER = Path(__file__).parent
 
@@ -35,36 +35,11 @@ def make_entry_id(guid: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
 
 
-class Blog(Protocol):
-    """A blog whose plugin has sent everything when a method returns."""
-
-    def connect(self, service: Service) -> None:
-        """Set the service and the token of the plugin."""
-
-    def add_category(self, slug: str, name: str, parent: str = "") -> None:
-        """Create a category."""
-
-    def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
-        """Create or change a post; return its id here and in the service.
-
-        :param fields: named as in WordPress; `post_category` has slugs.
-        """
-
-    def trash(self, post_id: int) -> None:
-        """Move a post to the trash."""
-
-    def delete(self, post_id: int) -> None:
-        """Delete a post."""
-
-    def pass_hour(self) -> None:
-        """Let an hour pass, and somebody visit the blog."""
-
-    def log(self) -> str:
-        """Return PHP's log."""
-
-
 class StubBlog:
-    """A blog without WordPress: the plugin runs with the functions of stub.php."""
+    """A blog without WordPress: the plugin runs with the functions of stub.php.
+
+    It has sent everything when a method returns.
+    """
 
     def __init__(self) -> None:
         self._connection: dict[str, str] = {}
@@ -86,6 +61,10 @@ class StubBlog:
         return [id for id, term in self._terms.items() if term["slug"] in slugs]
 
     def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
+        """Create or change a post; return its id here and in the service.
+
+        :param fields: named as in WordPress; `post_category` has slugs.
+        """
         if "post_category" in fields:
             fields["post_category"] = self._term_ids(*fields["post_category"])
         before = self._posts.get(post_id)
@@ -111,11 +90,13 @@ class StubBlog:
         self._do("deleted_post", post_id, post)
 
     def pass_hour(self) -> None:
+        """Let an hour pass, and somebody visit the blog."""
         for event in self._stored["events"]:
             event["timestamp"] -= 3600
         self._do("visit")
 
     def log(self) -> str:
+        """Return PHP's log."""
         return self._log
 
     def _do(self, hook: str, *arguments: Any) -> None:
@@ -140,7 +121,10 @@ class StubBlog:
 
 
 class RealBlog:
-    """WordPress, served by PHP's own server, whose requests are done one by one."""
+    """WordPress, served by PHP's own server, whose requests are done one by one.
+
+    Its methods are those of `StubBlog`.
+    """
 
     def __init__(self, site: Path, url: str, log: Path) -> None:
         self._site, self.url, self._log = site, url, log
@@ -181,6 +165,9 @@ class RealBlog:
         return response.json()
 
 
+Blog = StubBlog | RealBlog
+
+
 @contextmanager
 def real_blog(folder: Path) -> Iterator[RealBlog]:
     """Install WordPress with the plugin in a folder, and run it with its database."""
@@ -196,9 +183,8 @@ def real_blog(folder: Path) -> Iterator[RealBlog]:
     url = f"http://127.0.0.1:{port}"
     server = ["php", "-S", f"127.0.0.1:{port}", "-t", site]
     with _database(folder) as socket:
-        environ = {"DATABASE_SOCKET": str(socket), "BLOG_URL": url}
-        with process(server, log, environ):
-            wait_until(lambda: answers(f"{url}/readme.html"))
+        is_ready = partial(answers, f"{url}/readme.html")
+        with running(server, log, is_ready, DATABASE_SOCKET=f"{socket}", BLOG_URL=url):
             blog = RealBlog(site, url, log)
             blog.install()
             yield blog
@@ -228,31 +214,5 @@ def _database(folder: Path) -> Iterator[Path]:
         f"--socket={socket}",
         "--skip-networking",
     ]
-    with process(command, folder / "database.log", {}):
-        wait_until(socket.exists)
+    with running(command, folder / "database.log", socket.exists):
         yield socket
-
-
-@contextmanager
-def process(command: list[Any], log: Path, environ: dict[str, str]) -> Iterator[None]:
-    """Run a command, with its output in a file."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*END_WITH_PARENT, *command],
-            env={"PATH": "/usr/bin:/bin", **environ},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def answers(url: str) -> bool:
-    """Tell if a server answers."""
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False

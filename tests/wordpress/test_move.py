@@ -15,9 +15,9 @@ import pytest
 
 from feedsvc.models import SCOPES
 from tests.integration.nginx import NGINX
+from tests.programs import answers, running
 from tests.server import ROOT, Service, free_port
-from tests.waiting import wait_until
-from tests.wordpress.blogs import answers, needs_wordpress, process, real_blog
+from tests.wordpress.blogs import needs_wordpress, real_blog
 
 pytestmark = [
     pytest.mark.wordpress,
@@ -49,8 +49,8 @@ def nginx(folder: Path, port: int, blog: str, redirect: str = "") -> Iterator[No
         NGINX_CONF.format(folder=folder, port=port, blog=blog, redirect=redirect)
     )
     command = [NGINX, "-e", folder / "error.log", "-c", conf]
-    with process(command, folder / "nginx.log", {}):
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readme.html"))
+    url = f"http://127.0.0.1:{port}/readme.html"
+    with running(command, folder / "nginx.log", lambda: answers(url)):
         yield
 
 

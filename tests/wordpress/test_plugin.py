@@ -57,10 +57,6 @@ def status_of(service: Service, entry_id: str) -> int:
     return service.request("GET", f"/api/v1/articles/{entry_id}").status_code
 
 
-def put_category(service: Service, slug: str, **members: str) -> None:
-    assert service.request("PUT", f"/api/v1/categories/{slug}", members).ok
-
-
 def test_post_is_published_and_edited(blog: Blog, service: Service) -> None:
     blog.add_category("tin", "Tin &amp; bài")
     post_id, entry_id = blog.save(**POST, post_category=["tin"])
@@ -170,7 +166,7 @@ def test_post_that_the_service_has_under_another_guid_is_updated(
 ) -> None:
     post_id, entry_id = blog.save(**{**POST, "post_status": "draft"})
     entry = {"title": "Không có guid"}
-    assert service.request("PUT", f"/api/v1/articles/{entry_id}", entry).ok
+    service.put(f"/articles/{entry_id}", entry)
     before = get(service, f"/articles/{entry_id}")
     blog.save(post_id, post_status="publish")
     after = get(service, f"/articles/{entry_id}")
@@ -178,8 +174,8 @@ def test_post_that_the_service_has_under_another_guid_is_updated(
 
 
 def test_categories_of_the_portal_survive(blog: Blog, service: Service) -> None:
-    put_category(service, "portal", title="Cổng")
-    put_category(service, "van-hoa", title="Văn hóa", parent="portal")
+    service.put("/categories/portal", {"title": "Cổng"})
+    service.put("/categories/van-hoa", {"title": "Văn hóa", "parent": "portal"})
     before = get(service, "/categories/van-hoa")
     blog.add_category("van-hoa", "Culture")
     _, entry_id = blog.save(**POST, post_category=["van-hoa"])
@@ -188,7 +184,7 @@ def test_categories_of_the_portal_survive(blog: Blog, service: Service) -> None:
 
 
 def test_categories_have_their_parents(blog: Blog, service: Service) -> None:
-    put_category(service, "nghe-thuat", title="Nghệ thuật của cổng")
+    service.put("/categories/nghe-thuat", {"title": "Nghệ thuật của cổng"})
     blog.add_category("nghe-thuat", "Nghệ thuật")
     blog.add_category("am-nhac", "Âm nhạc", parent="nghe-thuat")
     blog.add_category("opera", "Opera", parent="am-nhac")
@@ -231,7 +227,7 @@ def test_post_keeps_its_category_if_the_token_may_create_none(
     assert status_of(service, entry_id) == 404
     assert f"feedsvc: post {post_id} was not sent: 422" in blog.log()
     service.token = token
-    put_category(service, "giao-thong", title="Giao thông")
+    service.put("/categories/giao-thong", {"title": "Giao thông"})
     blog.pass_hour()
     assert get(service, f"/articles/{entry_id}")["categories"] == ["giao-thong"]
 

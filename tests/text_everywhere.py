@@ -1,0 +1,37 @@
+"""Documents with one text in every member of plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.full_entries import ARTICLE, EVENT, TEXT_MEMBERS
+
+_NAMES = {"name", "alt", "caption", "credit", "address"}.union(*TEXT_MEMBERS.values())
+
+
+def article_with(text: str) -> dict[str, Any]:
+    """Return an article with every member, and a text in those of plain text."""
+    return _with(ARTICLE, text)
+
+
+def event_with(text: str) -> dict[str, Any]:
+    """Return an event with every member, and a text in those of plain text."""
+    return _with(EVENT, text)
+
+
+def _with(entry: dict[str, Any], text: str) -> dict[str, Any]:
+    # An entry has only one of the two.
+    members = {name: entry[name] for name in entry if name != "content_html"}
+    document: dict[str, Any] = _fill({**members, "content_text": ""}, text)
+    return document
+
+
+def _fill(value: Any, text: str) -> Any:
+    if isinstance(value, list):
+        return [_fill(item, text) for item in value]
+    if isinstance(value, dict):
+        return {
+            name: text if name in _NAMES else _fill(member, text)
+            for name, member in value.items()
+        }
+    return value

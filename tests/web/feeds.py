@@ -1,0 +1,28 @@
+"""What feeds have, through HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.testing import FlaskClient
+from icalendar import Calendar
+
+
+def items(client: FlaskClient, path: str) -> list[dict[str, Any]]:
+    """Return the items of a JSON Feed, in its order."""
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    items: list[dict[str, Any]] = response.get_json(force=True)["items"]
+    return items
+
+
+def ids(client: FlaskClient, path: str) -> list[str]:
+    """Return the ids of a JSON Feed's entries, in its order."""
+    return [item["_entry"]["id"] for item in items(client, path)]
+
+
+def calendar(client: FlaskClient, path: str = "/feeds/events.ics") -> Any:
+    """Return a calendar, read by icalendar."""
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    return Calendar.from_ical(response.data)
