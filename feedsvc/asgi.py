@@ -120,7 +120,9 @@ async def _send_response(
 
 def _collected_length(headers: dict[str, str]) -> int:
     """Return the length of a body, or 0 if Flask refuses it by its headers."""
+    # gunicorn has refused what is no number.
     length = int(headers.get("content-length", "0"))
+    # As check_body_headers in api/request_parsing.py, which answers with an error.
     is_read = (
         length <= _services.config.max_body
         and "json" in headers.get("content-type", "").lower()

@@ -97,7 +97,7 @@ class CategoryRenamed(FeedsvcError):
 
 
 class FeedMoved(FeedsvcError):
-    """Categories in the URL of the feed were renamed.
+    """Categories in the URL of the feed were renamed; the view redirects.
 
     :param current_slugs: by the former slugs.
     """

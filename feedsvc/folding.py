@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 #: Limits of a search: its distinct words, and the characters of all of them.
-MAX_WORDS = 10
-MAX_LENGTH = 100
+MAX_SEARCH_WORDS = 10
+MAX_SEARCH_LENGTH = 100
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -42,9 +42,10 @@ def parse_search(text: str) -> str:
     """
     words = " ".join(dict.fromkeys(_WORD.findall(fold(text))))
     # The text itself may be longer: decomposed letters are several characters.
-    if len(words) > MAX_LENGTH or words.count(" ") >= MAX_WORDS:
+    if len(words) > MAX_SEARCH_LENGTH or words.count(" ") >= MAX_SEARCH_WORDS:
         raise ValueError(
-            f"must have at most {MAX_WORDS} words and {MAX_LENGTH} characters"
+            f"must have at most {MAX_SEARCH_WORDS} words and "
+            f"{MAX_SEARCH_LENGTH} characters"
         )
     return words
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -341,7 +342,7 @@ def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:
     """Return the defaults of the members of a value that do not remain."""
     return {
         member.name: member.default
-        for member in fields(value)
+        for member in dataclasses.fields(value)
         if member.name not in remaining and member.default is not MISSING
     }
 

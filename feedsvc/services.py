@@ -54,7 +54,7 @@ class Services:
         signature = self._preview_signer(session).dumps(members)
         return f"{self.site.permalink(entry_id)}?preview={signature}"
 
-    def is_preview(self, session: Session, entry_id: str, signature: str) -> bool:
+    def is_valid_preview(self, session: Session, entry_id: str, signature: str) -> bool:
         """Tell if a signature is that of a link to an entry, and still valid."""
         try:
             signed_id, expires = self._preview_signer(session).loads(signature)
@@ -80,7 +80,7 @@ def current_services() -> Services:
     return get_services(current_app)
 
 
-def current_database() -> Database:
+def checked_database() -> Database:
     """Return the database of the current application, for a command.
 
     :raises Unavailable: the database needs an upgrade, or is of a newer version.

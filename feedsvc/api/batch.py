@@ -120,7 +120,7 @@ blueprint = ApiBlueprint("batch", _NDJSON)
 class Batch(MethodView):
     """Many entries in one request."""
 
-    @blueprint.authorize(*ENTRY_SCOPES)
+    @blueprint.requires_scope(*ENTRY_SCOPES)
     @blueprint.doc(requestBody={"required": True, "content": _BODY})
     @blueprint.response(200, BatchResultsSchema)
     @blueprint.alt_response(207, schema=BatchResultsSchema)

@@ -135,7 +135,7 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
         super().__init__(name, __name__, url_prefix=f"/api/v1/{name}")
         self.before_request(partial(check_body_headers, media_types))
 
-    def authorize(self, *scopes: str) -> Callable[[View], View]:
+    def requires_scope(self, *scopes: str) -> Callable[[View], View]:
         """Return a decorator that requires a token with at least one of some scopes.
 
         It stands above `arguments`, so that no body is parsed without a token.

@@ -76,7 +76,7 @@ class CategoryBySlug(MethodView):
             path = f"/api/v1/categories/{error.current_slug}"
             return redirect(services.site, path)
 
-    @blueprint.authorize(_SCOPE)
+    @blueprint.requires_scope(_SCOPE)
     @blueprint.arguments(_schema, example=_EXAMPLE)
     @blueprint.response(200, _schema)
     @blueprint.alt_response(201, schema=_schema)
@@ -89,7 +89,7 @@ class CategoryBySlug(MethodView):
             stored = Categories(transaction.session).get(slug).category
         return stored, 201 if is_new else 200
 
-    @blueprint.authorize(_SCOPE)
+    @blueprint.requires_scope(_SCOPE)
     @blueprint.merge_patch({"slug": "duong-sa"})
     @blueprint.response(200, _schema)
     def patch(self, slug: str) -> Category:
@@ -110,7 +110,7 @@ class CategoryBySlug(MethodView):
                 return Categories(transaction.session).get(category.slug).category
         raise Unavailable("Others change the category at the same time.")
 
-    @blueprint.authorize(_SCOPE)
+    @blueprint.requires_scope(_SCOPE)
     @blueprint.response(204)
     def delete(self, slug: str) -> None:
         """Delete a category: entries lose it, and its feeds are 410."""

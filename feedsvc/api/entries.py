@@ -17,7 +17,7 @@ from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.request_parsing import (
     MAX_ATTEMPTS,
     parse_patch,
-    parse_preconditions,
+    request_precondition,
 )
 from feedsvc.errors import FieldError, Unavailable, ValidationFailed
 from feedsvc.folding import parse_search
@@ -78,14 +78,14 @@ def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
 
     @blueprint.route("")
     class Entries(MethodView):
-        @blueprint.authorize(scope)
+        @blueprint.requires_scope(scope)
         @blueprint.arguments(ListArguments, location="query", error_status_code=400)
         @blueprint.response(200, page_schema)
         def get(self, arguments: dict[str, Any]) -> Response:
             """List entries without their bodies, those that changed last first."""
             return _list_response(kind, **arguments)
 
-        @blueprint.authorize(scope)
+        @blueprint.requires_scope(scope)
         @blueprint.arguments(schema, example=EXAMPLES[kind])
         @blueprint.response(201, schema)
         def post(self, entry: Entry) -> Response:
@@ -96,7 +96,7 @@ def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
 
     @blueprint.route("/<id>")
     class EntryById(MethodView):
-        @blueprint.authorize(scope)
+        @blueprint.requires_scope(scope)
         @blueprint.response(200, schema)
         def get(self, id: str) -> Response:
             """Get an entry, also a draft."""
@@ -104,18 +104,18 @@ def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
                 row = get_entry(session, kind, id)
                 return _entry_response(session, row)
 
-        @blueprint.authorize(scope)
+        @blueprint.requires_scope(scope)
         @blueprint.arguments(schema, example=EXAMPLES[kind])
         @blueprint.response(200, schema)
         @blueprint.alt_response(201, schema=schema)
         def put(self, entry: Entry, id: str) -> Response:
             """Create or replace an entry under your own id."""
-            check = parse_preconditions()
+            check = request_precondition()
             with write_as_token() as transaction:
                 row, is_new = put_entry(transaction, entry, check=check)
                 return _entry_response(transaction.session, row, is_new=is_new)
 
-        @blueprint.authorize(scope)
+        @blueprint.requires_scope(scope)
         @blueprint.merge_patch({"notice": "Đã sửa.", "image": None})
         @blueprint.response(200, schema)
         def patch(self, id: str) -> Response:
@@ -126,17 +126,17 @@ def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
                     stored = get_entry(session, kind, id).entry
                 # Validation may take long, so it comes before the lock.
                 entry = _apply_patch(schema, stored, patch)
-                check = parse_preconditions(stored)
+                check = request_precondition(stored)
                 with suppress(EntryChanged), write_as_token() as transaction:
                     row, _ = put_entry(transaction, entry, check=check)
                     return _entry_response(transaction.session, row)
             raise Unavailable("Others change the entry at the same time.")
 
-        @blueprint.authorize(scope)
+        @blueprint.requires_scope(scope)
         @blueprint.response(204)
         def delete(self, id: str) -> None:
             """Delete an entry: its content is erased."""
-            check = parse_preconditions()
+            check = request_precondition()
             with write_as_token() as transaction:
                 delete_entry(transaction, kind, id, check)
 
@@ -164,7 +164,7 @@ def _apply_patch(schema: EntrySchema, stored: Entry, patch: dict[str, Any]) -> E
     summary = derived_summary(stored.content_html, stored.content_text)
     if stored.summary == summary:
         # So that it follows the patched content.
-        del document["summary"]
+        document.pop("summary")
     has_content = bool(patch.keys() & CONTENT_MEMBERS)
     if not has_content:
         # What is stored was sanitized, and may be longer than what may be posted.

@@ -50,6 +50,7 @@ class StrictParser(FlaskParser):
         document = loads_strict(req.get_data())
         if not isinstance(document, dict):
             return document
+        # The variables of paths have the names of members.
         for name, value in (req.view_args or {}).items():
             if document.get(name) in (None, ""):
                 document[name] = value
@@ -110,7 +111,7 @@ def parse_patch() -> dict[str, Any]:
     return patch
 
 
-def parse_preconditions(expected: Entry | None = None) -> Precondition:
+def request_precondition(expected: Entry | None = None) -> Precondition:
     """Return the check that If-Match and If-None-Match demand (RFC 9110 §13.1).
 
     The storage calls it within the write transaction.

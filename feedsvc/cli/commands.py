@@ -20,7 +20,7 @@ from feedsvc.cli.samples import load_sample_data
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES, Token
-from feedsvc.services import current_database, current_services
+from feedsvc.services import checked_database, current_services
 from feedsvc.storage.copy import copy_rows, count_rows
 from feedsvc.storage.database import Database
 from feedsvc.storage.entries import renew_revisions
@@ -77,7 +77,7 @@ def upgrade() -> None:
 @db.command()
 def restored() -> None:
     """Let those who follow the changes begin again, after a restore of a backup."""
-    with current_database().write() as transaction:
+    with checked_database().write() as transaction:
         renew_revisions(transaction)
     click.echo("Earlier cursors of /api/v1/changes are 410 from now on.")
 
@@ -164,13 +164,13 @@ def create(name: str, scopes: tuple[str, ...], categories: tuple[str, ...]) -> N
         raise click.UsageError("--category excludes --scope categories:write.")
     scopes = scopes or (ENTRY_SCOPES if categories else SCOPES)
     # Nothing but the token, so that a script can read it.
-    click.echo(create_token(current_database(), name, scopes, categories))
+    click.echo(create_token(checked_database(), name, scopes, categories))
 
 
 @token.command("list")
 def list_tokens() -> None:
     """List the tokens: name, scopes, day of creation, state, categories."""
-    with current_database().read() as session:
+    with checked_database().read() as session:
         for stored in stored_tokens(session):
             scopes = " ".join(sorted(stored.scopes))
             columns = [stored.name, scopes, f"{stored.created:%F}", _state(stored)]
@@ -191,7 +191,7 @@ def _state(stored: Token) -> str:
 @click.argument("name")
 def revoke(name: str) -> None:
     """End a token at once and for good."""
-    revoke_token(current_database(), name)
+    revoke_token(checked_database(), name)
 
 
 @commands.command("import")
@@ -210,7 +210,7 @@ def import_(file: IO[bytes], kind: str | None) -> None:
     from feedsvc.importers.importer import Importer, is_calendar, read
 
     data = file.read()
-    database = current_database()
+    database = checked_database()
     kind = kind or ("events" if is_calendar(data) else "news")
     schema = current_services().entry_schemas[kind]
     entries = list(read(data, schema.site.timezone))

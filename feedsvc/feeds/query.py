@@ -199,8 +199,13 @@ class FeedQuery:
         if self.category_filter.all_slugs:
             path += f"/{self.category_filter}"
         path += f".{self.format.suffix}"
-        # urlencode keeps “a b” and “a+b” apart: as a+b and a%2Bb.
-        return f"{path}?{urlencode(self.parameters)}" if self.parameters else path
+        # urlencode keeps “a b” and “a+b” apart: as a+b and a%2Bb. Commas separate the
+        # values of a list.
+        return (
+            f"{path}?{urlencode(self.parameters, safe=',')}"
+            if self.parameters
+            else path
+        )
 
     @property
     def is_plain(self) -> bool:

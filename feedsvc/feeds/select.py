@@ -38,7 +38,7 @@ def select_entries(
     excluded: Sequence[int] = (),
     window: Window | None = None,
 ) -> sa.Select[EntryRow]:
-    """Return the statement for the entries of a feed's page, and for one more.
+    """Return the statement for the entries from a feed's page on, without a limit.
 
     :param included: the keys of each included category and of those below it.
     :param excluded: the keys of all excluded categories and of those below them.
@@ -68,6 +68,7 @@ def select_entries(
     statement = statement.where(*_parameter_conditions(query))
     if window:
         statement = statement.where(_is_in_window(window))
+    # With `from`, a series is sorted by its first occurrence in the window.
     starts_at: Any = EntryRow.starts_at
     listed_at: Any = EntryRow.listed_at
     if window and window.series and query["from"] and query["order"] == "start":
@@ -76,11 +77,8 @@ def select_entries(
         starts_at = sa.func.coalesce(first.c.starts_at, starts_at)
         is_own_start = starts_at == EntryRow.starts_at
         listed_at = sa.case((is_own_start, listed_at), else_=starts_at)
-    return (
-        statement.order_by(*_order(query, published_at, starts_at, listed_at))
-        .offset((query.page - 1) * query["limit"])
-        .limit(query["limit"] + 1)
-    )
+    order = _order(query, published_at, starts_at, listed_at)
+    return statement.order_by(*order).offset((query.page - 1) * query["limit"])
 
 
 def select_series(begin: datetime, end: datetime) -> sa.Select[int, str]:

@@ -1,8 +1,8 @@
 """Formats: a feed → bytes. Pure functions, without a database, a clock or a network.
 
 A format is an entry of FORMATS (`feeds/query.py`) and the module of its suffix here,
-whose `render` makes its documents. Equal feeds give equal bytes. A format with the
-body or the summary of an entry shows its notice too, and before the title its state.
+whose `render` makes its documents. Equal feeds give equal bytes. Every format shows
+the notice of an entry, and its state before the title.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.folding import MAX_LENGTH
+from feedsvc.folding import MAX_SEARCH_LENGTH
 from feedsvc.formats import content, labels, links
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
@@ -32,7 +32,7 @@ _environment = Environment(
 )
 _environment.globals |= {
     "kinds": KINDS,
-    "max_search_length": MAX_LENGTH,
+    "max_search_length": MAX_SEARCH_LENGTH,
     # Templates get whole modules, and so name functions as Python code does.
     "labels": labels,
     "content": content,
@@ -90,7 +90,7 @@ def render_front_page(
     site = articles.site
     lead = next((entry for entry in articles.entries if entry.image), None)
     others = [entry for entry in articles.entries if entry is not lead]
-    # What has begun is no next event, unless there are few others.
+    # Events that have begun come last, and are left out if there are enough others.
     next_events = sorted(events.entries, key=lambda entry: entry.is_ongoing)
     rows = []
     for category in categories:

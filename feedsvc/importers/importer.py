@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from feedsvc.errors import Conflict, FeedsvcError, Gone, NotFound, ValidationFailed
+from feedsvc.errors import FeedsvcError, Gone, NotFound, ValidationFailed
 from feedsvc.folding import slug_of
 from feedsvc.importers import ImportedEntry, feed, ics
 from feedsvc.input import plain_text, sanitize
@@ -44,6 +44,10 @@ def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     return ics.read(data, zone) if is_calendar(data) else feed.read(data)
 
 
+class _Skipped(Exception):
+    """An entry of a file that is not stored; the message says why."""
+
+
 class Importer:
     """Stores imported entries.
 
@@ -73,17 +77,17 @@ class Importer:
     def _import(self, item: ImportedEntry) -> None:
         try:
             self.counts[self._put(item)] += 1
-        except FeedsvcError as error:
+        except (FeedsvcError, _Skipped) as error:
             self.counts["skipped"] += 1
             self.warnings.append(f"skipped: {_label(item)}: {error}")
 
     def _put(self, item: ImportedEntry) -> str:
         """Store an entry; return whether it is new, changed or unchanged.
 
-        :raises FeedsvcError: it is skipped.
+        :raises FeedsvcError, _Skipped: it is not stored.
         """
         if item.skip_reason:
-            raise Conflict(item.skip_reason)
+            raise _Skipped(item.skip_reason)
         # Validation takes most of the time, so it comes before the write lock.
         entry = self._validate(item)
         with self._database.write("import") as transaction:
@@ -111,11 +115,11 @@ class Importer:
     def _validate(self, item: ImportedEntry) -> Entry:
         """Return the entry without its invalid optional fields.
 
-        :raises Conflict: another field, or the guid, is invalid.
+        :raises _Skipped: another field, or the guid, is invalid.
         """
         guid = plain_text.strip_invalid_chars(item.guid).strip()
         if not 0 < len(guid) <= MAX_GUID_LENGTH:
-            raise Conflict(f"it has no guid of at most {MAX_GUID_LENGTH} characters")
+            raise _Skipped(f"it has no guid of at most {MAX_GUID_LENGTH} characters")
         # docs/connecting.md makes the same id.
         id = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
         payload = {**_to_api_payload(item, self._schema), "id": id}
@@ -129,7 +133,7 @@ class Importer:
             pointer = error.pointer.removeprefix("#/")
             field = pointer.partition("/")[0]
             if field in _REQUIRED_FIELDS or field not in payload:
-                raise Conflict(f"{pointer}: {error.detail}")
+                raise _Skipped(f"{pointer}: {error.detail}")
             del payload[field]
             self.warnings.append(
                 f"left out: {pointer} of {_label(item)}: {error.detail}"
@@ -165,15 +169,15 @@ def _find(entry: Entry, session: Session) -> Entry | None:
     An entry that was posted under the id of an import has a guid of this service: the
     script for WordPress posts so.
 
-    :raises Conflict: editors changed it here.
+    :raises _Skipped: editors changed it here.
     """
     row = find_by_guid(session, entry.guid) or find_entry(session, entry.id)
     if row is None:
         return None
     if row.status in ("deleted", "withdrawn"):
-        raise Conflict(f"it was {row.status} here")
+        raise _Skipped(f"it was {row.status} here")
     if not row.is_imported:
-        raise Conflict("it was edited here")
+        raise _Skipped("it was edited here")
     return row.entry
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from marshmallow import ValidationError, fields
+import marshmallow as ma
+from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 from marshmallow.validate import Length, Range
 
@@ -64,7 +65,7 @@ def check_year(value: _Date) -> _Date:
     return value
 
 
-class ParsedString(fields.String):
+class ParsedString(ma.fields.String):
     """A string that a function parses, with the function's ValueError as its error."""
 
     def __init__(self, parse: Callable[[str], Any] = str, **kwargs: Any) -> None:
@@ -203,7 +204,7 @@ class LocalDateOrTime(DateOrTime):
         return value and value.isoformat()
 
 
-class NestedOrString(fields.Nested):
+class NestedOrString(ma.fields.Nested):
     """An object, or one of its members alone as a string.
 
     :param member: the name of this member.
@@ -219,10 +220,12 @@ class NestedOrString(fields.Nested):
         return super()._deserialize(value, *args, **kwargs)
 
 
-class ShortList(fields.List[Any]):
+class ShortList(ma.fields.List[Any]):
     """A list of at most `max_items` items, which are counted before they are read."""
 
-    def __init__(self, item: fields.Field[Any], max_items: int, **kwargs: Any) -> None:
+    def __init__(
+        self, item: ma.fields.Field[Any], max_items: int, **kwargs: Any
+    ) -> None:
         error = f"More than {max_items:,} items."
         # OpenAPI takes the limit from it.
         self._check_length = Length(max=max_items, error=error)
@@ -296,9 +299,9 @@ def timezone(**kwargs: Any) -> ParsedString:
     return ParsedString(_parse_timezone, metadata=metadata, **kwargs)
 
 
-def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> fields.Integer:
+def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> ma.fields.Integer:
     """Return a field for a whole number from 0 to `maximum`."""
-    return fields.Integer(strict=True, validate=Range(0, maximum), **kwargs)
+    return ma.fields.Integer(strict=True, validate=Range(0, maximum), **kwargs)
 
 
 def _parse_guid(value: str) -> str:

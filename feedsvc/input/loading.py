@@ -8,7 +8,6 @@ from marshmallow import Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 
 from feedsvc.errors import FieldError, ValidationFailed
-from feedsvc.input.strict_json import apply_merge_patch
 
 #: Errors of one document that a response lists.
 MAX_ERRORS = 500
@@ -35,6 +34,19 @@ def load_patched(schema: Schema, stored: dict[str, Any], patch: dict[str, Any]) 
     # A null would vanish in the patched document, and a misspelt name with it.
     unknown = {name: patch[name] for name in patch if name not in schema.fields}
     return load_validated(schema, patched | unknown)
+
+
+def apply_merge_patch(document: Any, patch: Any) -> Any:
+    """Return a document with a JSON merge patch applied (RFC 7396 §2)."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(document) if isinstance(document, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = apply_merge_patch(merged.get(name), value)
+    return merged
 
 
 def validation_failed(messages: Any) -> ValidationFailed:

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import nh3
 
-from feedsvc.embeds import SANDBOX, is_embed
+from feedsvc.iframes import SANDBOX, is_embed
 from feedsvc.input import plain_text, urls
 
 #: Bytes of the content, as UTF-8.

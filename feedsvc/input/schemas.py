@@ -46,7 +46,7 @@ _EVENT_MEMBERS = {member.name for member in dataclasses.fields(models.Event)}
 
 
 class ClosedSchema(ma.Schema):
-    """A JSON object without other members than its ma.fields."""
+    """A JSON object without other members than its fields."""
 
     error_messages: dict[str, str] = {  # noqa: RUF012
         "type": "Must be an object.",

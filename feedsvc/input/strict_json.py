@@ -55,19 +55,6 @@ def _check_depth(value: Any, max_depth: int) -> None:
     raise _too_deep(max_depth)
 
 
-def apply_merge_patch(document: Any, patch: Any) -> Any:
-    """Return a document with a JSON merge patch applied (RFC 7396 §2)."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(document) if isinstance(document, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = apply_merge_patch(merged.get(name), value)
-    return merged
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_MEMBERS:
         raise BadRequest(f"An object has more than {MAX_MEMBERS:,} members.")

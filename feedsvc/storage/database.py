@@ -22,7 +22,7 @@ from feedsvc.storage.tables import InstallationRow, RevisionRow
 
 _log = logging.getLogger(__name__)
 
-#: Seconds that a writer waits for others; also the Retry-After of a 503.
+#: Seconds that a writer waits for others.
 BUSY_SECONDS = 5
 
 #: Connections of a process: one for each thread of gunicorn, and some for our own.
@@ -165,6 +165,7 @@ class Database:
             transaction = Transaction(session, row, self.clock, category_ids)
             last = row.last
             yield transaction
+            # What the service itself publishes or expires is no write for /readyz.
             if actor and row.last > last:
                 row.written_at = row.last
             session.commit()

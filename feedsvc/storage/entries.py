@@ -258,17 +258,18 @@ def read_entries(session: Session, statement: sa.Select[EntryRow]) -> dict[int, 
     time.
     """
     rows = session.execute(statement.with_only_columns(*_COLUMNS)).all()
-    pks = {"pks": [row.pk for row in rows]}
+    keys = [row.pk for row in rows]
     # A join would also read the documents of all pages before this one.
-    documents = dict(session.execute(_SELECT_DOCUMENTS, pks).all())
+    documents = dict(session.execute(_SELECT_DOCUMENTS, {"pks": keys}).all())
     categories = defaultdict(list)
-    for row in session.execute(_SELECT_CATEGORIES, pks):
+    # The columns after the key are the members of Category.
+    for row in session.execute(_SELECT_CATEGORIES, {"pks": keys}):
         categories[row[0]].append(Category(*row[1:]))
     entries = [
         whole_entry(documents[row.pk], row, categories[row.pk]).public_view()
         for row in rows
     ]
-    return dict(zip(pks["pks"], with_translations(session, entries), strict=True))
+    return dict(zip(keys, with_translations(session, entries), strict=True))
 
 
 def with_translations(session: Session, entries: Sequence[Entry]) -> tuple[Entry, ...]:
@@ -336,10 +337,12 @@ def put_entry(
     # commit. First the client's own condition, such as If-Match.
     if check:
         check(old)
+
     # An id belongs to one kind for good, and `create` wants one that is new.
     if old and (create or old.kind != entry.kind):
         by_whom = "" if create else " by an entry of the other kind"
         raise Conflict(f"The id “{entry.id}” is taken{by_whom}.")
+
     # A limited writer needs permission for the categories of both the new entry and the
     # one that it replaces. The id of a deleted one is free for everybody.
     categories = resolve_categories(session, entry.categories)
@@ -349,6 +352,7 @@ def put_entry(
     if entry.translation_key:
         _check_single_translation(session, entry)
     _check_guid(session, row, entry.guid)
+
     # Some dates outlive a replacement. With them the entry may equal the stored one: a
     # repeated PUT must not look like a change to readers.
     if row and old:
@@ -356,6 +360,7 @@ def put_entry(
         if _is_unchanged(entry, categories, old):
             return row, False
     entry = _with_dates(entry, transaction.now)
+
     is_new = row is None or row.status == "deleted"
     if row is None:
         row = EntryRow(
@@ -372,16 +377,19 @@ def put_entry(
     row.version += 1
     row.is_imported = is_import
     _set_content(row, entry, categories, transaction.now)
+
     # A change of what readers do not see leaves their feeds as they are. A scheduled
-    # entry counts as seen: cached feeds must not live until after its publication.
+    # entry counts as seen: the lifetime of cached feeds must end at its publication.
     is_seen = was_public_before or row.is_public or row.due_at is not None
-    row.changed_at = transaction.next_revision(*([entry.kind] if is_seen else []))
+    kinds = [entry.kind] if is_seen else []
+    row.changed_at = transaction.next_revision(*kinds)
     row.updated_at = transaction.updated_at(row.changed_at)
     if updated:
         # An archive that is imported must not look new. But dates of sources may be
         # wrong: neither before the publication nor in the future.
         earliest = entry.published or updated
         row.updated_at = min(max(updated, earliest), row.updated_at)
+
     # The caller may read the row, with the key that the database gives it.
     session.flush()
     transaction.log_lines.append(f"put {row.kind}/{row.id} version {row.version}")
@@ -408,7 +416,8 @@ def delete_entry(
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
     _set_content(row, old.erased(), [], transaction.now)
-    row.changed_at = transaction.next_revision(*([kind] if was_public_before else []))
+    kinds = [kind] if was_public_before else []
+    row.changed_at = transaction.next_revision(*kinds)
     row.updated_at = transaction.updated_at(row.changed_at)
     transaction.erases = True
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")

@@ -11,7 +11,7 @@ from html import unescape
 
 import sqlalchemy as sa
 
-from feedsvc.folding import MAX_LENGTH, split_words
+from feedsvc.folding import MAX_SEARCH_LENGTH, split_words
 from feedsvc.models import Entry
 from feedsvc.storage.tables import EntryRow, EntryWordsRow
 
@@ -38,7 +38,8 @@ def words_of(entry: Entry) -> str:
         *([place.name, place.address or ""] if place else []),
     )
     # A search is shorter than a word that is left out.
-    return f" {' '.join(sorted(word for word in words if len(word) <= MAX_LENGTH))} "
+    findable = sorted(word for word in words if len(word) <= MAX_SEARCH_LENGTH)
+    return f" {' '.join(findable)} "
 
 
 def has_words(words: str) -> sa.ColumnElement[bool]:

@@ -282,7 +282,8 @@ class EntryRow(Base):
         entry = decode_document(self.content.document)
         begin = entry.published
         end = _end_of_publication(entry)
-        is_hidden = entry.status in ("draft", "deleted") or (end and end <= now)
+        has_ended = end is not None and end <= now
+        is_hidden = has_ended or entry.status in ("draft", "deleted")
         self.is_public = not is_hidden and begin is not None and begin <= now
         self.was_public = self.was_public or self.is_public
         # An event also changes when an occurrence begins or ends.

@@ -24,8 +24,7 @@ from feedsvc.feeds.response import MAX_ACCEPT_LENGTH
 from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
 from feedsvc.storage.migrations.runner import check_schema
-from feedsvc.web.pages import requested_language
-from feedsvc.web.responses import HTML_SECURITY_HEADERS, public
+from feedsvc.web.responses import PAGE_HEADERS, public, requested_language
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -126,7 +125,7 @@ def _error_page(status: int, detail: str, error: Exception) -> Response:
         # Links are relative, since the page may be read under another host or prefix.
         root="/".join([".."] * (request.path.count("/") - 1)) or ".",
     )
-    return Response(page, status, HTML_SECURITY_HEADERS, mimetype="text/html")
+    return Response(page, status, PAGE_HEADERS, mimetype="text/html")
 
 
 def _headers(status: int, error: Exception) -> dict[str, str]:

@@ -14,8 +14,7 @@ from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import ics, opml
 from feedsvc.formats.html import render_entry, render_front_page
-from feedsvc.languages import primary_subtag
-from feedsvc.models import KINDS, UI_LANGUAGES, Entry, Site
+from feedsvc.models import KINDS, Entry, Site
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import read_revisions
@@ -26,6 +25,7 @@ from feedsvc.web.responses import (
     PAGE_HEADERS,
     PAGE_MAX_AGE,
     conditional_response,
+    requested_language,
 )
 
 #: Related entries on the page of an entry.
@@ -80,7 +80,7 @@ def show_entry(id: str) -> Response:
         return _preview(id, request.args["preview"], ui)
 
     def render(session: Session) -> bytes:
-        return _render_entry(session, _find_public_entry(session, id), site, ui)
+        return _entry_page(session, _find_public_entry(session, id), site, ui)
 
     return _cached_response(f"/entries/{id}", render, ui)
 
@@ -147,10 +147,10 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
     services = current_services()
     with services.database.read() as session:
         row = find_entry(session, id)
-        is_signed = services.is_preview(session, id, signature)
+        is_signed = services.is_valid_preview(session, id, signature)
         if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
-        body = _render_entry(session, row, services.site, ui)
+        body = _entry_page(session, row, services.site, ui)
     headers = [*PAGE_HEADERS, NOINDEX]
     return Response(body, mimetype=FORMATS["html"].media_type, headers=headers)
 
@@ -179,7 +179,7 @@ def _find_public_entry(
     return row
 
 
-def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -> bytes:
+def _entry_page(session: Session, row: EntryRow, site: Site, ui: str | None) -> bytes:
     (entry,) = with_translations(session, [row.entry.public_view()])
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
@@ -192,14 +192,3 @@ def _render_entry(session: Session, row: EntryRow, site: Site, ui: str | None) -
             if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
     return render_entry(entry, related[:MAX_RELATED], site, ui)
-
-
-def requested_language(site: Site) -> str | None:
-    """Return the parameter `ui` of the request if it differs from the site's language.
-
-    Another value than a language of pages counts as absent. Only the URL decides:
-    caches keep one page a URL.
-    """
-    ui = request.args.get("ui", "")
-    is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
-    return ui if is_other else None

@@ -7,15 +7,17 @@ from typing import Any
 
 from flask import Response, current_app, request
 
-from feedsvc.embeds import EMBEDS
 from feedsvc.feeds.response import CachedResponse
-from feedsvc.models import Site
+from feedsvc.iframes import EMBEDS
+from feedsvc.languages import primary_subtag
+from feedsvc.models import UI_LANGUAGES, Site
 
-# Entries may show images, sound and film from any host, and players from the hosts that
-# the sanitizer allows. `connect-src` is for Lighthouse, which reads robots.txt from
-# within the page.
-#: The Content-Security-Policy of lists, which other sites may show in a frame.
-LIST_POLICY = (
+#: The Content-Security-Policy of pages.
+#:
+#: Entries may show images, sound and film from any host, and players from the hosts
+#: that the sanitizer allows. `connect-src` is for Lighthouse, which reads robots.txt
+#: from within the page.
+_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; "
     "img-src https: http:; media-src https: http:; "
@@ -23,19 +25,19 @@ LIST_POLICY = (
     "form-action 'self'; base-uri 'none'"
 )
 
-HTML_SECURITY_HEADERS = {
-    "Content-Security-Policy": f"{LIST_POLICY}; frame-ancestors 'none'",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-}
+_REFERRER_POLICY = ("Referrer-Policy", "strict-origin-when-cross-origin")
+
+#: Headers of lists, which other sites may show in a frame.
+LIST_HEADERS = (("Content-Security-Policy", _POLICY), _REFERRER_POLICY)
+
+#: Headers of all other pages, which they may not.
+PAGE_HEADERS = (
+    ("Content-Security-Policy", f"{_POLICY}; frame-ancestors 'none'"),
+    _REFERRER_POLICY,
+)
 
 #: Seconds that caches keep pages and redirects.
 PAGE_MAX_AGE = 60
-
-PAGE_HEADERS = tuple(HTML_SECURITY_HEADERS.items())
-#: Headers of lists, which other sites may show in a frame.
-LIST_HEADERS = tuple(
-    {**HTML_SECURITY_HEADERS, "Content-Security-Policy": LIST_POLICY}.items()
-)
 
 NOINDEX = ("X-Robots-Tag", "noindex")
 
@@ -78,6 +80,17 @@ def redirect(site: Site, path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
     headers = {"Location": site.public_url + path, **public(PAGE_MAX_AGE)}
     return Response(status=301, headers=headers)
+
+
+def requested_language(site: Site) -> str | None:
+    """Return the parameter `ui` of the request if it differs from the site's language.
+
+    Another value than a language of pages counts as absent. Only the URL decides:
+    caches keep one page a URL.
+    """
+    ui = request.args.get("ui", "")
+    is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
+    return ui if is_other else None
 
 
 class _NotModified(Response):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from feedsvc.embeds import SANDBOX
+from feedsvc.iframes import SANDBOX
 from feedsvc.input import sanitize
 
 BASE = "http://portal.example/tin/bai.html"

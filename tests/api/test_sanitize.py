@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from feedsvc.embeds import is_embed
+from feedsvc.iframes import is_embed
 from feedsvc.input import sanitize
 from tests import data
 from tests.data.payloads import COMPOSING, payloads

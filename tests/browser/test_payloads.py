@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Route
 
-from feedsvc.embeds import is_embed
+from feedsvc.iframes import is_embed
 from feedsvc.models import KINDS
 from tests.data.xss_payloads import PAYLOADS, everywhere, groups
 from tests.server import Service

@@ -34,7 +34,7 @@ def test_readme_names_every_format() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     sentence = text.split("\n\n")[1]
     for form in FORMATS.values():
-        assert form.is_page or form.label in sentence, "README.md"
+        assert form.is_page or form.label in sentence, f"README.md lacks {form.label}"
 
 
 @pytest.mark.parametrize("content", ["full", "summary"])

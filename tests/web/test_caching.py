@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
-from feedsvc.embeds import EMBEDS
+from feedsvc.iframes import EMBEDS
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.feeds.query import FORMATS
-from feedsvc.folding import MAX_LENGTH
+from feedsvc.folding import MAX_SEARCH_LENGTH
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.formats import format_tests
@@ -126,7 +126,7 @@ def test_other_spellings_are_the_same_search(
 def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
     page = client.get("/feeds/events.html").text
     assert '<form class="search" role="search" action="../feeds/events.html">' in page
-    assert f'maxlength="{MAX_LENGTH}"' in page
+    assert f'maxlength="{MAX_SEARCH_LENGTH}"' in page
     searched = client.get("/feeds/events.html?q=Hồ+Gươm")
     assert searched.status_code == 200, "the policy refuses redirects to other hosts"
     canonical = client.get("/feeds/events.html?q=ho+guom")

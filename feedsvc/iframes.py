@@ -1,4 +1,4 @@
-"""Embeds: the hosts whose iframes entries may have, and their sandbox.
+"""Iframes in entries: the hosts that they may show, and their sandbox.
 
 A module of its own: the sanitizer and the Content-Security-Policy depend on it.
 """
