@@ -6,22 +6,15 @@ import logging
 
 import pytest
 
-from feedsvc.models import SCOPES
-from feedsvc.storage.database import Database
-from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import make_client
 
 
-def test_writes_over_token_rate_are_429(make_app: MakeApp, database: Database) -> None:
-    client = make_app(rate_writes="2/minute").test_client()
-    editor, other = (
-        ApiClient(client, create_token(database, name, SCOPES))
-        for name in ("lan", "nam")
-    )
+def test_writes_over_token_rate_are_429(make_app: MakeApp) -> None:
+    app = make_app(rate_writes="2/minute")
+    editor, other = (make_client(app, name=name) for name in ("lan", "nam"))
     for number in range(2):
-        assert (
-            editor.send("PUT", f"/articles/{number}", {"title": "x"}).status_code == 201
-        )
+        editor.put(f"/articles/{number}", {"title": "x"})
     refused = editor.send("PUT", "/articles/2", {"title": "x"})
     assert refused.status_code == 429
     assert refused.get_json()["title"] == "Too Many Requests"
@@ -30,28 +23,21 @@ def test_writes_over_token_rate_are_429(make_app: MakeApp, database: Database) -
     assert other.send("PUT", "/articles/2", {"title": "x"}).status_code == 201
 
 
-def test_writes_without_the_scope_count_towards_the_rate(
-    make_app: MakeApp, database: Database
-) -> None:
-    client = make_app(rate_writes="2/minute").test_client()
-    editor = ApiClient(client, create_token(database, "lan", ["events:write"]))
+def test_writes_without_the_scope_count_towards_the_rate(make_app: MakeApp) -> None:
+    editor = make_client(make_app(rate_writes="2/minute"), ["events:write"])
     statuses = [
         editor.send("PUT", "/articles/a", {"title": "x"}).status_code for _ in range(3)
     ]
     assert statuses == [403, 403, 429]
 
 
-def test_failed_authentications_over_address_rate_are_429(
-    make_app: MakeApp, database: Database
-) -> None:
-    client = make_app().test_client()
-    good = ApiClient(client, create_token(database, "lan", SCOPES))
-    bad = ApiClient(client, "fsv_" + "0" * 36)
+def test_failed_authentications_over_address_rate_are_429(make_app: MakeApp) -> None:
+    good = make_client(make_app())
+    bad = ApiClient(good.client, "fsv_" + "0" * 36)
     statuses = [bad.send("GET", "/articles").status_code for _ in range(7)]
     assert statuses == [401] * 5 + [429] * 2
-    assert client.get("/api/v1/articles").status_code == 401, (
-        "who shows no token does not guess"
-    )
+    without_token = good.client.get("/api/v1/articles")
+    assert without_token.status_code == 401, "who shows no token does not guess"
     assert good.send("GET", "/articles").status_code == 200, "nobody else is locked out"
 
 

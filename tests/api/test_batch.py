@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from feedsvc.input.strict_json import MAX_DEPTH
-from feedsvc.storage.database import Database
-from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import make_client
 
 pytestmark = pytest.mark.both_databases
 
@@ -125,12 +125,12 @@ def test_invalid_id_is_422_with_pointer(editor: ApiClient, id: str) -> None:
     assert pointers == ["#/id", "#/id"]
 
 
-def test_item_without_scope_is_403(client: FlaskClient, database: Database) -> None:
-    writer = ApiClient(client, create_token(database, "writer", ["news:write"]))
+def test_item_without_scope_is_403(app: Flask) -> None:
+    writer = make_client(app, ["news:write"])
     lines = [put("a"), put("b", kind="events", start="2027-01-01")]
     results = send(writer, lines).get_json()["results"]
     assert [result["status"] for result in results] == [201, 403]
-    keeper = ApiClient(client, create_token(database, "keeper", ["categories:write"]))
+    keeper = make_client(app, ["categories:write"])
     assert send(keeper, []).status_code == 403, "no line could be stored"
 
 

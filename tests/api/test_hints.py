@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from feedsvc.models import SCOPES
-from feedsvc.services import get_services
 from feedsvc.storage.database import Database
-from feedsvc.storage.tokens import create_token, revoke_token
+from feedsvc.storage.tokens import revoke_token
 from tests.api.problems import errors
 from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import make_client
 
 JSON = {"Content-Type": "application/json"}
 
@@ -139,9 +138,7 @@ def test_array_that_is_no_json_names_the_position(
 
 
 def test_413_names_the_limit(make_app: MakeApp) -> None:
-    app = make_app(max_body=1000)
-    token = create_token(get_services(app).database, "e", SCOPES)
-    editor = ApiClient(app.test_client(), token)
+    editor = make_client(make_app(max_body=1000))
     shortest = b'{"title": "x"}'.ljust(1001)
     answer = editor.send("PUT", "/articles/a", data=shortest, headers=JSON)
     assert answer.status_code == 413
@@ -181,9 +178,8 @@ def test_id_of_the_other_kind_is_404_that_names_the_kind(
         assert answer.get_json()["detail"] == expected
 
 
-def test_revoked_token_is_told_so(client: FlaskClient, database: Database) -> None:
-    revoked = ApiClient(client, create_token(database, "b", SCOPES))
-    revoke_token(database, "b")
-    answer = revoked.send("GET", "/articles")
+def test_revoked_token_is_told_so(editor: ApiClient, database: Database) -> None:
+    revoke_token(database, "editor")
+    answer = editor.send("GET", "/articles")
     assert answer.status_code == 401
     assert "revoked" in answer.get_json()["detail"]

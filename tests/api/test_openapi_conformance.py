@@ -21,10 +21,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
 from config import Config
-from feedsvc.models import SCOPES
-from feedsvc.services import get_services
-from feedsvc.storage.tokens import create_token
-from tests.conftest import ApiClient, MakeApp, RecordMeasurement
+from tests.conftest import MakeApp, RecordMeasurement
+from tests.data.fixtures import make_client
 from tests.fake_clock import Clock
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "4"))
@@ -58,11 +56,10 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def schema(app: Flask) -> schemathesis.BaseSchema:
     """Return the OpenAPI document as schemathesis loads it, for all scopes."""
-    token = create_token(get_services(app).database, "editor", SCOPES)
-    client = ApiClient(app.test_client(), token)
+    client = make_client(app)
     client.put("/categories/giao-thong", {"title": "Giao thông"})
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
-    schema.config.headers = {"Authorization": f"Bearer {token}"}
+    schema.config.headers = client.headers
     return schema
 
 

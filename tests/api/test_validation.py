@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
+from flask import Flask
 
 from feedsvc.input.schemas import CategorySchema
-from feedsvc.storage.database import Database
-from feedsvc.storage.tokens import create_token
 from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient
+from tests.data.fixtures import make_client
 from tests.full_entries import EVENT, MEMBERS, MINIMAL, TEXT_MEMBERS
 from tests.pointers import ABSENT, replace_value
 
@@ -315,21 +314,18 @@ def test_missing_or_invalid_token_is_401(
     assert errors(response) == {}
 
 
-def test_403_names_the_missing_scope(client: FlaskClient, database: Database) -> None:
-    writer = ApiClient(client, create_token(database, "writer", ["news:write"]))
+def test_403_names_the_missing_scope(app: Flask) -> None:
+    writer = make_client(app, ["news:write"])
     refused = writer.send("PUT", "/events/x", GOOD_EVENT)
     assert refused.status_code == 403
     assert "events:write" in refused.get_json()["detail"]
 
 
-def test_publish_scope_of_1_0_is_ignored(
-    client: FlaskClient, database: Database
-) -> None:
-    publisher = ApiClient(client, create_token(database, "old", ["news:publish"]))
+def test_publish_scope_of_1_0_is_ignored(app: Flask) -> None:
+    publisher = make_client(app, ["news:publish"])
     assert publisher.send("PUT", "/articles/x", GOOD).status_code == 403
     assert publisher.send("GET", "/articles").status_code == 403
-    both = ["news:publish", "news:write"]
-    editor = ApiClient(client, create_token(database, "editor", both))
+    editor = make_client(app, ["news:publish", "news:write"])
     assert editor.send("PUT", "/articles/x", GOOD).status_code == 201
 
 

@@ -20,18 +20,6 @@ from tests.server import ROOT, Service
 scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
 
 
-@scripts
-def test_front_page_leads_to_a_category(
-    open_page: Open, portal_service: Service, script: bool
-) -> None:
-    page = open_page("/", java_script_enabled=script)
-    page.get_by_role("region", name="Chuyên mục").get_by_role(
-        "link", name="Xe buýt", exact=True
-    ).first.click()
-    assert page.url == f"{portal_service.url}/feeds/news/xe-buyt.html"
-    expect(page.get_by_role("heading", level=1)).to_have_text("Xe buýt")
-
-
 PHONE = {"viewport": {"width": 390, "height": 844}}
 CALENDARS = ("Google Calendar", "Outlook", "Apple")
 
@@ -167,20 +155,6 @@ def test_page_is_shared_by_the_browser_or_by_links(open_page: Open) -> None:
     button.click()
     shared = page.evaluate("window.shared")
     assert shared == {"url": page.url, "title": "Tin 0 van-hoa"}
-
-
-@scripts
-def test_links_lead_to_the_next_pages_and_back(open_page: Open, script: bool) -> None:
-    page = open_page("/feeds/news/van-hoa.html?limit=1", java_script_enabled=script)
-    seen = []
-    for _ in range(2):
-        page.get_by_role("link", name="Xem thêm tin").click()
-        seen.append(
-            page.get_by_role("article").first.get_by_role("heading").first.inner_text()
-        )
-    assert seen == ["Tin 1 van-hoa", "Tin 2 van-hoa"]
-    page.get_by_role("link", name="Trang trước").click()
-    expect(page.get_by_role("article").first).to_contain_text("Tin 1 van-hoa")
 
 
 @scripts

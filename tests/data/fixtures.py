@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,12 @@ def open_app(path: Path, **settings: str) -> Iterator[Flask]:
     get_services(app).database.close()
 
 
-def make_client(app: Flask, name: str = "editor") -> ApiClient:
-    """Return a client with a new token that has all scopes."""
-    token = create_token(get_services(app).database, name, SCOPES)
+def make_client(
+    app: Flask, scopes: Sequence[str] = SCOPES, name: str = ""
+) -> ApiClient:
+    """Return a client with a new token."""
+    database = get_services(app).database
+    token = create_token(database, name or " ".join(scopes), scopes)
     return ApiClient(app.test_client(), token)
 
 
@@ -99,7 +102,7 @@ def seeded_template(
     def build(path: Path) -> None:
         shutil.copy(sqlite_template, path)
         with open_app(path) as app:
-            load(make_client(app, "loader"))
+            load(make_client(app, name="loader"))
 
     return build_once(tmp_path_factory, "sample", build)
 
@@ -128,7 +131,9 @@ def attacked_template(
             "FEEDSVC_MAX_BODY": "16777216",
         }
         with open_app(path, **settings) as app:
-            post_payloads(make_client(app, "loader"), get_services(app).entry_schemas)
+            post_payloads(
+                make_client(app, name="loader"), get_services(app).entry_schemas
+            )
 
     return build_once(tmp_path_factory, "attacked", build)
 

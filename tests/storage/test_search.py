@@ -9,10 +9,8 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedsvc.models import SCOPES
-from feedsvc.services import get_services
-from feedsvc.storage.tokens import create_token
-from tests.conftest import ApiClient, MakeApp
+from tests.conftest import MakeApp
+from tests.data.fixtures import make_client
 
 pytestmark = pytest.mark.both_databases
 
@@ -47,9 +45,7 @@ def is_found(client: FlaskClient, search: str) -> bool:
 def test_entries_are_found_by_their_words_until_they_are_deleted(
     make_app: MakeApp,
 ) -> None:
-    app = make_app(rate_writes="1000000/second")
-    token = create_token(get_services(app).database, "editor", SCOPES)
-    editor = ApiClient(app.test_client(), token)
+    editor = make_client(make_app(rate_writes="1000000/second"))
 
     @settings(max_examples=25)
     @given(
