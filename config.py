@@ -82,7 +82,10 @@ def unknown_settings() -> list[str]:
     short_names = {name.removeprefix("FEEDSVC_"): name for name in names}
     sentences = []
     for name in sorted(os.environ):
-        if name.startswith("FEEDSVC_") and name.removesuffix("_FILE") not in names:
+        if (
+            name.startswith("FEEDSVC_")
+            and name.removesuffix("_FILE") not in names
+        ):
             short_name = name.removeprefix("FEEDSVC_")
             nearest = get_close_matches(short_name, short_names, n=1)
             hints = [f" Did you mean {short_names[each]}?" for each in nearest]
@@ -111,7 +114,9 @@ def _read(env: FileAwareEnv) -> Config:
             "600/minute",
             validate=_with_validation_error(limits.parse),
         ),
-        trusted_proxies=env.int("FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)),
+        trusted_proxies=env.int(
+            "FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)
+        ),
         log_format=env.str(
             "FEEDSVC_LOG_FORMAT", "text", validate=OneOf(["text", "json"])
         ),
@@ -125,9 +130,12 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
     return Site(
         public_url=public_url,
         url=env.base_url("FEEDSVC_SITE_URL", "") or public_url,
-        title=env.str("FEEDSVC_SITE_TITLE", "Cổng thông tin điện tử thành phố Hà Nội"),
+        title=env.str(
+            "FEEDSVC_SITE_TITLE", "Cổng thông tin điện tử thành phố Hà Nội"
+        ),
         description=env.str(
-            "FEEDSVC_SITE_DESCRIPTION", "Tin tức và sự kiện của thành phố Hà Nội"
+            "FEEDSVC_SITE_DESCRIPTION",
+            "Tin tức và sự kiện của thành phố Hà Nội",
         ),
         language=env.str(
             "FEEDSVC_SITE_LANGUAGE",
@@ -230,8 +238,12 @@ def check_database_url(value: str) -> None:
     :raises SettingError: it is of another kind, or names no file.
     """
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise SettingError("Must begin with sqlite:/// or postgresql+psycopg://.")
+        raise SettingError(
+            "Must begin with sqlite:/// or postgresql+psycopg://."
+        )
     url = make_url(value)
     # In memory, each worker would have a database of its own.
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise SettingError("Must name a file, such as sqlite:////data/feeds.db.")
+        raise SettingError(
+            "Must name a file, such as sqlite:////data/feeds.db."
+        )

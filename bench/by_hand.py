@@ -14,7 +14,9 @@ from werkzeug.wrappers import Response as AnyResponse
 SITE = "https://portal.example"
 
 app = Flask(__name__)
-engine = create_engine(f"sqlite:///{os.environ.get('BENCH_DATABASE', ':memory:')}")
+engine = create_engine(
+    f"sqlite:///{os.environ.get('BENCH_DATABASE', ':memory:')}"
+)
 
 
 class Base(DeclarativeBase):

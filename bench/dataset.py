@@ -98,7 +98,10 @@ def _entry(number: int, count: int, now: datetime) -> Entry:
 
 
 def _add(
-    transaction: Transaction, entry: Entry, number: int, category_ids: dict[str, int]
+    transaction: Transaction,
+    entry: Entry,
+    number: int,
+    category_ids: dict[str, int],
 ) -> None:
     row = EntryRow(
         id=entry.id,

@@ -60,11 +60,19 @@ class Server:
         return self._request(method, path, headers, json.dumps(document))
 
     def _request(
-        self, method: str, path: str, headers: dict[str, str], body: str | None = None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: str | None = None,
     ) -> Response:
         self.connection.request(method, path, body, headers)
         response = self.connection.getresponse()
-        return response.status, response.headers.get("ETag", ""), response.read()
+        return (
+            response.status,
+            response.headers.get("ETag", ""),
+            response.read(),
+        )
 
 
 def cpu_ms(pid: int) -> float:
@@ -94,7 +102,9 @@ def start_servers(folder: Path, stack: ExitStack) -> dict[str, Server]:
     with closing(sqlite3.connect(folder / "old.db")) as connection:
         connection.execute("VACUUM INTO ?", (f"{folder}/new.db",))
     new = start_feedsvc(stack, ROOT, folder / "new.db", old.token)
-    create_table(f"sqlite:///{other}", [make_article(*item) for item in articles()])
+    create_table(
+        f"sqlite:///{other}", [make_article(*item) for item in articles()]
+    )
     servers = {
         "feedsvc": new,
         RELEASE: old,
@@ -161,8 +171,12 @@ def fill(server: Server) -> None:
 def start_gunicorn(stack: ExitStack, app: str) -> Server:
     """Start an application in threads of one worker."""
     port = free_port()
-    options = f"-b 127.0.0.1:{port} -k gthread --threads 4 --no-control-socket {app}"
-    return start(stack, port, [sys.executable, "-m", "gunicorn", *options.split()])
+    options = (
+        f"-b 127.0.0.1:{port} -k gthread --threads 4 --no-control-socket {app}"
+    )
+    return start(
+        stack, port, [sys.executable, "-m", "gunicorn", *options.split()]
+    )
 
 
 def start(stack: ExitStack, port: int, command: Iterable[str]) -> Server:

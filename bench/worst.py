@@ -133,14 +133,18 @@ def _lines(app: Flask, server: int | None) -> Iterator[str]:
         )
 
 
-def _measure(app: Flask, path: str, server: int | None) -> tuple[int, float, float]:
+def _measure(
+    app: Flask, path: str, server: int | None
+) -> tuple[int, float, float]:
     """Return the status, the mean CPU time and the memory of a request.
 
     :param server: the process id of the database server, which counts too.
     """
 
     def send() -> int:
-        chunks, status, _ = run_wsgi_app(app, create_environ(path), buffered=True)
+        chunks, status, _ = run_wsgi_app(
+            app, create_environ(path), buffered=True
+        )
         del chunks
         return int(status[:3])
 
@@ -169,4 +173,6 @@ def _peak_growth(send: Callable[[], object]) -> float:
 
 def _status_kib(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+    return next(
+        int(line.split()[1]) for line in lines if line.startswith(f"{name}:")
+    )

@@ -20,7 +20,13 @@ from feedsvc.web.responses import common_headers
 from wsgi import app as flask_app
 
 if TYPE_CHECKING:
-    from a2wsgi.asgi_typing import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
+    from a2wsgi.asgi_typing import (
+        HTTPRequestEvent,
+        HTTPScope,
+        Receive,
+        Scope,
+        Send,
+    )
 
 #: So many that writers, which may wait for SQLite's lock, do not delay readers.
 _THREADS = 16
@@ -101,7 +107,9 @@ async def _refuse(scope: HTTPScope, send: Send) -> None:
     error = Unavailable("Too many bodies are being sent at the moment.")
     response = problem_response(error.status, str(error), error)
     headers = [*response.headers, ("Retry-After", str(error.retry_after))]
-    await _send_response(error.status, headers, response.get_data(), scope, send)
+    await _send_response(
+        error.status, headers, response.get_data(), scope, send
+    )
 
 
 async def _send_response(
@@ -113,7 +121,11 @@ async def _send_response(
         for name, value in headers
     ]
     await send(
-        {"type": "http.response.start", "status": status, "headers": encoded_headers}
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": encoded_headers,
+        }
     )
     await send({"type": "http.response.body", "body": body})
 

@@ -19,7 +19,9 @@ def fold(text: str) -> str:
     """
     # Unicode does not decompose the letter đ.
     plain = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
-    stripped = "".join(char for char in plain if not unicodedata.combining(char))
+    stripped = "".join(
+        char for char in plain if not unicodedata.combining(char)
+    )
     # Composed again, since NFD divides Korean syllables into their letters.
     return unicodedata.normalize("NFC", stripped)
 

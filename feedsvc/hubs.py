@@ -36,7 +36,9 @@ _MAX_LINE = 200
 class _AnyStatus(HTTPErrorProcessor):
     """Follow no redirects, since the settings should name the hub itself."""
 
-    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
+    def http_response(
+        self, request: Request, response: HTTPResponse
+    ) -> HTTPResponse:
         """Return the response, whatever its status is."""
         return response
 
@@ -85,7 +87,11 @@ class HubNotifier:
         with self._database.read() as session:
             row = session.get(HubRow, self._hub)
             # Usually there is nothing to tell, and no need for the lock.
-            if row and row.told >= revision_row(session).last and not row.waiting:
+            if (
+                row
+                and row.told >= revision_row(session).last
+                and not row.waiting
+            ):
                 return None
         with self._database.write() as transaction:
             session = transaction.session
@@ -117,7 +123,11 @@ class HubNotifier:
             self._due_at = self._database.clock() + timedelta(seconds=delay)
             self._failures += 1
             _log.warning(
-                "Hub %s, %s: %s; trying again in %d s", self._hub, url, error, delay
+                "Hub %s, %s: %s; trying again in %d s",
+                self._hub,
+                url,
+                error,
+                delay,
             )
             return False
         self._failures = 0
@@ -146,5 +156,7 @@ def _post(hub: str, url: str) -> None:
     request = Request(hub, urlencode(form).encode())  # noqa: S310
     with _opener.open(request, timeout=_TIMEOUT) as response:
         if response.status >= 300:
-            line = response.readline(_MAX_LINE).decode("utf-8", "replace").strip()
+            line = (
+                response.readline(_MAX_LINE).decode("utf-8", "replace").strip()
+            )
             raise OSError(f"{response.status} {response.reason}: {line!r}")

@@ -35,6 +35,8 @@ def is_embed(url: str) -> bool:
         return False
     paths = EMBEDS.get(parts.hostname or "", ())
     return any(
-        parts.path.startswith(path) if path.endswith("/") else parts.path == path
+        parts.path.startswith(path)
+        if path.endswith("/")
+        else parts.path == path
         for path in paths
     )

@@ -178,7 +178,10 @@ class Recurrence:
         time skips has none.
         """
         document: dict[str, Any] = {"rrule": self.rrule}
-        for name, moments in (("exdates", self.exdates), ("rdates", self.rdates)):
+        for name, moments in (
+            ("exdates", self.exdates),
+            ("rdates", self.rdates),
+        ):
             if moments:
                 document[name] = [_local_iso(moment) for moment in moments]
         return document
@@ -326,7 +329,9 @@ class Entry:
 # These are lists of the members that stay, so that a member which is added later is
 # erased and hidden.
 #: Members that stay of a deleted entry.
-DELETED_MEMBERS = frozenset("id kind guid published updated version sequence".split())
+DELETED_MEMBERS = frozenset(
+    "id kind guid published updated version sequence".split()
+)
 
 #: Members of a withdrawn entry that readers still see.
 WITHDRAWN_MEMBERS = frozenset(
@@ -335,7 +340,9 @@ WITHDRAWN_MEMBERS = frozenset(
 )
 
 #: Members of a withdrawn event that readers still see, so that calendars cancel it.
-WITHDRAWN_EVENT_MEMBERS = frozenset("start end timezone status recurrence".split())
+WITHDRAWN_EVENT_MEMBERS = frozenset(
+    "start end timezone status recurrence".split()
+)
 
 
 def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def series_end(event: Event) -> datetime:
     return MAX_DATETIME if is_unbounded(event) else last_occurrence(event).ends
 
 
-def first_in_period(event: Event, start: datetime, end: datetime) -> Event | None:
+def first_in_period(
+    event: Event, start: datetime, end: datetime
+) -> Event | None:
     """Return the first occurrence that overlaps a period; None if none does.
 
     An occurrence without a duration overlaps it if it starts there.
@@ -121,7 +123,9 @@ def unmatched_exdates(event: Event) -> list[int]:
             _starts_since(event, without_exdates, min(exdates)),
         )
     )
-    return [index for index, exdate in enumerate(exdates) if exdate not in starts]
+    return [
+        index for index, exdate in enumerate(exdates) if exdate not in starts
+    ]
 
 
 def display_occurrence(entry: Entry) -> Event | None:
@@ -148,7 +152,9 @@ def _start_of_walk(
     if "COUNT" in rule or since <= start or not has_every_day:
         return start
     interval = int(rule.get("INTERVAL", 1))
-    longest_days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[frequency]
+    longest_days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[
+        frequency
+    ]
     # It is one interval earlier than it may be: dateutil would start in the middle of a
     # week, and BYSETPOS would count from there.
     steps = max(0, (since - start).days // (longest_days * interval) - 1)

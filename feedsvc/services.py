@@ -54,7 +54,9 @@ class Services:
         signature = self._preview_signer(session).dumps(members)
         return f"{self.site.permalink(entry_id)}?preview={signature}"
 
-    def is_valid_preview(self, session: Session, entry_id: str, signature: str) -> bool:
+    def is_valid_preview(
+        self, session: Session, entry_id: str, signature: str
+    ) -> bool:
         """Tell if a signature is that of a link to an entry, and still valid."""
         try:
             signed_id, expires = self._preview_signer(session).loads(signature)

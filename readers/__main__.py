@@ -19,7 +19,14 @@ from tempfile import TemporaryDirectory
 import requests
 
 from readers.compare import Facts, differences, read_items, wrong_facts
-from readers.portal import CALENDAR, CORPUS, FORMATS, expected_facts, running, send
+from readers.portal import (
+    CALENDAR,
+    CORPUS,
+    FORMATS,
+    expected_facts,
+    running,
+    send,
+)
 from readers.programs import FOLDER, Program, find_programs
 from readers.table import PATH, REASON, Row, read_rows, worse_cells, write_rows
 from tests.postgres import throw_away
@@ -55,7 +62,10 @@ def main() -> None:
     HOMES.mkdir(parents=True)
     with throw_away() as cluster:
         database = cluster.url("postgres").replace("+psycopg", "")
-        os.environ |= {**MINIFLUX, "DATABASE_URL": f"{database}?sslmode=disable"}
+        os.environ |= {
+            **MINIFLUX,
+            "DATABASE_URL": f"{database}?sslmode=disable",
+        }
         programs = list(find_programs())
         if url:
             print_feed(url, programs)
@@ -70,7 +80,9 @@ def print_feed(url: str, programs: list[Program]) -> None:
     for program in programs:
         if (program.group == "calendars") == is_calendar:
             shown = program.show(url, document, HOMES / program.label)
-            print(f"\n{program.label} {program.version}: {len(shown or [])} entries")
+            print(
+                f"\n{program.label} {program.version}: {len(shown or [])} entries"
+            )
             for item in shown or []:
                 print(json.dumps(item, ensure_ascii=False))
 
@@ -93,13 +105,18 @@ def check(programs: list[Program]) -> int:
     with TemporaryDirectory() as folder, running(Path(folder)) as service:
         expected = expected_facts(service)
         shown = read(programs, service, list(expected))
-        rows = [make_row(program, expected, shown[program]) for program in programs]
+        rows = [
+            make_row(program, expected, shown[program]) for program in programs
+        ]
         for change in CORPUS["changes"].values():
             send(service, *change)
         keeping = [program for program in programs if program.group == "memory"]
         shown = read(keeping, service, list(KEPT))
         expected = expected_facts(service)
-        rows += [changes_row(program, expected, shown[program]) for program in keeping]
+        rows += [
+            changes_row(program, expected, shown[program])
+            for program in keeping
+        ]
     return compare_rows(rows)
 
 
@@ -113,7 +130,9 @@ def read(
     def read_all(program: Program) -> Shown:
         homes = HOMES / program.label
         return {
-            path: program.show(url + path, document, homes / path.replace("/", "-"))
+            path: program.show(
+                url + path, document, homes / path.replace("/", "-")
+            )
             for path, document in documents.items()
             if (program.group == "calendars") == (path == CALENDAR)
         }
@@ -132,7 +151,9 @@ def make_row(
         return {**row, "iCalendar": cell(expected, shown), REASON: ""}
     row = {"feed reader": program.label, "version": program.version}
     for format in FORMATS:
-        feeds = {path: items for path, items in shown.items() if f".{format}" in path}
+        feeds = {
+            path: items for path, items in shown.items() if f".{format}" in path
+        }
         row[FORMATS[format]] = cell(expected, feeds)
     return {**row, REASON: ""}
 
@@ -180,7 +201,8 @@ def describe_change(kept: list[Facts], right: list[Facts]) -> str:
     if not right:
         return "stays" if kept else "gone"
     wrong = [
-        {"title", "text"}.intersection(wrong_facts(right[0], entry)) for entry in kept
+        {"title", "text"}.intersection(wrong_facts(right[0], entry))
+        for entry in kept
     ]
     if set() in wrong:
         return "new" if len(kept) == 1 else "second entry"

@@ -18,7 +18,9 @@ from readers.compare import Facts, Files, Text, Times, read_time
 from tests.interop.expected import ExpectedFeeds, Json, ReaderEntry
 from tests.server import Service
 
-CORPUS: Json = json.loads(Path(__file__).with_name("corpus.json").read_text("utf-8"))
+CORPUS: Json = json.loads(
+    Path(__file__).with_name("corpus.json").read_text("utf-8")
+)
 FORMATS = {"rss": "RSS", "atom": "Atom", "json": "JSON Feed"}
 CALENDAR = "/feeds/events.ics"
 
@@ -83,12 +85,16 @@ def _calendar(feeds: ExpectedFeeds) -> Iterator[tuple[str, Facts]]:
 
 
 def _facts(feeds: ExpectedFeeds, entry: ReaderEntry, item: Json) -> Facts:
-    titles = {category["slug"]: category["title"] for category in feeds.categories}
+    titles = {
+        category["slug"]: category["title"] for category in feeds.categories
+    }
     facts = {
         "title": entry.title,
         "link": entry.link,
         "date": read_time(str(entry.published)),
-        "enclosures": Files([url for url, _, _ in entry.enclosures], item.get("image")),
+        "enclosures": Files(
+            [url for url, _, _ in entry.enclosures], item.get("image")
+        ),
         "categories": sorted(titles[slug] for slug in item["categories"]),
     }
     if entry.authors:
@@ -123,7 +129,9 @@ def _body(item: Json) -> str:
 
 def _caption(item: Json) -> list[str]:
     image = item.get("image", {})
-    return [escape(image[name]) for name in ("caption", "credit") if name in image]
+    return [
+        escape(image[name]) for name in ("caption", "credit") if name in image
+    ]
 
 
 def _occurrences(item: Json) -> Iterator[tuple[str, str]]:

@@ -91,7 +91,11 @@ def _environment() -> dict[str, str]:
         for name, added in paths.items()
     }
     # The city's people are there.
-    return {**variables, "READERS_DEBIAN": str(DEBIAN), "TZ": "Asia/Ho_Chi_Minh"}
+    return {
+        **variables,
+        "READERS_DEBIAN": str(DEBIAN),
+        "TZ": "Asia/Ho_Chi_Minh",
+    }
 
 
 def _version(registry: str, name: str) -> str | None:

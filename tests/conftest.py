@@ -98,7 +98,9 @@ def postgresql_url(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
     """Return the URL of an empty database of the test's own."""
-    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    url: str = request.getfixturevalue(
+        f"{getattr(request, 'param', 'sqlite')}_url"
+    )
     return url
 
 
@@ -133,7 +135,9 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
     def make(
         *, own_clock: Clock | None = None, migrate: bool = True, **changes: Any
     ) -> Flask:
-        apps.append(create_app(with_changes(config, **changes), own_clock or clock))
+        apps.append(
+            create_app(with_changes(config, **changes), own_clock or clock)
+        )
         if migrate:
             upgrade(get_services(apps[-1]).database)
         return apps[-1]
@@ -243,7 +247,9 @@ def shared_clock() -> Clock:
 
 @pytest.fixture(scope="module")
 def shared_editor(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, shared_clock: Clock
+    sqlite_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_clock: Clock,
 ) -> Iterator[ApiClient]:
     """Return an `editor` of one app for the tests of a module.
 

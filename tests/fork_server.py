@@ -68,7 +68,9 @@ class ForkedProcess:
         """
         self.args = command
         self._process = _CONTEXT.Process(
-            target=_run, args=(command, cwd, dict(env), output, errors), daemon=True
+            target=_run,
+            args=(command, cwd, dict(env), output, errors),
+            daemon=True,
         )
         _ensure_server()
         self._process.start()
@@ -97,7 +99,11 @@ class ForkedProcess:
 
 
 def _run(
-    command: list[str], cwd: Path, env: dict[str, str], output: Path, errors: Path
+    command: list[str],
+    cwd: Path,
+    env: dict[str, str],
+    output: Path,
+    errors: Path,
 ) -> None:
     os.setsid()
     # The server ends when the last process closes a pipe, which this one inherits.

@@ -16,7 +16,10 @@ SCHEMAS: dict[str, type[EntrySchema]] = {
 }
 """The schema of each collection of the API."""
 
-MINIMAL = {"articles": {"title": "x"}, "events": {"title": "x", "start": "2026-12-24"}}
+MINIMAL = {
+    "articles": {"title": "x"},
+    "events": {"title": "x", "start": "2026-12-24"},
+}
 """Documents with the required members alone."""
 
 MEMBERS = {
@@ -115,7 +118,9 @@ EVENT: dict[str, Any] = {
         },
         {"name": "Trẻ em", "price": "0", "currency": "VND"},
     ],
-    "performers": [{"name": "Dàn nhạc <Giao hưởng>", "url": "https://nhac.example/"}],
+    "performers": [
+        {"name": "Dàn nhạc <Giao hưởng>", "url": "https://nhac.example/"}
+    ],
     "recurrence": {
         "rrule": "FREQ=WEEKLY;COUNT=3",
         "exdates": ["2026-12-31T19:00:00"],

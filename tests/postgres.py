@@ -60,7 +60,13 @@ class Cluster:
             "tests",
             "--no-sync",
         ]
-        command = [str(binaries / "initdb"), "-D", str(home / "data"), "-E", "UTF8"]
+        command = [
+            str(binaries / "initdb"),
+            "-D",
+            str(home / "data"),
+            "-E",
+            "UTF8",
+        ]
         for locale in LOCALES:
             done = subprocess.run(
                 [*command, *locale, *options],
@@ -176,7 +182,11 @@ class Cluster:
         """Return the arguments of a subprocess; PostgreSQL refuses to run as root."""
         start: dict[str, Any] = {"cwd": self.home, "env": {"PATH": os.defpath}}
         if user := _unprivileged():
-            start |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
+            start |= {
+                "user": user.pw_uid,
+                "group": user.pw_gid,
+                "extra_groups": (),
+            }
         return start
 
 
@@ -191,7 +201,9 @@ def throw_away() -> Iterator[Cluster]:
 @contextmanager
 def _home() -> Iterator[Path]:
     """Create a directory of the user who runs the server, and remove it afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="feedsvc-postgresql-", dir=scratch_directory()))
+    home = Path(
+        tempfile.mkdtemp(prefix="feedsvc-postgresql-", dir=scratch_directory())
+    )
     if user := _unprivileged():
         os.chown(home, user.pw_uid, user.pw_gid)
     try:

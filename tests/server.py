@@ -39,7 +39,10 @@ def free_port() -> int:
     Linux gives those from 32,768 on to clients and to servers that ask for any port:
     one of them could take a port before the process that is to listen on it does.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    worker = (
+        int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        % 10
+    )
     first = 12_000 + worker * _WORKER_PORTS
     while True:
         port = first + next(_port_numbers) % _WORKER_PORTS
@@ -122,9 +125,13 @@ class Service:
     def make_token(self, *scopes: str) -> str:
         """Migrate the database and create a token, used by `request` from now on."""
         if self.within:
-            options = [option for scope in scopes for option in ("--scope", scope)]
+            options = [
+                option for scope in scopes for option in ("--scope", scope)
+            ]
             self.command("db", "upgrade")
-            self.token = self.command("token", "create", "test", *options).strip()
+            self.token = self.command(
+                "token", "create", "test", *options
+            ).strip()
             return self.token
         with self._upgraded_database() as database:
             self.token = create_token(database, "test", scopes)
@@ -149,12 +156,20 @@ class Service:
         if self._can_fork():
             with self._upgraded_database():
                 pass
-            self.process = ForkedProcess(gunicorn, self.root, self.environ, log, log)
+            self.process = ForkedProcess(
+                gunicorn, self.root, self.environ, log, log
+            )
         else:
             module = gunicorn if options else ["feedsvc", "serve"]
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
-                    [*END_WITH_PARENT, *self.within, self.python, "-m", *module],
+                    [
+                        *END_WITH_PARENT,
+                        *self.within,
+                        self.python,
+                        "-m",
+                        *module,
+                    ],
                     cwd=self.root,
                     env=self.environ,
                     stdout=output,
@@ -195,7 +210,9 @@ class Service:
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
         assert self.process
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        path = Path(
+            f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        )
         return [int(pid) for pid in path.read_text().split()]
 
     def request(

@@ -38,7 +38,9 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["--version", "token list"])
 def test_command_creates_no_database(tmp_path: Path, command: str) -> None:
-    done = run_module(["feedsvc", *command.split()], tmp_path, environ(tmp_path))
+    done = run_module(
+        ["feedsvc", *command.split()], tmp_path, environ(tmp_path)
+    )
     if command != "--version":
         assert done.returncode == 1
         assert done.stderr.startswith("Error: ")

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "feedsvc"
-PACKAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+PACKAGES = {
+    path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()
+}
 
 MAY_IMPORT = {
     "api": {"feeds", "input", "storage", "web"},
@@ -55,7 +57,9 @@ def test_package_imports_what_it_may(package: str) -> None:
     for path in modules(package):
         for name in imports(path):
             for library in MUST_NOT_IMPORT.get(package, ()):
-                assert not f"{name}.".startswith(f"{library}."), f"{path}: {name}"
+                assert not f"{name}.".startswith(f"{library}."), (
+                    f"{path}: {name}"
+                )
             top, _, rest = name.partition(".")
             imported = rest.split(".")[0]
             if top == "feedsvc" and imported in PACKAGES - {package}:
@@ -67,7 +71,9 @@ def test_docs_tell_what_packages_may_import() -> None:
     packages = text.partition("\n## Packages\n")[2]
     documented = {
         name: set(filter(None, imported.split(", ")))
-        for name, imported in re.findall(r"^- `(\w+)/`(?: \((.*)\))?:", packages, re.M)
+        for name, imported in re.findall(
+            r"^- `(\w+)/`(?: \((.*)\))?:", packages, re.M
+        )
     }
     assert documented == MAY_IMPORT
 

@@ -26,10 +26,19 @@ def test_default_follows_other_settings() -> None:
 
 
 def test_empty_value_is_absent() -> None:
-    names = ("PORT", "FEEDSVC_POLL_MINUTES", "FEEDSVC_SITE_URL", "FEEDSVC_HUBS_FILE")
+    names = (
+        "PORT",
+        "FEEDSVC_POLL_MINUTES",
+        "FEEDSVC_SITE_URL",
+        "FEEDSVC_HUBS_FILE",
+    )
     config = read_settings(dict.fromkeys(names, ""))
     assert config == read_settings({})
-    assert (config.port, config.site.poll_minutes, config.site.hubs) == (8000, 15, ())
+    assert (config.port, config.site.poll_minutes, config.site.hubs) == (
+        8000,
+        15,
+        (),
+    )
 
 
 def test_last_slash_is_dropped_but_for_hubs() -> None:
@@ -128,7 +137,11 @@ def test_invalid_value_is_named(variable: str, value: str) -> None:
 
 
 def test_all_invalid_values_are_named_at_once() -> None:
-    environ = {"PORT": "http", "FEEDSVC_MAX_BODY": "1", "FEEDSVC_SITE_COLOR": "red"}
+    environ = {
+        "PORT": "http",
+        "FEEDSVC_MAX_BODY": "1",
+        "FEEDSVC_SITE_COLOR": "red",
+    }
     with pytest.raises(SettingError) as raised:
         read_settings(environ)
     lines = str(raised.value).splitlines()
@@ -138,7 +151,9 @@ def test_all_invalid_values_are_named_at_once() -> None:
 
 
 def test_variable_that_is_no_setting_is_named_once(tmp_path: Path) -> None:
-    file, rate, log = (tmp_path / name for name in ("feedsvc.env", "rate", "log"))
+    file, rate, log = (
+        tmp_path / name for name in ("feedsvc.env", "rate", "log")
+    )
     file.write_text("FEEDSVC_SITE_TITEL=Ví Dụ\n")
     rate.write_text("600/minute\n")
     service = Service(
@@ -176,6 +191,8 @@ def test_invalid_value_stops_the_start(command: str) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.endswith("Error: FEEDSVC_MAX_BODY: Not a valid integer.\n")
+    assert done.stderr.endswith(
+        "Error: FEEDSVC_MAX_BODY: Not a valid integer.\n"
+    )
     assert "Traceback" not in done.stderr
     assert done.stdout == ""

@@ -90,11 +90,16 @@ def test_every_route_is_documented(app: Flask) -> None:
 def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+    return {
+        re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-")
+        for each in headings
+    }
 
 
 @pytest.mark.parametrize(
-    "path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
+    "path",
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")],
+    ids=lambda path: path.name,
 )
 def test_links_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\((?!http)([^)]+)", path.read_text("utf-8")):
@@ -106,7 +111,11 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def documented_commands() -> list[str]:
     """Return the arguments of each command that is written out in the documents."""
-    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
+    paths = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *ROOT.glob("docs/*.md"),
+    ]
     text = "\n".join(path.read_text("utf-8") for path in paths)
     found = {
         command.strip()
@@ -161,7 +170,9 @@ def test_commands_of_guides_run_on_an_empty_database(
         service.token = service.command(*create[1].split()).strip()
         answers = run_curl_lines(service, guide)
         assert answers
-        assert not [answer for answer in answers if '"errors"' in answer], "in a batch"
+        assert not [answer for answer in answers if '"errors"' in answer], (
+            "in a batch"
+        )
 
 
 LANGUAGES = {
@@ -236,7 +247,9 @@ def test_examples_try_again_while_the_service_is_busy(
         environ = {**service.environ, "TOKEN": service.token, "FEEDS": url}
         done = run_script(language, documented_scripts(language)[0], environ)
     assert done.returncode == 0, done.stdout + done.stderr
-    changes = service.request("GET", "/api/v1/changes?after=0").json()["changes"]
+    changes = service.request("GET", "/api/v1/changes?after=0").json()[
+        "changes"
+    ]
     assert len(changes) == 1
 
 
@@ -308,7 +321,11 @@ def test_headlines_of_partners_are_printed(service: Service) -> None:
         assert service.request("PUT", f"/api/v1/articles/{number}", article).ok
     (script,) = re.findall(r"```python\n(.*?)```", PARTNERS, re.DOTALL)
     printed = subprocess.check_output(
-        [sys.executable, "-c", script.replace("https://feeds.example", service.url)],
+        [
+            sys.executable,
+            "-c",
+            script.replace("https://feeds.example", service.url),
+        ],
         text=True,
     )
     lines = printed.splitlines()
@@ -320,15 +337,23 @@ def test_headlines_of_partners_are_printed(service: Service) -> None:
 def test_copy_of_partners_is_made(service: Service, tmp_path: Path) -> None:
     service.make_token(*SCOPES)
     assert service.request("PUT", "/api/v1/articles/a", {"title": "Tin"}).ok
-    commands = re.findall(r"^ {4}((?:python|sqlite3) .*)$", PARTNERS, re.MULTILINE)
+    commands = re.findall(
+        r"^ {4}((?:python|sqlite3) .*)$", PARTNERS, re.MULTILINE
+    )
     replicate, select = (shlex.split(command) for command in commands)
-    replicate[:3] = [sys.executable, str(ROOT / "docs/replicate.py"), service.url]
+    replicate[:3] = [
+        sys.executable,
+        str(ROOT / "docs/replicate.py"),
+        service.url,
+    ]
     subprocess.run(replicate, cwd=tmp_path, check=True)
     with closing(sqlite3.connect(tmp_path / select[1])) as copy:
         assert copy.execute(select[2]).fetchall() == [("Tin",)]
 
 
-def test_script_for_wordpress_sends_all_that_the_api_takes(service: Service) -> None:
+def test_script_for_wordpress_sends_all_that_the_api_takes(
+    service: Service,
+) -> None:
     service.make_token(*SCOPES)
     own = {"title": "Tin của cổng"}
     assert service.request("PUT", "/api/v1/categories/tin", own).ok
@@ -350,7 +375,9 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(service: Service) -> 
         "image": {"url": "https://blog.example/cau.jpg", "alt": "Cầu"},
     }
     assert expected.items() <= entry.items()
-    categories = service.request("GET", "/api/v1/categories").json()["categories"]
+    categories = service.request("GET", "/api/v1/categories").json()[
+        "categories"
+    ]
     assert [
         (category["slug"], category["title"], category.get("parent"))
         for category in categories
@@ -359,9 +386,16 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(service: Service) -> 
         ("nghe-thuat", "Nghệ thuật", None),
         ("tin", "Tin của cổng", None),
     ]
-    named = re.findall("^not sent: (.*): HTTP Error 422", done.stdout, re.MULTILINE)
-    refused = uuid.uuid5(uuid.NAMESPACE_URL, REFUSED_POST["guid"]["rendered"]).hex
-    assert named == [f"/categories/{CATEGORIES[3]['slug']}", f"/articles/{refused}"]
+    named = re.findall(
+        "^not sent: (.*): HTTP Error 422", done.stdout, re.MULTILINE
+    )
+    refused = uuid.uuid5(
+        uuid.NAMESPACE_URL, REFUSED_POST["guid"]["rendered"]
+    ).hex
+    assert named == [
+        f"/categories/{CATEGORIES[3]['slug']}",
+        f"/articles/{refused}",
+    ]
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:
@@ -378,4 +412,6 @@ def test_figures_of_readme_are_those_of_performance() -> None:
     assert shown
     for name, row in shown.items():
         for column, figure in list(row.items())[1:]:
-            assert figure == measured[name][column], f"README.md: {name}, {column}"
+            assert figure == measured[name][column], (
+                f"README.md: {name}, {column}"
+            )

@@ -49,7 +49,9 @@ class Handler(BaseHTTPRequestHandler):
     server: Hub
 
     def do_POST(self) -> None:
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        form = parse_qs(
+            self.rfile.read(int(self.headers["Content-Length"])).decode()
+        )
         with self.server.lock:
             assert form["hub.mode"] == ["publish"]
             assert form["hub.topic"] == form["hub.url"]
@@ -117,7 +119,9 @@ def notify(make_notify: MakeNotify) -> Notify:
 def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:
     """Return the URLs of feeds, each once."""
     return Counter(
-        f"{public_url}/feeds/{path}.{format}" for path in paths for format in FORMATS
+        f"{public_url}/feeds/{path}.{format}"
+        for path in paths
+        for format in FORMATS
     )
 
 
@@ -126,7 +130,11 @@ def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
     service = Service(database_url, FEEDSVC_HUBS=hub.url)
     service.make_token("news:write", "events:write", "categories:write")
     with service:
-        for slug, document in (("a", {}), ("b", {"parent": "a"}), ("other", {})):
+        for slug, document in (
+            ("a", {}),
+            ("b", {"parent": "a"}),
+            ("other", {}),
+        ):
             service.put(f"/categories/{slug}", {"title": slug, **document})
         article = {"title": "x", "categories": ["b"]}
         service.put("/articles/1", article)
@@ -189,7 +197,9 @@ def test_only_public_entries_are_told(
 ) -> None:
     editor.put("/articles/1", {"title": "x", "status": "draft"})
     later = "2026-11-26T00:00:00Z"
-    editor.put("/events/2", {"title": "x", "start": later, "date_published": later})
+    editor.put(
+        "/events/2", {"title": "x", "start": later, "date_published": later}
+    )
     notify()
     assert not hub.told
     wait(days=2)
@@ -197,7 +207,9 @@ def test_only_public_entries_are_told(
     assert hub.told == feeds("events")
 
 
-def test_deletion_is_not_told(notify: Notify, hub: Hub, editor: ApiClient) -> None:
+def test_deletion_is_not_told(
+    notify: Notify, hub: Hub, editor: ApiClient
+) -> None:
     editor.put("/articles/1", {"title": "x", "categories": ["van-hoa"]})
     notify()
     assert hub.told == feeds("news", "news/van-hoa")
@@ -295,7 +307,11 @@ def answering(hub: Hub, notify: Notify) -> Iterator[None]:
 
 
 def test_one_worker_at_a_time_tells_until_it_was_stopped(
-    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
+    notify: Notify,
+    make_notify: MakeNotify,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
     with answering(hub, notify):

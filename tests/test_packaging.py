@@ -27,7 +27,13 @@ BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory into which pip has put the distribution, from its sdist."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("config.py", "wsgi.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (
+        "config.py",
+        "wsgi.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+    ):
         shutil.copy(ROOT / name, source)
     for name in ("deploy/postgres.txt", "tests/requirements.txt"):
         (source / name).parent.mkdir()
@@ -39,7 +45,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("target")
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
     options += ["--target", str(target), str(source / sdist)]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options], check=True
+    )
     return target
 
 
@@ -63,7 +71,9 @@ def run(
     return done
 
 
-def test_console_script_has_the_version(installation: Path, tmp_path: Path) -> None:
+def test_console_script_has_the_version(
+    installation: Path, tmp_path: Path
+) -> None:
     script = str(installation / "bin" / "feedsvc")
     done = run(installation, tmp_path, script, "--version")
     assert done.stdout == f"feedsvc, version {__version__}\n"
@@ -72,14 +82,23 @@ def test_console_script_has_the_version(installation: Path, tmp_path: Path) -> N
 def test_extras_are_those_of_the_documents(installation: Path) -> None:
     (metadata,) = installation.glob("feedsvc-*.dist-info/METADATA")
     text = metadata.read_text("utf-8")
-    assert re.findall(r"^Provides-Extra: (.*)", text, re.M) == ["postgres", "dev"]
-    assert re.search(r"^Requires-Dist: psycopg.* extra == \"postgres\"", text, re.M)
+    assert re.findall(r"^Provides-Extra: (.*)", text, re.M) == [
+        "postgres",
+        "dev",
+    ]
+    assert re.search(
+        r"^Requires-Dist: psycopg.* extra == \"postgres\"", text, re.M
+    )
     assert re.search(r"^Requires-Dist: pytest==.* extra == \"dev\"", text, re.M)
 
 
-def test_installation_publishes_an_entry(installation: Path, tmp_path: Path) -> None:
+def test_installation_publishes_an_entry(
+    installation: Path, tmp_path: Path
+) -> None:
     python = Path(sys.executable)
-    publish_entry(InstalledService(python, tmp_path, PYTHONPATH=str(installation)))
+    publish_entry(
+        InstalledService(python, tmp_path, PYTHONPATH=str(installation))
+    )
 
 
 def test_installation_has_its_data_and_needs_no_extra(
@@ -118,7 +137,9 @@ def test_make_refuses_an_old_python(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
-def test_make_clears_the_environment_of_a_failed_attempt(tmp_path: Path) -> None:
+def test_make_clears_the_environment_of_a_failed_attempt(
+    tmp_path: Path,
+) -> None:
     left = tmp_path / "venv/lib/python3.10/site-packages"
     left.mkdir(parents=True)
     # Without pip, whose installation takes seconds, make fails after it.
@@ -138,5 +159,9 @@ def test_requirements_are_pinned_and_explained() -> None:
     extra = (ROOT / "deploy/postgres.txt").read_text("utf-8").splitlines()
     for text in PROJECT["dependencies"] + extra[1:]:
         requirement = Requirement(text)
-        assert pins[canonicalize_name(requirement.name)] in requirement.specifier
-        assert re.search(rf"^- .*\b{requirement.name.lower()}\b.*:", documented, re.M)
+        assert (
+            pins[canonicalize_name(requirement.name)] in requirement.specifier
+        )
+        assert re.search(
+            rf"^- .*\b{requirement.name.lower()}\b.*:", documented, re.M
+        )

@@ -29,12 +29,17 @@ HANOI, PARIS, NEW_YORK = (
 )
 
 NUMBERED = st.tuples(
-    st.sampled_from(["", "", "1", "-1", "2", "5", "-2"]), st.sampled_from(WEEKDAYS)
+    st.sampled_from(["", "", "1", "-1", "2", "5", "-2"]),
+    st.sampled_from(WEEKDAYS),
 ).map("".join)
 
 
-def list_of(item: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[str]:
-    return st.lists(item.map(str), min_size=1, max_size=most, unique=True).map(",".join)
+def list_of(
+    item: st.SearchStrategy[Any], most: int = 3
+) -> st.SearchStrategy[str]:
+    return st.lists(item.map(str), min_size=1, max_size=most, unique=True).map(
+        ",".join
+    )
 
 
 PARTS = {
@@ -51,9 +56,14 @@ PARTS = {
 def rules(draw: st.DrawFn) -> str:
     """Draw a rule that the API takes."""
     frequency = draw(st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
-    names = draw(st.lists(st.sampled_from(sorted(PARTS)), max_size=4, unique=True))
+    names = draw(
+        st.lists(st.sampled_from(sorted(PARTS)), max_size=4, unique=True)
+    )
     text = ";".join(
-        [f"FREQ={frequency}", *(f"{name}={draw(PARTS[name])}" for name in names)]
+        [
+            f"FREQ={frequency}",
+            *(f"{name}={draw(PARTS[name])}" for name in names),
+        ]
     )
     try:
         return validate_rrule(text)
@@ -104,13 +114,17 @@ def test_occurrences_equal_the_walk_from_the_start(
     assume(start is not None)
     assert start is not None
     start = start.astimezone(UTC).astimezone(zone)
-    event = Event(start, start + timedelta(hours=2), zone, recurrence=Recurrence(text))
+    event = Event(
+        start, start + timedelta(hours=2), zone, recurrence=Recurrence(text)
+    )
     assume(start_matches_rule(event))
     starts = list(islice(rrulestr(text, dtstart=start), 80))
     exdates = tuple(
         data.draw(st.lists(st.sampled_from(starts[1:] or starts), max_size=5))
     )
-    extra = st.integers(0, 3000).map(lambda days: start + timedelta(days=days, hours=4))
+    extra = st.integers(0, 3000).map(
+        lambda days: start + timedelta(days=days, hours=4)
+    )
     rdates = tuple(data.draw(st.lists(extra, max_size=3)))
     event = Event(
         start,
@@ -120,7 +134,9 @@ def test_occurrences_equal_the_walk_from_the_start(
     )
     since = start.astimezone(UTC) + timedelta(days=offset)
     end = since + timedelta(days=length)
-    before_end = takewhile(lambda event: event.starts < end, occurrences(event, since))
+    before_end = takewhile(
+        lambda event: event.starts < end, occurrences(event, since)
+    )
     assert [event.starts for event in before_end] == walk(event, since, end)
 
 
@@ -163,7 +179,9 @@ def test_last_occurrence(rrule: str, expected: date) -> None:
 
 def test_current_occurrence_after_the_last_is_the_last() -> None:
     event = series_from_first("FREQ=YEARLY;INTERVAL=200")
-    assert current_or_next(event, datetime(2026, 1, 1, tzinfo=UTC)).start == FIRST
+    assert (
+        current_or_next(event, datetime(2026, 1, 1, tzinfo=UTC)).start == FIRST
+    )
 
 
 def test_equal_starts_in_two_zones_have_different_last_occurrences() -> None:

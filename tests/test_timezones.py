@@ -39,7 +39,12 @@ def test_special_names_are_not_zones(name: str, editor: ApiClient) -> None:
 
 
 def test_every_zone_of_tzdata_is_accepted() -> None:
-    assert {"UTC", "Asia/Ho_Chi_Minh", "Asia/Saigon", "Europe/Paris"} <= zone_names()
+    assert {
+        "UTC",
+        "Asia/Ho_Chi_Minh",
+        "Asia/Saigon",
+        "Europe/Paris",
+    } <= zone_names()
     assert all(zone(name).key == name for name in zone_names())
     config = read_settings({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"})
     assert config.site.timezone.key == "Europe/Paris"

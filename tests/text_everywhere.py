@@ -6,7 +6,9 @@ from typing import Any
 
 from tests.full_entries import ARTICLE, EVENT, TEXT_MEMBERS
 
-_NAMES = {"name", "alt", "caption", "credit", "address"}.union(*TEXT_MEMBERS.values())
+_NAMES = {"name", "alt", "caption", "credit", "address"}.union(
+    *TEXT_MEMBERS.values()
+)
 
 
 def article_with(text: str) -> dict[str, Any]:

@@ -30,7 +30,9 @@ def publish_entry(service: InstalledService) -> None:
     try:
         service.start()
         service.token = service.command("token", "create", "cms").strip()
-        response = service.request("PUT", "/api/v1/articles/a", {"title": "Xin chào"})
+        response = service.request(
+            "PUT", "/api/v1/articles/a", {"title": "Xin chào"}
+        )
         assert response.status_code == 201, response.text
         feed = requests.get(f"{service.url}/feeds/news.rss", timeout=10)
         assert "<title>Xin chào</title>" in feed.content.decode()
@@ -52,7 +54,9 @@ def main() -> None:
         pins = ["--constraint", str(ROOT / "requirements.txt")]
         subprocess.run([*pip, *pins, wheel], check=True)
         publish_entry(InstalledService(python, folder))
-    print(f"{wheel} is installed into an empty environment, and publishes an entry.")
+    print(
+        f"{wheel} is installed into an empty environment, and publishes an entry."
+    )
 
 
 if __name__ == "__main__":

@@ -108,7 +108,9 @@ class FeedsApi(Api):  # type: ignore[misc]
         )
         components = self.spec.components
         content = {MEDIA_TYPE: {"schema": ProblemSchema}}
-        components.response(PROBLEM, {"description": "Error.", "content": content})
+        components.response(
+            PROBLEM, {"description": "Error.", "content": content}
+        )
         components.security_scheme(
             "bearer",
             {

@@ -55,7 +55,11 @@ class AllCategories(MethodView):
         document = {"categories": _schema.dump(categories, many=True)}
         body = current_app.json.dumps(document).encode()
         response = CachedResponse(
-            body, "application/json", revision, due_at=None, max_age=PAGE_MAX_AGE
+            body,
+            "application/json",
+            revision,
+            due_at=None,
+            max_age=PAGE_MAX_AGE,
         )
         return conditional_response(response, services.clock())
 
@@ -99,7 +103,9 @@ class CategoryBySlug(MethodView):
             with current_services().database.read() as session:
                 stored = Categories(session).get(slug).category
             # Validation may take long, so it comes before the lock.
-            category: Category = load_patched(_schema, _schema.dump(stored), patch)
+            category: Category = load_patched(
+                _schema, _schema.dump(stored), patch
+            )
             with write_as_token() as transaction:
                 if Categories(transaction.session).get(slug).category != stored:
                     continue
@@ -107,7 +113,9 @@ class CategoryBySlug(MethodView):
                 if category.slug != slug:
                     rename_category(transaction, slug, category.slug)
                 put_category(transaction, category)
-                return Categories(transaction.session).get(category.slug).category
+                return (
+                    Categories(transaction.session).get(category.slug).category
+                )
         raise Unavailable("Others change the category at the same time.")
 
     @blueprint.requires_scope(_SCOPE)

@@ -57,7 +57,9 @@ blueprint = ApiBlueprint("changes")
 class Changes(MethodView):
     """The changes of public entries."""
 
-    @blueprint.arguments(ChangesArguments, location="query", error_status_code=400)
+    @blueprint.arguments(
+        ChangesArguments, location="query", error_status_code=400
+    )
     @blueprint.response(200, ChangesSchema)
     def get(self, arguments: dict[str, Any]) -> Response:
         """List public changes after a cursor, oldest first."""

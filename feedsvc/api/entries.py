@@ -54,7 +54,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "title": "Hội sách",
         "start": "2026-12-24T19:00:00+07:00",
         "end": "2026-12-24T21:00:00+07:00",
-        "location": {"name": "Phố sách", "latitude": 21.024, "longitude": 105.845},
+        "location": {
+            "name": "Phố sách",
+            "latitude": 21.024,
+            "longitude": 105.845,
+        },
     },
 }
 
@@ -79,7 +83,9 @@ def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
     @blueprint.route("")
     class Entries(MethodView):
         @blueprint.requires_scope(scope)
-        @blueprint.arguments(ListArguments, location="query", error_status_code=400)
+        @blueprint.arguments(
+            ListArguments, location="query", error_status_code=400
+        )
         @blueprint.response(200, page_schema)
         def get(self, arguments: dict[str, Any]) -> Response:
             """List entries without their bodies, those that changed last first."""
@@ -154,7 +160,9 @@ def _page_schema(schema: EntrySchema) -> ma.Schema:
     return page_class()
 
 
-def _apply_patch(schema: EntrySchema, stored: Entry, patch: dict[str, Any]) -> Entry:
+def _apply_patch(
+    schema: EntrySchema, stored: Entry, patch: dict[str, Any]
+) -> Entry:
     """Return an entry with a merge patch applied.
 
     :raises ValidationFailed: the patch, or the patched entry, is invalid.
@@ -198,7 +206,9 @@ def _check_timezone(
         return
     zone = patch["timezone"] or schema.site.timezone.key
     if zone != document["timezone"]:
-        detail = "Send start too, and end, rdates and exdates if the event has them."
+        detail = (
+            "Send start too, and end, rdates and exdates if the event has them."
+        )
         raise ValidationFailed(FieldError("#/timezone", detail))
 
 
@@ -211,10 +221,14 @@ def _entry_response(
         collection = _COLLECTIONS[row.kind]
         base_url = current_services().site.public_url
         headers["Location"] = f"{base_url}/api/v1/{collection}/{row.id}"
-    return make_response(_document(session, row), 201 if is_new else 200, headers)
+    return make_response(
+        _document(session, row), 201 if is_new else 200, headers
+    )
 
 
-def _list_response(kind: str, page: int, limit: int, **filters: Any) -> Response:
+def _list_response(
+    kind: str, page: int, limit: int, **filters: Any
+) -> Response:
     with current_services().database.read() as session:
         rows = list_entries(session, kind, page=page, limit=limit, **filters)
         items = [_document(session, row) for row in rows[:limit]]

@@ -88,10 +88,14 @@ def check_body_headers(media_types: Collection[str]) -> None:
         return
     # Werkzeug would cut a chunked body at the limit without an error.
     if request.content_length is None or "Transfer-Encoding" in request.headers:
-        raise LengthRequired("Send a body with a Content-Length, not a chunked one.")
+        raise LengthRequired(
+            "Send a body with a Content-Length, not a chunked one."
+        )
     max_length = current_app.config["MAX_CONTENT_LENGTH"]
     if request.content_length > max_length:
-        raise RequestEntityTooLarge(f"The body has more than {max_length:,} bytes.")
+        raise RequestEntityTooLarge(
+            f"The body has more than {max_length:,} bytes."
+        )
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("Content-Encoding is not supported.")
     # `is_json` is true for application/merge-patch+json too.
@@ -120,7 +124,9 @@ def request_precondition(expected: Entry | None = None) -> Precondition:
         EntryChanged if the stored one differs.
     """
     match = request.if_match if "If-Match" in request.headers else None
-    none_match = request.if_none_match if "If-None-Match" in request.headers else None
+    none_match = (
+        request.if_none_match if "If-None-Match" in request.headers else None
+    )
 
     def check(entry: Entry | None) -> None:
         # The versions may be equal: a renamed category changes an entry without one.
@@ -129,7 +135,9 @@ def request_precondition(expected: Entry | None = None) -> Precondition:
         if entry is None or entry.status == "deleted":
             # A deleted entry has no representation that a tag could match.
             if match is not None:
-                raise PreconditionFailed("If-Match requires that the entry exists.")
+                raise PreconditionFailed(
+                    "If-Match requires that the entry exists."
+                )
             return
         etag = str(entry.version)
         # If-Match compares strongly, If-None-Match weakly (RFC 9110 §13.1).

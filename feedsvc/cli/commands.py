@@ -96,14 +96,19 @@ def copy_database(url: str) -> None:
         old = session.connection()
         length = count_rows(old)
         upgrade_database(target)
-        with target.begin_migration() as new, _progress_bar(None, length) as bar:
+        with (
+            target.begin_migration() as new,
+            _progress_bar(None, length) as bar,
+        ):
             for number in copy_rows(old, new):
                 bar.update(number)
     click.echo(f"{length} rows copied")
 
 
 @commands.command()
-@click.option("--demo", "with_demo", is_flag=True, help="Run the command `demo` first.")
+@click.option(
+    "--demo", "with_demo", is_flag=True, help="Run the command `demo` first."
+)
 @click.pass_context
 def serve(ctx: click.Context, with_demo: bool) -> None:
     """Migrate the database, and start gunicorn."""
@@ -116,11 +121,19 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     if with_demo:
         ctx.invoke(demo)
     os.environ.update(
-        HOST=config.host, PORT=str(config.port), FEEDSVC_LOG_FORMAT=config.log_format
+        HOST=config.host,
+        PORT=str(config.port),
+        FEEDSVC_LOG_FORMAT=config.log_format,
     )
     # gunicorn replaces this process, since its first process must not have imported the
     # code that a reload loads.
-    arguments = [sys.executable, "-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "python:feedsvc.gunicorn_conf",
+    ]
     os.execv(sys.executable, arguments)  # noqa: S606
 
 
@@ -158,7 +171,9 @@ def token() -> None:
     multiple=True,
     help="Write only entries in and below this category; can be repeated.",
 )
-def create(name: str, scopes: tuple[str, ...], categories: tuple[str, ...]) -> None:
+def create(
+    name: str, scopes: tuple[str, ...], categories: tuple[str, ...]
+) -> None:
     """Create a token and print it. It is never shown again."""
     if categories and "categories:write" in scopes:
         raise click.UsageError("--category excludes --scope categories:write.")
@@ -173,7 +188,12 @@ def list_tokens() -> None:
     with checked_database().read() as session:
         for stored in stored_tokens(session):
             scopes = " ".join(sorted(stored.scopes))
-            columns = [stored.name, scopes, f"{stored.created:%F}", _state(stored)]
+            columns = [
+                stored.name,
+                scopes,
+                f"{stored.created:%F}",
+                _state(stored),
+            ]
             for category_id in stored.category_ids:
                 columns.append(session.get_one(CategoryRow, category_id).slug)
             click.echo("\t".join(columns))
@@ -220,7 +240,9 @@ def import_(file: IO[bytes], kind: str | None) -> None:
             pass
     for warning in importer.warnings:
         click.echo(_printable(warning), err=True)
-    click.echo(", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS))
+    click.echo(
+        ", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS)
+    )
 
 
 def _progress_bar(iterable: Iterable[Any] | None, length: int) -> Any:

@@ -51,6 +51,8 @@ def _resolve_dates(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
         return f"{day}{match[2]}"
 
     return {
-        name: _RELATIVE_DATE.sub(to_absolute, value) if name in _DATE_FIELDS else value
+        name: _RELATIVE_DATE.sub(to_absolute, value)
+        if name in _DATE_FIELDS
+        else value
         for name, value in sample.items()
     }

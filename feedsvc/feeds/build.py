@@ -72,7 +72,9 @@ def _parts(query: FeedQuery) -> list[FeedQuery]:
     index for its order, and both together would have none.
     """
     if query.format.is_calendar and query["when"] == "all":
-        return [query.with_parameters(when=when) for when in ("upcoming", "past")]
+        return [
+            query.with_parameters(when=when) for when in ("upcoming", "past")
+        ]
     return [query]
 
 
@@ -149,7 +151,11 @@ def newest_by_category(
             if entries:
                 newest[kind, category.slug] = max(
                     entries,
-                    key=lambda entry: (not entry.is_cancelled, entry.date, entry.guid),
+                    key=lambda entry: (
+                        not entry.is_cancelled,
+                        entry.date,
+                        entry.guid,
+                    ),
                 )
     return newest
 

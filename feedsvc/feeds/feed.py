@@ -27,7 +27,11 @@ class Feed:
 
     @classmethod
     def empty(
-        cls, site: Site, kind: str, format: Format, category: Category | None = None
+        cls,
+        site: Site,
+        kind: str,
+        format: Format,
+        category: Category | None = None,
     ) -> Feed:
         """Return the feed of a section or a category without entries, for its URL."""
         if category is None:

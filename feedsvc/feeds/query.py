@@ -136,7 +136,9 @@ class CategoryFilter:
             )
         terms = re.split("[,+]", text)
         if len(terms) > MAX_TERMS:
-            raise BadRequest(f"A category filter has at most {MAX_TERMS} terms.")
+            raise BadRequest(
+                f"A category filter has at most {MAX_TERMS} terms."
+            )
         for term in terms:
             if not re.fullmatch(SLUG_PATTERN, term.removeprefix("-")):
                 raise BadRequest(
@@ -336,9 +338,12 @@ PARAMETERS = {
         default=lambda query: query.format.default_limit,
         has_one_spelling=True,
     ),
-    "page": Parameter(_parse_page, default=lambda query: 1, applies_to=_has_pages),
+    "page": Parameter(
+        _parse_page, default=lambda query: 1, applies_to=_has_pages
+    ),
     "content": Parameter(
-        _choice("full", "summary"), default=lambda query: query.format.default_content
+        _choice("full", "summary"),
+        default=lambda query: query.format.default_content,
     ),
     "lang": Parameter(_parse_language),
     # Other spellings are not redirected: the search form sends any, and the policy of
@@ -371,7 +376,9 @@ PARAMETERS = {
     ),
 }
 
-_IN_PATH = "The category is a part of the path, such as /feeds/news/<category>.rss."
+_IN_PATH = (
+    "The category is a part of the path, such as /feeds/news/<category>.rss."
+)
 #: Errors for parameters that other services have.
 _HINTS = {
     "category": _IN_PATH,
@@ -404,9 +411,13 @@ def parse_feed_query(
     query = FeedQuery(kind, format)
     is_canonical = True
     if category_filter is not None:
-        query = replace(query, category_filter=CategoryFilter.parse(category_filter))
+        query = replace(
+            query, category_filter=CategoryFilter.parse(category_filter)
+        )
         # A decoded “+” of a URL may be a space.
-        is_canonical = category_filter.replace(" ", "+") == str(query.category_filter)
+        is_canonical = category_filter.replace(" ", "+") == str(
+            query.category_filter
+        )
     # Parameters that do not apply are not even parsed.
     values = {}
     for name, parameter in PARAMETERS.items():
@@ -419,7 +430,9 @@ def parse_feed_query(
     query = query.with_parameters(**values)
     # Most parameters may be spelt as they are: the cache has the canonical URL.
     for name in values:
-        if PARAMETERS[name].has_one_spelling and given[name] != [str(query[name])]:
+        if PARAMETERS[name].has_one_spelling and given[name] != [
+            str(query[name])
+        ]:
             is_canonical = False
     return query, is_canonical
 
@@ -444,7 +457,8 @@ def _check_dates(since: date | None, until: date | None, today: date) -> None:
     for name, day in (("from", since), ("to", until)):
         if day is not None and not first <= day <= last:
             raise BadRequest(
-                f"The parameter “{name}” must lie between {first} and {last}.", name
+                f"The parameter “{name}” must lie between {first} and {last}.",
+                name,
             )
     if since and until and until < since:
         raise BadRequest("The parameter “to” must not be before “from”.", "to")

@@ -15,7 +15,12 @@ from functools import cached_property, lru_cache
 
 import brotli
 from werkzeug.datastructures import Accept
-from werkzeug.http import http_date, parse_accept_header, parse_date, parse_etags
+from werkzeug.http import (
+    http_date,
+    parse_accept_header,
+    parse_date,
+    parse_etags,
+)
 
 from feedsvc.models import KINDS
 from feedsvc.storage.database import MAX_CLOCK_SKEW

@@ -26,7 +26,9 @@ def render(feed: Feed) -> bytes:
     """Render a feed as Atom."""
     site = feed.site
     generator = create_generator(feed, _extend_feed)
-    generator.link(href=iri_to_uri(feed.home_url), rel="alternate", type="text/html")
+    generator.link(
+        href=iri_to_uri(feed.home_url), rel="alternate", type="text/html"
+    )
     generator.title(labels.feed_title(feed))
     generator.subtitle(labels.feed_description(feed))
     # RFC 4287 §4.1.1: entries without an author need one of the feed.
@@ -74,7 +76,9 @@ def _extend_feed(element: Element, feed: Feed) -> None:
 
 def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     if entry.language != feed.site.language:
-        element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
+        element.set(
+            "{http://www.w3.org/XML/1998/namespace}lang", entry.language
+        )
     _mark_html(element)
     # feedgen knows one id for both formats, and RSS has the guid as it was imported.
     element.find("id").text = atom_id(entry.guid)
@@ -82,7 +86,9 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     # shadows the link. So they are removed, and added here.
     for link in element.findall("link"):
         element.remove(link)
-    _add_link(element, "alternate", feed.site.entry_url(entry), type="text/html")
+    _add_link(
+        element, "alternate", feed.site.entry_url(entry), type="text/html"
+    )
     # Readers take the first or the last of several links for that of the entry, so its
     # own comes once more, as one of another language (RFC 4287 §4.1.2).
     pages: tuple[Translation | Entry, ...] = ()
@@ -115,7 +121,9 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     write_as_cdata(element, "summary", "content")
 
 
-def _add_link(parent: Element, rel: str, iri: str, **attributes: object) -> None:
+def _add_link(
+    parent: Element, rel: str, iri: str, **attributes: object
+) -> None:
     sub_element(parent, "link", rel=rel, **attributes, href=iri_to_uri(iri))
 
 

@@ -23,7 +23,9 @@ _LINK = re.compile(
 )
 _LIST_ITEM = re.compile(r"<li(?: [^>]*)?>\s*")
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
-_BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
+_BLOCK_END = re.compile(
+    r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*"
+)
 _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 
@@ -63,18 +65,26 @@ def attachment_list(files: Sequence[Attachment], language: str) -> str:
     """Return an HTML list of links with titles and sizes; empty without attachments."""
     if not files:
         return ""
-    items = "".join(f"<li>{_attachment_link(file, language)}</li>\n" for file in files)
+    items = "".join(
+        f"<li>{_attachment_link(file, language)}</li>\n" for file in files
+    )
     title = labels.translate(language, "entry.attachments")
     return f"<p>{title}:</p>\n<ul>\n{items}</ul>"
 
 
 def attachment_name(file: Attachment) -> str:
     """Return the title of an attachment, or else the name of its file."""
-    return file.title or unquote(file.url.rstrip("/").rpartition("/")[2]) or file.url
+    return (
+        file.title
+        or unquote(file.url.rstrip("/").rpartition("/")[2])
+        or file.url
+    )
 
 
 def _attachment_link(file: Attachment, language: str) -> str:
-    size = f" ({labels.format_size(file.length, language)})" if file.length else ""
+    size = (
+        f" ({labels.format_size(file.length, language)})" if file.length else ""
+    )
     return _link(attachment_name(file), file.url) + size
 
 
@@ -151,15 +161,20 @@ def _write_out(link: re.Match[str]) -> str:
     return f"{words} ({address}){space}"
 
 
-def event_facts(entry: Entry, language: str, *, with_organizer: bool = False) -> str:
+def event_facts(
+    entry: Entry, language: str, *, with_organizer: bool = False
+) -> str:
     """Return paragraphs with an event's address online, performers and offers."""
     event = entry.event
     if event is None:
         return ""
-    online = [_link(event.online_url, event.online_url)] if event.online_url else []
+    online = (
+        [_link(event.online_url, event.online_url)] if event.online_url else []
+    )
     performers = [_link(each.name, each.url) for each in event.performers]
     offers = [
-        _link(labels.offer_text(offer, language), offer.url) for offer in event.offers
+        _link(labels.offer_text(offer, language), offer.url)
+        for offer in event.offers
     ]
     facts = {"online": online, "performers": performers, "offers": offers}
     if with_organizer and event.organizer:

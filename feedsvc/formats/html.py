@@ -102,7 +102,9 @@ def render_front_page(
             default=None,
         )
         kind = entry.kind if entry else KINDS[0]
-        rows.append((category, entry, Feed.empty(site, kind, FORMATS["rss"], category)))
+        rows.append(
+            (category, entry, Feed.empty(site, kind, FORMATS["rss"], category))
+        )
     return render_page(
         "front.html",
         site,
@@ -112,7 +114,10 @@ def render_front_page(
         # Readers offer all that a page announces, so it is one feed a kind.
         feeds=[
             [Feed.empty(site, "news", FORMATS["rss"])],
-            [Feed.empty(site, "events", FORMATS[name]) for name in ("rss", "ics")],
+            [
+                Feed.empty(site, "events", FORMATS[name])
+                for name in ("rss", "ics")
+            ],
         ],
         lead=lead,
         articles=others[: _FRONT_ARTICLES if lead else _FRONT_ARTICLES + 1],
@@ -127,7 +132,8 @@ def render_entry(
 ) -> bytes:
     """Render the page of an entry, which announces the feeds of its categories."""
     feeds = [
-        _variants(site, entry.kind, category) for category in (None, *entry.categories)
+        _variants(site, entry.kind, category)
+        for category in (None, *entry.categories)
     ]
     return render_page(
         "entry.html",
@@ -165,7 +171,9 @@ def render(feed: Feed) -> bytes:
     )
 
 
-def _variants(site: Site, kind: str, category: Category | None = None) -> list[Feed]:
+def _variants(
+    site: Site, kind: str, category: Category | None = None
+) -> list[Feed]:
     """Return the feed of a kind or a category in each format."""
     return _formats_of(Feed.empty(site, kind, FORMATS["html"], category))
 
@@ -202,7 +210,9 @@ def _group_entries(feed: Feed, language: str) -> list[tuple[str, list[Entry]]]:
     return [(name, entries) for (_, name), entries in groups.items()]
 
 
-def _other_languages(site: Site, ui: str | None) -> list[tuple[str, str | None]]:
+def _other_languages(
+    site: Site, ui: str | None
+) -> list[tuple[str, str | None]]:
     """Return the other languages of a page, each with its `ui`: None is the site's."""
     own = labels.resolve_language(site.language)
     current = labels.resolve_language(ui or site.language)
@@ -213,7 +223,9 @@ def _other_languages(site: Site, ui: str | None) -> list[tuple[str, str | None]]
     ]
 
 
-def _language_links(site: Site, ui: str | None, path: str) -> list[tuple[str, str]]:
+def _language_links(
+    site: Site, ui: str | None, path: str
+) -> list[tuple[str, str]]:
     """Return the other languages of a page with its URL in each.
 
     The URLs are relative, so that pages work under any host name and prefix.

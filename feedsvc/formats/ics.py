@@ -58,7 +58,8 @@ def render(feed: Feed) -> bytes:
     if feed.is_summary:
         # Without a body, the description is the summary.
         entries = tuple(
-            replace(entry, content_html=None, content_text=None) for entry in entries
+            replace(entry, content_html=None, content_text=None)
+            for entry in entries
         )
     return _calendar(_calendar_properties(feed), feed.site, entries)
 
@@ -90,11 +91,15 @@ def _calendar_properties(feed: Feed) -> Properties:
         "COLOR": prop.vText(_COLOR),
     }
     if site.icon:
-        properties["IMAGE"] = prop.vUri(iri_to_uri(site.icon), params=uri_params)
+        properties["IMAGE"] = prop.vUri(
+            iri_to_uri(site.icon), params=uri_params
+        )
     return properties
 
 
-def _calendar(properties: Properties, site: Site, entries: Iterable[Entry]) -> bytes:
+def _calendar(
+    properties: Properties, site: Site, entries: Iterable[Entry]
+) -> bytes:
     """Return a calendar of the first entries for which MAX_BYTES have room, by guid.
 
     It has the time zones that they need.
@@ -234,7 +239,9 @@ def _text(text: str) -> str:
 
 def _parameters(**values: str | None) -> str:
     """Return the parameters that are not None, to follow the name of a property."""
-    present = {name: value for name, value in values.items() if value is not None}
+    present = {
+        name: value for name, value in values.items() if value is not None
+    }
     return f";{Parameters(present).to_ical().decode()}" if present else ""
 
 

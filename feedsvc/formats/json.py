@@ -36,7 +36,9 @@ def render(feed: Feed) -> bytes:
             "icon": iri_to_uri(site.icon),
             "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
             "language": site.language,
-            "hubs": [{"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs],
+            "hubs": [
+                {"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs
+            ],
             "_feed": {
                 "about": about,
                 "date_modified": _time(feed.updated, feed),
@@ -60,7 +62,8 @@ def drop_empty(members: Json) -> Json:
             value = drop_empty(value)
         elif isinstance(value, list):
             value = [
-                drop_empty(item) if isinstance(item, dict) else item for item in value
+                drop_empty(item) if isinstance(item, dict) else item
+                for item in value
             ]
         if value or value == 0:
             result[name] = value
@@ -121,7 +124,9 @@ def _attachment(file: Attachment) -> Json:
         "mime_type": file.type,
         "title": file.title,
         "size_in_bytes": file.length,
-        "duration_in_seconds": None if file.duration is None else round(file.duration),
+        "duration_in_seconds": None
+        if file.duration is None
+        else round(file.duration),
     }
 
 

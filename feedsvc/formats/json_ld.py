@@ -55,7 +55,8 @@ def _article(entry: Entry, site: Site) -> Json:
         "datePublished": format_iso(entry.date.astimezone(site.timezone)),
         "dateModified": format_iso(entry.updated.astimezone(site.timezone)),
         # Google requires an author.
-        "author": [_agent("Person", author) for author in entry.authors] or publisher,
+        "author": [_agent("Person", author) for author in entry.authors]
+        or publisher,
         "publisher": {**publisher, "logo": site.icon and iri_to_uri(site.icon)},
         "articleSection": [category.title for category in entry.categories],
         # schema.org has no such member for events.
@@ -96,7 +97,8 @@ def _event(entry: Entry, site: Site) -> Json:
             }
             for performer in event.performers
         ],
-        "organizer": event.organizer and _agent("Organization", event.organizer),
+        "organizer": event.organizer
+        and _agent("Organization", event.organizer),
     }
 
 
@@ -151,4 +153,6 @@ def _inclusive_end(event: Event) -> str | None:
     """Return the end; schema.org's endDate of an all-day event is its last day."""
     if event.end is None:
         return None
-    return format_iso(event.end - timedelta(days=1) if event.all_day else event.end)
+    return format_iso(
+        event.end - timedelta(days=1) if event.all_day else event.end
+    )

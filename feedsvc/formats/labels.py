@@ -131,7 +131,9 @@ def _name(feed: Feed, kind_key: str | None, language: str) -> str:
         match_all=category_filter.match_all,
     )
     if category_filter.exclude:
-        excluded = _join([titles[slug] for slug in category_filter.exclude], language)
+        excluded = _join(
+            [titles[slug] for slug in category_filter.exclude], language
+        )
         excluded = translate(language, "feed.without", excluded)
         included = f"{included} {excluded}".strip()
     kind = translate(language, kind_key) if kind_key else ""
@@ -230,7 +232,9 @@ def event_line(entry: Entry, site: Site) -> str:
     if place:
         parts += [place.name, place.address or ""]
     if entry.event.attendance != "in_person":
-        parts.append(translate(site.language, f"event.{entry.event.attendance}"))
+        parts.append(
+            translate(site.language, f"event.{entry.event.attendance}")
+        )
     return " · ".join(part for part in parts if part)
 
 
@@ -259,7 +263,9 @@ def event_time_text(entry: Entry, site: Site, language: str) -> str:
         return ""
     text = format_event_dates(occurrence, site, language)
     if entry.event.recurrence:
-        recurrence = _describe_recurrence(entry.event, entry.event.recurrence, language)
+        recurrence = _describe_recurrence(
+            entry.event, entry.event.recurrence, language
+        )
         key = "recurrence.next" if entry.is_next else "recurrence.including"
         text = translate(language, key, recurrence, _lower_first(text))
     return text[0].upper() + text[1:]
@@ -321,7 +327,9 @@ def _hours(event: Event, language: str) -> str:
     whole_day = translate(language, "event.whole_day")
     start_text = whole_day if event.all_day else _time(start, language)
     if last_day > start.date():
-        last = translate(language, "event.through", _date(last_day, "long", language))
+        last = translate(
+            language, "event.through", _date(last_day, "long", language)
+        )
         return f"{start_text} {last}"
     if event.all_day or event.ends == event.starts:
         return start_text
@@ -333,15 +341,21 @@ def _local_days(event: Event) -> tuple[datetime, date]:
     """Return the start of an event in its own time zone, and its last day."""
     start = event.starts.astimezone(event.timezone)
     # The end is exclusive: an event until midnight ends on the day before.
-    end = max(start, event.ends.astimezone(event.timezone) - timedelta.resolution)
+    end = max(
+        start, event.ends.astimezone(event.timezone) - timedelta.resolution
+    )
     return start, end.date()
 
 
 def leaf_names(day: date, language: str) -> tuple[str, str]:
     """Return the month and the weekday of a day, as a leaf of a calendar has them."""
     locale = _locale(language)
-    month = format_date(day, translate(language, "date.leaf_month"), locale=locale)
-    return month, format_date(day, translate(language, "date.leaf_day"), locale=locale)
+    month = format_date(
+        day, translate(language, "date.leaf_month"), locale=locale
+    )
+    return month, format_date(
+        day, translate(language, "date.leaf_day"), locale=locale
+    )
 
 
 def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
@@ -378,7 +392,9 @@ def _period(event: Event, language: str) -> str:
     )
 
 
-def _describe_recurrence(event: Event, recurrence: Recurrence, language: str) -> str:
+def _describe_recurrence(
+    event: Event, recurrence: Recurrence, language: str
+) -> str:
     """Return how often an event takes place, and until when.
 
     Of a complicated rule only that it does so more than once.
@@ -429,7 +445,9 @@ def _sentences(first: str, second: str) -> str:
 
 
 def _join(titles: list[str], language: str, *, match_all: bool = False) -> str:
-    return format_list(titles, "standard" if match_all else "or", _locale(language))
+    return format_list(
+        titles, "standard" if match_all else "or", _locale(language)
+    )
 
 
 def _at(time: str, day: date, language: str) -> str:

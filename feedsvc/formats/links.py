@@ -41,7 +41,9 @@ def list_url(
 def outlook_calendar(feed: Feed) -> str:
     """Return the URL that subscribes to an iCalendar feed in Outlook."""
     parameters = {"url": feed.self_url, "name": labels.calendar_title(feed)}
-    return f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
+    return (
+        f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
+    )
 
 
 def webcal(feed: Feed) -> str:
@@ -84,7 +86,10 @@ def share_links(entry: Entry, site: Site) -> dict[str, str]:
     """Return links that share an entry, by the name of the network."""
     url = quote(site.entry_url(entry), safe="")
     title = quote(entry.title, safe="")
-    return {name: link.format(url=url, title=title) for name, link in _SHARING.items()}
+    return {
+        name: link.format(url=url, title=title)
+        for name, link in _SHARING.items()
+    }
 
 
 def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
@@ -94,14 +99,18 @@ def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
     """
     images = [entry.image for entry in entries if entry.image]
     images += [Image(url) for url in (site.logo, site.icon) if url]
-    return next((image for image in images if not image.url.endswith(".svg")), None)
+    return next(
+        (image for image in images if not image.url.endswith(".svg")), None
+    )
 
 
 def map_link(place: Place) -> str:
     """Return a link to a place on OpenStreetMap, or a search without coordinates."""
     # OpenStreetMap needs no key, and does not track readers.
     if place.latitude is None or place.longitude is None:
-        return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
+        return (
+            f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
+        )
     position = f"{place.latitude}/{place.longitude}"
     marker = f"mlat={place.latitude}&mlon={place.longitude}"
     return f"{_MAP}/?{marker}#map=17/{position}"

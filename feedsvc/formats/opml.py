@@ -41,9 +41,13 @@ def render(
     if site.contact:
         sub_element(head, "ownerEmail", site.contact)
     for kind in KINDS:
-        shown = [each for each in categories if (kind, each.slug) in has_entries]
+        shown = [
+            each for each in categories if (kind, each.slug) in has_entries
+        ]
         _add_folder(body, site, kind, shown)
-    document: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    document: bytes = etree.tostring(
+        root, xml_declaration=True, encoding="UTF-8"
+    )
     return document
 
 
@@ -76,7 +80,8 @@ def _add_feed(folder: Element, feed: Feed, name: str) -> None:
         version="RSS2",  # OPML's name of RSS 2.0
         xmlUrl=feed.self_url,
         htmlUrl=iri_to_uri(feed.home_url),
-        language=(feed.category and feed.category.language) or feed.site.language,
+        language=(feed.category and feed.category.language)
+        or feed.site.language,
         description=labels.feed_description(feed),
         text=name,
     )

@@ -62,7 +62,9 @@ def render(feed: Feed) -> bytes:
     if site.contact:
         generator.managingEditor(f"{site.contact} ({site.title})")
     for entry in feed.entries:
-        item = add_item(generator, entry, feed, _content(entry, feed), _extend_item)
+        item = add_item(
+            generator, entry, feed, _content(entry, feed), _extend_item
+        )
         item.title(escape_if_markup(labels.entry_title(entry, site.language)))
         # Readers take the description for HTML.
         summary = escape(labels.entry_summary(entry, site), quote=False)
@@ -70,7 +72,9 @@ def render(feed: Feed) -> bytes:
         if entry.attachments:
             first = entry.attachments[0]
             # The length is required; the profile recommends 0 if it is unknown.
-            item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
+            item.enclosure(
+                iri_to_uri(first.url), str(first.length or 0), first.type
+            )
     with _feedgen_lock:
         document: bytes = generator.rss_str()
     return document

@@ -73,7 +73,9 @@ def vtimezone(key: str, first: int, last: int) -> bytes:
         components.append(_component(observance, initial.replace(tzinfo=None)))
     timezone = Timezone()
     timezone["TZID"] = prop.vText(key)
-    timezone.subcomponents = sorted(components, key=lambda component: component.DTSTART)
+    timezone.subcomponents = sorted(
+        components, key=lambda component: component.DTSTART
+    )
     document: bytes = timezone.to_ical()
     return document
 
@@ -132,7 +134,9 @@ def _components(
         component = _component(observance, onsets[begin])
         component["RRULE"] = prop.vRecur.from_ical(rule)
         components.append(component)
-    dates = [onset for onset in onsets[:begin] if first - 1 <= onset.year <= last + 1]
+    dates = [
+        onset for onset in onsets[:begin] if first - 1 <= onset.year <= last + 1
+    ]
     if dates:
         component = _component(observance, dates[0])
         if len(dates) > 1:
@@ -165,7 +169,9 @@ def _rule(onsets: Sequence[datetime], last: int) -> tuple[int, str]:
         return no_rule
     # The rule that holds for longest; of several the first by its text, so that equal
     # feeds have equal bytes.
-    begin, rule = min((_first_by_rule(onsets, rule), rule) for rule in _rules(final))
+    begin, rule = min(
+        (_first_by_rule(onsets, rule), rule) for rule in _rules(final)
+    )
     if final.year - onsets[begin].year < _CALENDAR_CYCLE - 1:
         return no_rule
     return begin, rule
@@ -176,7 +182,9 @@ def _first_by_rule(onsets: Sequence[datetime], rule: str) -> int:
     index = len(onsets) - 1
     while index > 0:
         previous, onset = onsets[index - 1], onsets[index]
-        is_yearly = onset.year == previous.year + 1 and onset.time() == previous.time()
+        is_yearly = (
+            onset.year == previous.year + 1 and onset.time() == previous.time()
+        )
         if not is_yearly or rule not in _rules(previous):
             break
         index -= 1
@@ -193,7 +201,9 @@ def _rules(onset: datetime) -> list[str]:
         rules.append(f"{month};BYDAY=-1{day}")
     rules.append(f"{month};BYMONTHDAY={onset.day}")
     # A weekday within seven days, such as the Friday before the last Sunday.
-    for begin in range(max(1, onset.day - 6), min(onset.day, days_in_month - 6) + 1):
+    for begin in range(
+        max(1, onset.day - 6), min(onset.day, days_in_month - 6) + 1
+    ):
         days = ",".join(str(begin + number) for number in range(7))
         rules.append(f"{month};BYMONTHDAY={days};BYDAY={day}")
     return rules

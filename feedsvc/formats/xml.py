@@ -19,7 +19,13 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats.common import format_iso, iri_to_uri, is_url, place_text, site_time
+from feedsvc.formats.common import (
+    format_iso,
+    iri_to_uri,
+    is_url,
+    place_text,
+    site_time,
+)
 from feedsvc.models import Entry, Event, Image
 from feedsvc.recurrence import display_occurrence
 
@@ -145,7 +151,11 @@ def sub_element(
     parent: Element, name: str, text: str | None = None, /, **attributes: object
 ) -> Element:
     """Append an element, such as `dc:source`; attributes that are None are left out."""
-    values = {key: str(value) for key, value in attributes.items() if value is not None}
+    values = {
+        key: str(value)
+        for key, value in attributes.items()
+        if value is not None
+    }
     element = etree.SubElement(parent, qualified_name(name), values)
     element.text = text
     return element
@@ -170,7 +180,9 @@ def add_links(parent: Element, feed: Feed, name: str) -> None:
             media_type = feed.query.format.media_type
             sub_element(parent, name, rel=rel, type=media_type, href=url)
     if is_url(feed.site.rights):
-        sub_element(parent, name, rel="license", href=iri_to_uri(feed.site.rights))
+        sub_element(
+            parent, name, rel="license", href=iri_to_uri(feed.site.rights)
+        )
 
 
 def add_extensions(parent: Element, entry: Entry, feed: Feed) -> None:

@@ -47,7 +47,9 @@ def read(data: bytes) -> Iterator[ImportedEntry | str]:
         # Dates and numbers out of range raise anything; the other entries are right.
         except Exception as error:
             fields = {"title": entry.get("title")}
-            yield ImportedEntry(entry.get("id", ""), fields, skip_reason=str(error))
+            yield ImportedEntry(
+                entry.get("id", ""), fields, skip_reason=str(error)
+            )
 
 
 def _parse(data: bytes) -> FeedParserDict:
@@ -61,7 +63,9 @@ def _parse(data: bytes) -> FeedParserDict:
         raise BadRequest("The file is no RSS, Atom or iCalendar.")
     if any("wordpress.org/export" in uri for uri in parsed.namespaces.values()):
         # Its drafts and private posts look like public ones.
-        raise BadRequest("The file is an export of WordPress: see docs/connecting.md.")
+        raise BadRequest(
+            "The file is an export of WordPress: see docs/connecting.md."
+        )
     return parsed
 
 
@@ -78,7 +82,9 @@ def _prepare(data: bytes) -> bytes:
     except etree.XMLSyntaxError:
         return data
     if document.xpath('//*[count(@* | *[local-name()="category"]) > 1000]'):
-        raise ValueError("an element has more than 1,000 attributes or categories")
+        raise ValueError(
+            "an element has more than 1,000 attributes or categories"
+        )
     _move_captions(document)
     _divide_authors(document)
     # Without the DOCTYPE, so that feedparser resolves no entity that it declares.
@@ -93,13 +99,16 @@ def _move_captions(document: Any) -> None:
     """
     namespaces = {"media": _MEDIA}
     for name, attribute in _CAPTION_ELEMENTS.items():
-        for element in document.xpath(f"//media:{name}[1]", namespaces=namespaces):
+        for element in document.xpath(
+            f"//media:{name}[1]", namespaces=namespaces
+        ):
             text = element.text or ""
             if element.get("type") == "html":
                 text = sanitize.to_plain_text(text)
             # It stands in the element of its picture, or beside it.
             pictures = element.xpath(
-                "parent::media:content | ../media:content", namespaces=namespaces
+                "parent::media:content | ../media:content",
+                namespaces=namespaces,
             )
             for picture in pictures:
                 if attribute not in picture.attrib:
@@ -186,9 +195,15 @@ def _date(entry: FeedParserDict, name: str) -> datetime | None:
 def _body(entry: FeedParserDict) -> dict[str, str]:
     """Return content and summary; a summary alone is the content."""
     summary = entry.get("summary_detail", {})
-    contents = [content for content in entry.get("content", ()) if content.value]
+    contents = [
+        content for content in entry.get("content", ()) if content.value
+    ]
     content = contents[0] if contents else summary
-    name = "content_text" if content.get("type") == "text/plain" else "content_html"
+    name = (
+        "content_text"
+        if content.get("type") == "text/plain"
+        else "content_html"
+    )
     body = {name: content.get("value", "")}
     if contents:
         body["summary"] = sanitize.to_plain_text(summary.get("value", ""))

@@ -63,7 +63,9 @@ def _to_entry(
     if event.classification != "PUBLIC":
         raise ValueError("it is not public")
     # Our calendars have the property URL in the text too.
-    description = (event.description or "").removesuffix(event.url or "").rstrip()
+    description = (
+        (event.description or "").removesuffix(event.url or "").rstrip()
+    )
     # RFC 5545 has plain text, but Google writes HTML.
     has_tags = sanitize.has_tags(description)
     organizer = event.organizer
@@ -78,7 +80,8 @@ def _to_entry(
             "latitude": geo and geo.latitude,
             "longitude": geo and geo.longitude,
         },
-        "organizer": organizer and {"name": organizer.CN, "email": organizer.email},
+        "organizer": organizer
+        and {"name": organizer.CN, "email": organizer.email},
         **_times(event, overridden, site_zone),
         **_conference(event),
         **_files(event),

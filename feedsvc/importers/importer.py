@@ -26,7 +26,13 @@ from feedsvc.storage.entries import find_by_guid, find_entry, put_entry
 _MAX_GENERATED_TITLE_LENGTH = 80
 # An entry is skipped if one of these is invalid, since without it it would say
 # something else. Other invalid fields are left out.
-_REQUIRED_FIELDS = ("title", "start", "content_html", "content_text", "recurrence")
+_REQUIRED_FIELDS = (
+    "title",
+    "start",
+    "content_html",
+    "content_text",
+    "recurrence",
+)
 
 
 def is_calendar(data: bytes) -> bool:
@@ -119,7 +125,9 @@ class Importer:
         """
         guid = plain_text.strip_invalid_chars(item.guid).strip()
         if not 0 < len(guid) <= MAX_GUID_LENGTH:
-            raise _Skipped(f"it has no guid of at most {MAX_GUID_LENGTH} characters")
+            raise _Skipped(
+                f"it has no guid of at most {MAX_GUID_LENGTH} characters"
+            )
         # docs/connecting.md makes the same id.
         id = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
         payload = {**_to_api_payload(item, self._schema), "id": id}
@@ -139,7 +147,9 @@ class Importer:
                 f"left out: {pointer} of {_label(item)}: {error.detail}"
             )
 
-    def _ensure_category(self, title: str, transaction: Transaction) -> Category | None:
+    def _ensure_category(
+        self, title: str, transaction: Transaction
+    ) -> Category | None:
         """Return the category of a title or a former one, and create it if needed.
 
         Return None if the category was deleted, or its title has no slug.
@@ -196,7 +206,9 @@ def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
         # Posts of Mastodon have none.
         html = payload.get("content_html", "")
         body = sanitize.to_plain_text(html) or payload.get("content_text", "")
-        payload["title"] = plain_text.truncate(body, _MAX_GENERATED_TITLE_LENGTH)
+        payload["title"] = plain_text.truncate(
+            body, _MAX_GENERATED_TITLE_LENGTH
+        )
     return payload
 
 

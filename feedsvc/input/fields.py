@@ -27,7 +27,8 @@ MAX_GUID_LENGTH = 1000
 
 _IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 _IDENTIFIER_ERROR = (
-    "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, the first a letter or digit."
+    "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, "
+    "the first a letter or digit."
 )
 
 #: Times by which normalization may shorten a text: indentation, decomposed letters.
@@ -41,7 +42,8 @@ _TIME = (
     "(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
 _DATE_OR_TIME_ERROR = (
-    "Must be a date such as 2026-11-25, or a time such as 2026-12-24T19:00:00+07:00."
+    "Must be a date such as 2026-11-25, "
+    "or a time such as 2026-12-24T19:00:00+07:00."
 )
 
 
@@ -68,7 +70,9 @@ def check_year(value: _Date) -> _Date:
 class ParsedString(ma.fields.String):
     """A string that a function parses, with the function's ValueError as its error."""
 
-    def __init__(self, parse: Callable[[str], Any] = str, **kwargs: Any) -> None:
+    def __init__(
+        self, parse: Callable[[str], Any] = str, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._parse = parse
 
@@ -80,7 +84,9 @@ class ParsedString(ma.fields.String):
         return self._parse(value)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return validate(self.parse, super()._deserialize(value, *args, **kwargs))
+        return validate(
+            self.parse, super()._deserialize(value, *args, **kwargs)
+        )
 
 
 class Text(ParsedString):
@@ -151,7 +157,9 @@ class CategorySlug(ParsedString):
         )
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._serialize(getattr(value, "slug", value), *args, **kwargs)
+        return super()._serialize(
+            getattr(value, "slug", value), *args, **kwargs
+        )
 
 
 class UtcDateTime(ParsedString):
@@ -210,7 +218,9 @@ class NestedOrString(ma.fields.Nested):
     :param member: the name of this member.
     """
 
-    def __init__(self, nested: Any, member: str = "name", **kwargs: Any) -> None:
+    def __init__(
+        self, nested: Any, member: str = "name", **kwargs: Any
+    ) -> None:
         super().__init__(nested, **kwargs)
         self._member = member
 

@@ -24,7 +24,9 @@ def load_validated(schema: Schema, document: Any) -> Any:
         raise validation_failed(error.messages) from None
 
 
-def load_patched(schema: Schema, stored: dict[str, Any], patch: dict[str, Any]) -> Any:
+def load_patched(
+    schema: Schema, stored: dict[str, Any], patch: dict[str, Any]
+) -> Any:
     """Return the value that a schema loads from a patched document (RFC 7396).
 
     :raises ValidationFailed: as `load_validated`, or the patch removes an unknown
@@ -57,7 +59,9 @@ def validation_failed(messages: Any) -> ValidationFailed:
 def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
     """Return marshmallow's nested messages as errors with pointers."""
     if not isinstance(messages, dict):
-        return [FieldError(pointer, _encodable(message)) for message in messages]
+        return [
+            FieldError(pointer, _encodable(message)) for message in messages
+        ]
     errors = []
     for name, nested in messages.items():
         if name == SCHEMA:

@@ -94,7 +94,9 @@ def _unsupported(hint: str = "") -> ValueError:
 def _check_numbered_days(parts: dict[str, str]) -> None:
     has_numbers = re.search("[1-5]", parts.get("BYDAY", ""))
     if has_numbers and parts["FREQ"] not in ("MONTHLY", "YEARLY"):
-        raise ValueError("BYDAY may have numbers only with FREQ=MONTHLY or YEARLY.")
+        raise ValueError(
+            "BYDAY may have numbers only with FREQ=MONTHLY or YEARLY."
+        )
 
 
 def _check_positions(parts: dict[str, str]) -> None:
@@ -194,7 +196,9 @@ def _check_exdates(event: Event) -> ErrorMessages:
     """Check that each exdate is an occurrence, and that one is left."""
     unmatched = unmatched_exdates(event)
     if unmatched:  # mistyped, most likely
-        return {"exdates": {index: ["Not an occurrence."] for index in unmatched}}
+        return {
+            "exdates": {index: ["Not an occurrence."] for index in unmatched}
+        }
     if next(occurrences(event), None) is None:
         return {"exdates": ["No occurrence is left."]}
     return {}

@@ -68,7 +68,9 @@ _INLINE_TAGS = set(
     "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub "
     "sup u var".split()
 )
-_FORMATTING_TAGS = set("a b big code em font i nobr s small strike strong tt u".split())
+_FORMATTING_TAGS = set(
+    "a b big code em font i nobr s small strike strong tt u".split()
+)
 _BLOCK_TAG = re.compile(rf"<(?!/?(?:{'|'.join(sorted(_INLINE_TAGS))})\b)")
 _PRE_WITH_NEWLINE = re.compile(r"(<pre(?: [^>]*)?>)\n")
 # Tags and attributes as the HTML tokenizer reads them (HTML §13.2.5.8 and after).
@@ -115,7 +117,9 @@ def _sanitize_once(html: str, cleaner: nh3.Cleaner) -> str:
     _check_search_cost(html)
     cleaned = cleaner.clean(html)
     # The parser has decoded references such as &#x0b;, &#13; and &#x301;.
-    cleaned = plain_text.strip_invalid_chars(plain_text.unify_line_ends(cleaned))
+    cleaned = plain_text.strip_invalid_chars(
+        plain_text.unify_line_ends(cleaned)
+    )
     # Ammonia does not escape the text in an iframe.
     cleaned = _IFRAME.sub(_empty_iframe, cleaned)
     # A parser drops the first newline in <pre>, so one that is meant is written twice.
@@ -153,7 +157,9 @@ def to_plain_text(html: str) -> str:
     beginning = html[:_MAX_PLAIN_TEXT_SOURCE]
     # A word ends where a block begins or ends.
     spaced = _BLOCK_TAG.sub(" <", beginning)
-    without_tags = nh3.clean(spaced, tags=set(), clean_content_tags={"figcaption"})
+    without_tags = nh3.clean(
+        spaced, tags=set(), clean_content_tags={"figcaption"}
+    )
     folded = " ".join(unescape(without_tags).split())
     try:
         return plain_text.normalize_line(folded)
@@ -164,7 +170,9 @@ def to_plain_text(html: str) -> str:
 def _check_output(html: str) -> None:
     """Refuse sanitized HTML that is nested too deep or too long."""
     depth = max_depth = 0
-    for closing, tag in _TAG.findall(html):  # every tag but a void one is closed
+    for closing, tag in _TAG.findall(
+        html
+    ):  # every tag but a void one is closed
         if tag not in _VOID_TAGS:
             depth += -1 if closing else 1
             max_depth = max(max_depth, depth)
@@ -188,7 +196,9 @@ def _check_complexity(html: str) -> None:
         match = _ATTRIBUTES.match(html, tag.end())
         attributes = match[0] if match else ""
         if len(_ATTRIBUTE.findall(attributes)) > MAX_ATTRIBUTES:
-            raise ValueError(f"A tag has more than {MAX_ATTRIBUTES:,} attributes.")
+            raise ValueError(
+                f"A tag has more than {MAX_ATTRIBUTES:,} attributes."
+            )
         name = tag[2].lower()
         size = len(attributes) + _NODE_COST
         if name == "a":

@@ -53,7 +53,9 @@ class ClosedSchema(ma.Schema):
         "unknown": _UNKNOWN,
     }
 
-    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
+    def handle_error(
+        self, error: ValidationError, data: Any, **kwargs: Any
+    ) -> None:
         """Say which known field an unknown one probably is."""
         messages = error.messages_dict
         for name in messages:
@@ -67,7 +69,9 @@ class ClosedSchema(ma.Schema):
 
     def member_names(self) -> list[str]:
         """Return the names of the members that can be sent."""
-        return [field.data_key or name for name, field in self.load_fields.items()]
+        return [
+            field.data_key or name for name, field in self.load_fields.items()
+        ]
 
 
 class ModelSchema(ClosedSchema):
@@ -88,7 +92,9 @@ class ModelSchema(ClosedSchema):
         ignored.update(
             name for name in self.member_names() if data.get(name) in (None, "")
         )
-        return {name: value for name, value in data.items() if name not in ignored}
+        return {
+            name: value for name, value in data.items() if name not in ignored
+        }
 
     @ma.post_load
     def to_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
@@ -98,7 +104,9 @@ class ModelSchema(ClosedSchema):
     @ma.post_dump
     def drop_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Return the members that have a value."""
-        return {name: value for name, value in data.items() if value is not None}
+        return {
+            name: value for name, value in data.items() if value is not None
+        }
 
 
 def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
@@ -253,8 +261,13 @@ class EntrySchema(ModelSchema):
             ]
         for name in ("content_html", "content_text"):
             content = data.get(name) or ""
-            if len(content.encode("utf-8", "surrogatepass")) > sanitize.MAX_LENGTH:
-                errors[name] = [f"Longer than {sanitize.MAX_LENGTH:,} bytes of UTF-8."]
+            if (
+                len(content.encode("utf-8", "surrogatepass"))
+                > sanitize.MAX_LENGTH
+            ):
+                errors[name] = [
+                    f"Longer than {sanitize.MAX_LENGTH:,} bytes of UTF-8."
+                ]
         published = data.get("published", models.EPOCH)
         if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]
@@ -286,16 +299,23 @@ class EntrySchema(ModelSchema):
             models.Category(slug, "") for slug in data.get("categories", ())
         )
         event = self.pop_event(data)
-        return models.Entry(kind=self.kind_name, event=event, **_with_tuples(data))
+        return models.Entry(
+            kind=self.kind_name, event=event, **_with_tuples(data)
+        )
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event of an entry of a kind that has one."""
         return None
 
     @ma.post_dump
-    def add_default_url(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    def add_default_url(
+        self, data: dict[str, Any], **kwargs: Any
+    ) -> dict[str, Any]:
         """Add the URL of the entry's page if it has no other URL."""
-        return {**data, "url": data.get("url") or self.site.permalink(data["id"])}
+        return {
+            **data,
+            "url": data.get("url") or self.site.permalink(data["id"]),
+        }
 
 
 class ArticleSchema(EntrySchema):
@@ -325,11 +345,15 @@ class PlaceSchema(ModelSchema):
     longitude = ma.fields.Float(validate=Range(-180, 180))
 
     @ma.validates_schema
-    def validate_coordinates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def validate_coordinates(
+        self, data: Mapping[str, Any], **kwargs: Any
+    ) -> None:
         """Refuse one coordinate without the other."""
         if ("latitude" in data) != ("longitude" in data):
             missing = "longitude" if "latitude" in data else "latitude"
-            raise ValidationError({missing: ["Latitude and longitude go together."]})
+            raise ValidationError(
+                {missing: ["Latitude and longitude go together."]}
+            )
 
 
 class OfferSchema(ModelSchema):
@@ -365,7 +389,9 @@ class RecurrenceSchema(ModelSchema):
         "type": 'Must be an object such as {"rrule": "FREQ=WEEKLY;BYDAY=SA"}.'
     }
     model_class = models.Recurrence
-    rrule = fields.ParsedString(recurrence_validation.validate_rrule, required=True)
+    rrule = fields.ParsedString(
+        recurrence_validation.validate_rrule, required=True
+    )
     exdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
     rdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
 
@@ -399,7 +425,9 @@ class EventSchema(EntrySchema):
     event_status = ma.fields.String(
         attribute="event.status", validate=OneOf(models.EVENT_STATUSES)
     )
-    recurrence = ma.fields.Nested(RecurrenceSchema, attribute="event.recurrence")
+    recurrence = ma.fields.Nested(
+        RecurrenceSchema, attribute="event.recurrence"
+    )
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event, its times in its own zone, an all-day one in the site's.
@@ -420,7 +448,9 @@ class EventSchema(EntrySchema):
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=zone)
             # Through UTC, so that a time which the clocks skip becomes one that exists.
-            utc = fields.validate(fields.check_year, moment.astimezone(UTC), name)
+            utc = fields.validate(
+                fields.check_year, moment.astimezone(UTC), name
+            )
             members[name] = fields.validate(
                 fields.check_year, utc.astimezone(zone), name
             )
@@ -438,7 +468,10 @@ class EventSchema(EntrySchema):
 
 def create_entry_schemas(site: models.Site) -> dict[str, EntrySchema]:
     """Return the schema of each kind."""
-    return {schema.kind_name: schema(site) for schema in (ArticleSchema, EventSchema)}
+    return {
+        schema.kind_name: schema(site)
+        for schema in (ArticleSchema, EventSchema)
+    }
 
 
 def _check_end(event: models.Event) -> None:
@@ -451,16 +484,21 @@ def _check_end(event: models.Event) -> None:
         raise ValidationError("Must not be before the start.", "end")
     if event.all_day and event.ends == event.starts:
         raise ValidationError(
-            "Must be after the start: the end of all-day events is exclusive.", "end"
+            "Must be after the start: the end of all-day events is exclusive.",
+            "end",
         )
 
 
 def _check_attendance(event: models.Event) -> None:
     is_online = event.attendance != "in_person"
     if is_online and not event.online_url:
-        raise ValidationError("Required for online and mixed events.", "online_url")
+        raise ValidationError(
+            "Required for online and mixed events.", "online_url"
+        )
     if event.online_url and not is_online:
-        raise ValidationError("Only if attendance is online or mixed.", "online_url")
+        raise ValidationError(
+            "Only if attendance is online or mixed.", "online_url"
+        )
 
 
 def derived_summary(content_html: str | None, content_text: str | None) -> str:

@@ -139,7 +139,9 @@ def put_category(
     if row is None:
         # Links to the former slug must lead on to the category that had it.
         if session.get(FormerSlugRow, category.slug):
-            raise Conflict(f"“{category.slug}” is the former slug of another category.")
+            raise Conflict(
+                f"“{category.slug}” is the former slug of another category."
+            )
         row = CategoryRow(slug=category.slug)
         session.add(row)
     elif not is_new and row.category == category:
@@ -200,7 +202,9 @@ def delete_category(transaction: Transaction, slug: str) -> None:
     transaction.log_lines.append(f"delete categories/{slug}")
 
 
-def _find_parent(categories: Categories, category: Category) -> CategoryRow | None:
+def _find_parent(
+    categories: Categories, category: Category
+) -> CategoryRow | None:
     """Return the parent of a category.
 
     :raises ValidationFailed: it does not exist, or is within the category.

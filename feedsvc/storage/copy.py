@@ -46,7 +46,9 @@ def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
     target.execute(sa.select(_TABLES["revisions"].c.id).with_for_update())
     for name in ("entries", "categories", "tokens"):
         if target.scalar(sa.select(sa.exists(_TABLES[name]))):
-            raise Conflict(f"The database of the settings is not empty: it has {name}.")
+            raise Conflict(
+                f"The database of the settings is not empty: it has {name}."
+            )
     # In this order, each table comes after those that it refers to.
     for table in Base.metadata.sorted_tables:
         stored = _as_stored(table)

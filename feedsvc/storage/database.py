@@ -99,7 +99,9 @@ class Transaction:
 
     def next_revision(self, *kinds: str) -> datetime:
         """Return the revision of a change, and raise that of the affected kinds."""
-        revision = max(self.now, self.revisions.last + timedelta(microseconds=1))
+        revision = max(
+            self.now, self.revisions.last + timedelta(microseconds=1)
+        )
         self.revisions.last = revision
         for kind in kinds:
             setattr(self.revisions, kind, revision)
@@ -116,7 +118,9 @@ class Database:
     :param is_read_only: an SQLite file stays as it is, with its journal mode.
     """
 
-    def __init__(self, url: str, clock: Clock, *, is_read_only: bool = False) -> None:
+    def __init__(
+        self, url: str, clock: Clock, *, is_read_only: bool = False
+    ) -> None:
         self.url = sa.make_url(url)
         self.clock = clock
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -212,7 +216,10 @@ class Database:
 def lift_timeouts(connection: sa.Connection) -> None:
     """Let the statements of a command's transaction take long."""
     if connection.dialect.name == "postgresql":
-        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        for name in (
+            "statement_timeout",
+            "idle_in_transaction_session_timeout",
+        ):
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
 
 

@@ -54,7 +54,9 @@ _decoder = msgspec.json.Decoder[dict[str, Any]](_EntryDocument)
 def encode_document(entry: Entry) -> str:
     """Return the document of an entry; entries with the same members have the same."""
     members = {name: _plain(getattr(entry, name)) for name in _DOCUMENT_MEMBERS}
-    present = {name: value for name, value in members.items() if value is not None}
+    present = {
+        name: value for name, value in members.items() if value is not None
+    }
     encoded: bytes = msgspec.json.encode(present, order="sorted")
     return encoded.decode()
 
@@ -74,7 +76,8 @@ def decode_document(document: str, **columns: Any) -> Entry:
 def _event_members(event: Event) -> dict[str, Any]:
     """Return the members of an event for JSON, without absent ones."""
     members = {
-        field.name: _plain(getattr(event, field.name)) for field in fields(event)
+        field.name: _plain(getattr(event, field.name))
+        for field in fields(event)
     }
     # The local times replace the instants.
     members |= {
@@ -115,9 +118,12 @@ def _plain(value: Any) -> Any:
         return _event_members(value)
     if is_dataclass(value):
         members = {
-            field.name: _plain(getattr(value, field.name)) for field in fields(value)
+            field.name: _plain(getattr(value, field.name))
+            for field in fields(value)
         }
-        return {name: item for name, item in members.items() if item is not None}
+        return {
+            name: item for name, item in members.items() if item is not None
+        }
     if isinstance(value, tuple):
         return [_plain(item) for item in value] or None
     if isinstance(value, datetime):
@@ -146,6 +152,7 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
         return date.fromisoformat(text)
 
     exdates, rdates = (
-        tuple(map(moment, members.get(name, ()))) for name in ("exdates", "rdates")
+        tuple(map(moment, members.get(name, ())))
+        for name in ("exdates", "rdates")
     )
     return Recurrence(members["rrule"], exdates, rdates)

@@ -77,9 +77,9 @@ _COLUMNS = (
 
 # Made once, since making a statement takes longer than SQLite takes to run it.
 _PKS: sa.BindParameter[int] = sa.bindparam("pks", expanding=True)
-_SELECT_DOCUMENTS = sa.select(EntryContentRow.entry_pk, EntryContentRow.document).where(
-    EntryContentRow.entry_pk.in_(_PKS)
-)
+_SELECT_DOCUMENTS = sa.select(
+    EntryContentRow.entry_pk, EntryContentRow.document
+).where(EntryContentRow.entry_pk.in_(_PKS))
 _Parent = aliased(CategoryRow)
 #: The key of an entry, and the members of `Category` in their order.
 _SELECT_CATEGORIES = (
@@ -123,7 +123,9 @@ def get_entry(session: Session, kind: str, id: str) -> EntryRow:
     if row is None:
         raise NotFound(f"There is no entry “{id}”.")
     if row.kind != kind:
-        raise NotFound(f"“{id}” is the id of an entry of the other kind, {row.kind}.")
+        raise NotFound(
+            f"“{id}” is the id of an entry of the other kind, {row.kind}."
+        )
     if row.status == "deleted":
         raise Gone(f"The entry “{id}” was deleted.")
     return row
@@ -195,7 +197,9 @@ def list_changes(
         statement = statement.where(EntryRow.kind == kind)
     # A page also has a maximum size, so the caller may need only the first ones.
     while limit > 0:
-        step = statement.where(EntryRow.changed_at > after).limit(min(limit, _STEP))
+        step = statement.where(EntryRow.changed_at > after).limit(
+            min(limit, _STEP)
+        )
         rows = session.scalars(step).all()
         yield from rows
         if len(rows) < _STEP:
@@ -224,7 +228,9 @@ def renew_revisions(transaction: Transaction) -> None:
         .values(changed_at=to_microseconds(revisions.floor) + order.c.number)
         .execution_options(synchronize_session=False)
     )
-    newest = transaction.session.scalar(sa.select(sa.func.max(EntryRow.changed_at)))
+    newest = transaction.session.scalar(
+        sa.select(sa.func.max(EntryRow.changed_at))
+    )
     revisions.last = newest or revisions.floor
 
 
@@ -251,7 +257,9 @@ def list_changed_categories(
     return [(kind, categories[kind, slug]) for kind, slug in sorted(categories)]
 
 
-def read_entries(session: Session, statement: sa.Select[EntryRow]) -> dict[int, Entry]:
+def read_entries(
+    session: Session, statement: sa.Select[EntryRow]
+) -> dict[int, Entry]:
     """Return the entries of a statement as readers see them, in order, by their keys.
 
     Only columns are read: objects of the ORM, which nobody changes here, take twice the
@@ -272,7 +280,9 @@ def read_entries(session: Session, statement: sa.Select[EntryRow]) -> dict[int, 
     return dict(zip(keys, with_translations(session, entries), strict=True))
 
 
-def with_translations(session: Session, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+def with_translations(
+    session: Session, entries: Sequence[Entry]
+) -> tuple[Entry, ...]:
     """Return entries with links to their translations that readers see."""
     keys = {entry.translation_key for entry in entries if entry.translation_key}
     if not keys:
@@ -289,14 +299,18 @@ def with_translations(session: Session, entries: Sequence[Entry]) -> tuple[Entry
     )
     translations = defaultdict(list)
     for other in map(decode_document, session.scalars(statement)):
-        translation = Translation(other.id, other.language, other.title, other.url)
+        translation = Translation(
+            other.id, other.language, other.title, other.url
+        )
         translations[other.kind, other.translation_key].append(translation)
     return tuple(
         replace(
             entry,
             translations=tuple(
                 translation
-                for translation in translations[entry.kind, entry.translation_key]
+                for translation in translations[
+                    entry.kind, entry.translation_key
+                ]
                 if translation.id != entry.id
             ),
         )
@@ -392,12 +406,17 @@ def put_entry(
 
     # The caller may read the row, with the key that the database gives it.
     session.flush()
-    transaction.log_lines.append(f"put {row.kind}/{row.id} version {row.version}")
+    transaction.log_lines.append(
+        f"put {row.kind}/{row.id} version {row.version}"
+    )
     return row, is_new
 
 
 def delete_entry(
-    transaction: Transaction, kind: str, id: str, check: Precondition | None = None
+    transaction: Transaction,
+    kind: str,
+    id: str,
+    check: Precondition | None = None,
 ) -> None:
     """Erase an entry but for `DELETED_MEMBERS`.
 
@@ -463,7 +482,9 @@ def apply_due_changes(transaction: Transaction) -> int:
     return len(rows)
 
 
-def _check_permission(transaction: Transaction, categories: list[CategoryRow]) -> None:
+def _check_permission(
+    transaction: Transaction, categories: list[CategoryRow]
+) -> None:
     """Check that the writer may write an entry that names some categories.
 
     :raises Forbidden: the writer is limited to other ones.
@@ -472,10 +493,14 @@ def _check_permission(transaction: Transaction, categories: list[CategoryRow]) -
     if not allowed:
         return
     if not categories:
-        raise Forbidden("The token writes only in its categories; the entry has none.")
+        raise Forbidden(
+            "The token writes only in its categories; the entry has none."
+        )
     for category in categories:
         if allowed.isdisjoint(row.id for row in category.with_ancestors):
-            raise Forbidden(f"The token may not write in category “{category.slug}”.")
+            raise Forbidden(
+                f"The token may not write in category “{category.slug}”."
+            )
 
 
 def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
@@ -494,7 +519,9 @@ def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
         return
     bare = guid.removeprefix("urn:uuid:")
     other = session.scalar(
-        sa.select(EntryRow.id).where(EntryRow.guid.in_([bare, f"urn:uuid:{bare}"]))
+        sa.select(EntryRow.id).where(
+            EntryRow.guid.in_([bare, f"urn:uuid:{bare}"])
+        )
     )
     if other:
         raise Conflict(f"The guid “{guid}” is that of the entry “{other}”.")
@@ -528,7 +555,9 @@ def _with_history(entry: Entry, old: Entry) -> Entry:
     )
 
 
-def _is_unchanged(entry: Entry, categories: list[CategoryRow], old: Entry) -> bool:
+def _is_unchanged(
+    entry: Entry, categories: list[CategoryRow], old: Entry
+) -> bool:
     """Tell if an entry and its categories equal the stored one."""
     slugs = [category.slug for category in categories]
     old_slugs = [category.slug for category in old.categories]
@@ -572,7 +601,9 @@ def _with_dates(entry: Entry, now: datetime) -> Entry:
     # The schema compares `expires` only with a date in the document, not with a stored
     # one.
     if entry.expires and published and entry.expires <= published:
-        raise ValidationFailed(FieldError("#/expires", "Must be after date_published."))
+        raise ValidationFailed(
+            FieldError("#/expires", "Must be after date_published.")
+        )
     return replace(entry, published=published, withdrawn=withdrawn)
 
 

@@ -16,7 +16,9 @@ from feedsvc.models import Entry
 from feedsvc.storage.tables import EntryRow, EntryWordsRow
 
 # Parts of a word may be in different elements: <b>Hà</b>ng.
-_INLINE = "a|abbr|b|bdi|bdo|cite|code|del|dfn|em|i|ins|kbd|mark|q|s|samp|small|span"
+_INLINE = (
+    "a|abbr|b|bdi|bdo|cite|code|del|dfn|em|i|ins|kbd|mark|q|s|samp|small|span"
+)
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE}|strong|sub|sup|u|var|wbr)\b[^<>]*>")
 _TAG = re.compile(r"<(?:[^<>\"]|\"[^\"]*\")*>")
 

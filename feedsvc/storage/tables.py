@@ -36,7 +36,9 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
         """Return the number of microseconds."""
         return None if value is None else to_microseconds(value)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(
+        self, value: Any, dialect: sa.Dialect
+    ) -> datetime | None:
         """Return the time in UTC."""
         return None if value is None else from_microseconds(value)
 
@@ -157,7 +159,9 @@ class EntryCategoryRow(Base):
     """
 
     __tablename__ = "entry_categories"
-    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
+    entry_pk: Mapped[int] = mapped_column(
+        ForeignKey("entries.pk"), primary_key=True
+    )
     category_id: Mapped[int] = mapped_column(
         ForeignKey("categories.id"), primary_key=True
     )
@@ -182,7 +186,9 @@ class EntryContentRow(Base):
     """The document of an entry, apart, so that scans of entries stay short."""
 
     __tablename__ = "entry_contents"
-    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
+    entry_pk: Mapped[int] = mapped_column(
+        ForeignKey("entries.pk"), primary_key=True
+    )
     document: Mapped[str] = mapped_column(sa.String)
 
 
@@ -190,7 +196,9 @@ class EntryWordsRow(Base):
     """The words of an entry for searches, as `search.py` spells them."""
 
     __tablename__ = "entry_words"
-    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
+    entry_pk: Mapped[int] = mapped_column(
+        ForeignKey("entries.pk"), primary_key=True
+    )
     words: Mapped[str] = mapped_column(sa.String)
 
 
@@ -236,14 +244,20 @@ class EntryRow(Base):
     # When one of these columns changes without a write.
     due_at: Mapped[datetime | None]
 
-    content: Mapped[EntryContentRow] = relationship(cascade="all, delete-orphan")
-    words: Mapped[EntryWordsRow | None] = relationship(cascade="all, delete-orphan")
+    content: Mapped[EntryContentRow] = relationship(
+        cascade="all, delete-orphan"
+    )
+    words: Mapped[EntryWordsRow | None] = relationship(
+        cascade="all, delete-orphan"
+    )
     memberships: Mapped[list[EntryCategoryRow]] = relationship(
         order_by=EntryCategoryRow.position, cascade="all, delete-orphan"
     )
 
     __table_args__ = (
-        Index("ix_entries_published", "kind", "is_public", "published_at", "guid"),
+        Index(
+            "ix_entries_published", "kind", "is_public", "published_at", "guid"
+        ),
         Index("ix_entries_starts", "kind", "is_public", "is_over", "starts_at"),
         Index("ix_entries_listed", "kind", "is_public", "is_over", "listed_at"),
         Index("ix_entries_ends", "kind", "is_public", "ends_at"),
@@ -274,7 +288,9 @@ class EntryRow(Base):
         self.translation_key = entry.translation_key
         self.published_at = entry.published
         self.event_status = event.status if event else None
-        self.series_starts_at = event.starts if event and event.recurrence else None
+        self.series_starts_at = (
+            event.starts if event and event.recurrence else None
+        )
 
     def refresh(self, now: datetime) -> None:
         """Set what follows from the entry and the clock, and when it changes next."""
@@ -316,7 +332,9 @@ class EntryRow(Base):
         return [occurrence.starts, self.listed_at, occurrence.ends]
 
 
-def whole_entry(document: str, columns: Any, categories: Iterable[Category]) -> Entry:
+def whole_entry(
+    document: str, columns: Any, categories: Iterable[Category]
+) -> Entry:
     """Return an entry with the members that the storage sets.
 
     :param columns: a row of the ORM, or one with those of its columns that are read.

@@ -51,7 +51,9 @@ def error_response(
     """Return the response to an exception."""
     if isinstance(error, SQLAlchemyError):
         # The reason may name hosts and users, so it is in the log alone.
-        current_app.logger.warning("Database: %s", getattr(error, "orig", error))
+        current_app.logger.warning(
+            "Database: %s", getattr(error, "orig", error)
+        )
         error = _unavailable(error)
     if isinstance(error, FeedsvcError):
         status = error.status
@@ -98,7 +100,9 @@ def problem_response(status: int, detail: str, error: Exception) -> Response:
         "detail": detail,
     }
     if isinstance(error, errors.ValidationFailed):
-        document["errors"] = [asdict(field_error) for field_error in error.errors]
+        document["errors"] = [
+            asdict(field_error) for field_error in error.errors
+        ]
     text = json.dumps(document, ensure_ascii=False)
     # A detail that quotes the request may have lone surrogates, which UTF-8 lacks.
     body = text.encode("utf-8", "backslashreplace")
@@ -121,7 +125,9 @@ def _error_page(status: int, detail: str, error: Exception) -> Response:
         status=status,
         detail=detail,
         notice=error.reason if isinstance(error, errors.Gone) else "",
-        parameter=error.parameter if isinstance(error, errors.BadRequest) else "",
+        parameter=error.parameter
+        if isinstance(error, errors.BadRequest)
+        else "",
         # Links are relative, since the page may be read under another host or prefix.
         root="/".join([".."] * (request.path.count("/") - 1)) or ".",
     )
@@ -142,6 +148,8 @@ def _headers(status: int, error: Exception) -> dict[str, str]:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, HTTPException):
         headers |= {
-            name: value for name, value in error.get_headers() if name == "Allow"
+            name: value
+            for name, value in error.get_headers()
+            if name == "Allow"
         }
     return headers

@@ -33,7 +33,9 @@ blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 
 @blueprint.get("/<kind>.<suffix>")
 @blueprint.get("/<kind>/<category_filter>.<suffix>")
-def show_feed(kind: str, suffix: str, category_filter: str | None = None) -> Response:
+def show_feed(
+    kind: str, suffix: str, category_filter: str | None = None
+) -> Response:
     """Answer with a feed, or redirect to its canonical URL."""
     if suffix not in FORMATS or kind not in FORMATS[suffix].kinds:
         raise _no_such_feed(kind)

@@ -100,7 +100,9 @@ def show_calendar(id: str) -> Response:
 
     try:
         media_type = FORMATS["ics"].media_type
-        return _cached_response(f"/entries/{id}.ics", render, media_type=media_type)
+        return _cached_response(
+            f"/entries/{id}.ics", render, media_type=media_type
+        )
     except NotFound:
         # The id of another entry may end in “.ics”.
         return show_entry(f"{id}.ics")
@@ -148,7 +150,11 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
     with services.database.read() as session:
         row = find_entry(session, id)
         is_signed = services.is_valid_preview(session, id, signature)
-        if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
+        if (
+            row is None
+            or row.status in ("deleted", "withdrawn")
+            or not is_signed
+        ):
             raise NotFound(f"There is no entry “{id}”.")
         body = _entry_page(session, row, services.site, ui)
     headers = [*PAGE_HEADERS, NOINDEX]
@@ -179,13 +185,19 @@ def _find_public_entry(
     return row
 
 
-def _entry_page(session: Session, row: EntryRow, site: Site, ui: str | None) -> bytes:
+def _entry_page(
+    session: Session, row: EntryRow, site: Site, ui: str | None
+) -> bytes:
     (entry,) = with_translations(session, [row.entry.public_view()])
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
     if slugs:
-        query = FeedQuery(entry.kind, FORMATS["html"], CategoryFilter.create(slugs))
-        query = query.with_parameters(limit=_RELATED_CANDIDATES, cancelled="hide")
+        query = FeedQuery(
+            entry.kind, FORMATS["html"], CategoryFilter.create(slugs)
+        )
+        query = query.with_parameters(
+            limit=_RELATED_CANDIDATES, cancelled="hide"
+        )
         related = [
             candidate
             for candidate in build_feed(session, query, site).entries

@@ -103,7 +103,9 @@ class _NotModified(Response):
         return headers
 
 
-def common_headers(method: str, path: str, status: int) -> list[tuple[str, str]]:
+def common_headers(
+    method: str, path: str, status: int
+) -> list[tuple[str, str]]:
     """Return the headers of every response to a method and path with a status."""
     headers = []
     # Caches do not update headers of a body from a 304 (RFC 9111 §3.2).
@@ -127,7 +129,9 @@ def answer_preflight() -> Response | None:
 
     A preflight must succeed even where the request itself is an error or a redirect.
     """
-    if request.method != "OPTIONS" or not request.path.startswith(_SHARED_PATHS):
+    if request.method != "OPTIONS" or not request.path.startswith(
+        _SHARED_PATHS
+    ):
         return None
     response: Response = current_app.make_default_options_response()
     response.status_code = 204

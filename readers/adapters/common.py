@@ -30,7 +30,11 @@ class Source:
         """Run a command in the directory, and return its output."""
         environ = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8"}
         return subprocess.check_output(
-            command, cwd=self.home, env=environ, stdin=subprocess.DEVNULL, text=True
+            command,
+            cwd=self.home,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            text=True,
         )
 
 
@@ -62,7 +66,8 @@ def pick(item: Any, paths: str) -> Facts:
     for word in paths.split():
         name, _, alternatives = word.partition("=")
         values = (
-            _follow(item, path.split(".")) for path in (alternatives or name).split("|")
+            _follow(item, path.split("."))
+            for path in (alternatives or name).split("|")
         )
         facts[name] = next(filter(None, values), None)
     return facts

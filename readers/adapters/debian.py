@@ -35,11 +35,17 @@ def newsboat(source: Source) -> Iterator[Facts]:
 
 @shows("memory")
 def sfeed(source: Source) -> Iterator[Facts]:
-    (source.home / "sfeedrc").write_text(f"feeds() {{\nfeed feed '{source.url}'\n}}\n")
+    (source.home / "sfeedrc").write_text(
+        f"feeds() {{\nfeed feed '{source.url}'\n}}\n"
+    )
     source.run("sfeed_update", "sfeedrc")
-    for line in (source.home / ".sfeed/feeds/feed").read_text("utf-8").splitlines():
+    for line in (
+        (source.home / ".sfeed/feeds/feed").read_text("utf-8").splitlines()
+    ):
         date, title, link, text, kind, id, author, file, tags = line.split("\t")
-        text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
+        text = (
+            text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
+        )
         yield {
             "id": id,
             "shown_title": title,
@@ -60,7 +66,10 @@ def miniflux(source: Source) -> Iterator[Facts]:
     with requests.Session() as session, ExitStack() as stack:
         stack.callback(server.wait)
         stack.callback(server.terminate)
-        session.auth = (os.environ["ADMIN_USERNAME"], os.environ["ADMIN_PASSWORD"])
+        session.auth = (
+            os.environ["ADMIN_USERNAME"],
+            os.environ["ADMIN_PASSWORD"],
+        )
         until_started = Retry(connect=20, backoff_factor=0.05)
         session.mount("http://", HTTPAdapter(max_retries=until_started))
         ids = {feed["feed_url"]: feed["id"] for feed in session.get(api).json()}
@@ -88,7 +97,9 @@ def raptor2_utils(source: Source) -> Iterator[Facts]:
             for name, values in subject.items()
         }
         if "link" in values and "items" not in values:
-            yield pick(values, "title link text=modules/content/encoded|description")
+            yield pick(
+                values, "title link text=modules/content/encoded|description"
+            )
 
 
 @shows("feeds")
@@ -109,7 +120,11 @@ def libxml_rss_perl(source: Source) -> list[Facts]:
 @shows("feeds")
 def libphp_simplepie(source: Source) -> list[Facts]:
     # Without the machine's configuration, which may load the same extensions.
-    options = ["-n", "-ddisplay_errors=0", f"-dinclude_path={DEBIAN}/usr/share/php"]
+    options = [
+        "-n",
+        "-ddisplay_errors=0",
+        f"-dinclude_path={DEBIAN}/usr/share/php",
+    ]
     for name in ("dom", "iconv", "xml"):
         module = f"usr/lib/php/2*/{name}.so"
         path = next(chain(DEBIAN.glob(module), Path("/").glob(module)))

@@ -19,21 +19,27 @@ JSON_ITEM = "title link=url date=date_published text=content_html plain_text=con
 def feedparser(source: Source) -> Iterator[Facts]:
     import feedparser
 
-    return map(_like_feedparser, feedparser.parse(source.path.read_bytes()).entries)
+    return map(
+        _like_feedparser, feedparser.parse(source.path.read_bytes()).entries
+    )
 
 
 @shows("feeds")
 def feedparser_rs(source: Source) -> Iterator[Facts]:
     import feedparser_rs
 
-    return map(_like_feedparser, feedparser_rs.parse(source.path.read_bytes()).entries)
+    return map(
+        _like_feedparser, feedparser_rs.parse(source.path.read_bytes()).entries
+    )
 
 
 @shows("feeds")
 def fastfeedparser(source: Source) -> Iterator[Facts]:
     import fastfeedparser
 
-    return map(_like_feedparser, fastfeedparser.parse(source.path.read_bytes()).entries)
+    return map(
+        _like_feedparser, fastfeedparser.parse(source.path.read_bytes()).entries
+    )
 
 
 def _like_feedparser(entry: Any) -> Facts:
@@ -104,7 +110,9 @@ def atoma(source: Source) -> Iterator[Facts]:
             )
     elif source.path.suffix == ".json":
         for item in atoma.parse_json_feed_bytes(document).items:
-            yield pick(item, f"id=id_ {JSON_ITEM}".replace("authors=authors.name", ""))
+            yield pick(
+                item, f"id=id_ {JSON_ITEM}".replace("authors=authors.name", "")
+            )
     else:
         for entry in atoma.parse_atom_bytes(document).entries:
             yield {
@@ -156,7 +164,9 @@ def rss_parser(source: Source) -> Iterator[Facts]:
 def jsonfeed_util(source: Source) -> Iterator[Facts]:
     import jsonfeed
 
-    for item in jsonfeed.Feed.parse_string(source.path.read_text("utf-8")).items:
+    for item in jsonfeed.Feed.parse_string(
+        source.path.read_text("utf-8")
+    ).items:
         yield pick(item, f"id {JSON_ITEM}")
 
 

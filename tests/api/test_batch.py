@@ -31,7 +31,10 @@ def send(
     if format == "array":
         body, media_type = json.dumps(lines), "application/json"
     else:
-        body, media_type = "\n".join(map(json.dumps, lines)), "application/x-ndjson"
+        body, media_type = (
+            "\n".join(map(json.dumps, lines)),
+            "application/x-ndjson",
+        )
     return editor.send(
         "POST",
         f"/batch{query}",
@@ -120,8 +123,12 @@ def test_invalid_id_is_422_with_pointer(editor: ApiClient, id: str) -> None:
     deletion = {"action": "delete", "kind": "news", "id": id}
     response = send(editor, [deletion, put(id)])
     results = response.get_json()["results"]
-    assert [(result["id"], result["status"]) for result in results] == [(None, 422)] * 2
-    pointers = [error["pointer"] for result in results for error in result["errors"]]
+    assert [(result["id"], result["status"]) for result in results] == [
+        (None, 422)
+    ] * 2
+    pointers = [
+        error["pointer"] for result in results for error in result["errors"]
+    ]
     assert pointers == ["#/id", "#/id"]
 
 
@@ -149,7 +156,9 @@ def test_invalid_batch_request_is_refused(
 
 
 def test_large_batch_keeps_order_and_distinct_times(editor: ApiClient) -> None:
-    answer = send(editor, [put(f"{number}") for number in range(350)], format="ndjson")
+    answer = send(
+        editor, [put(f"{number}") for number in range(350)], format="ndjson"
+    )
     assert [result["id"] for result in answer.get_json()["results"]] == [
         str(number) for number in range(350)
     ]

@@ -22,7 +22,9 @@ def follow(
     seen: list[str] = []
     while True:
         page = client.get(f"/api/v1/changes?after={after}{query}").get_json()
-        seen += [f"{change['action']} {change['id']}" for change in page["changes"]]
+        seen += [
+            f"{change['action']} {change['id']}" for change in page["changes"]
+        ]
         if page["next"] == after:
             return seen, after
         assert [change["seq"] for change in page["changes"]][-1] == page["next"]
@@ -44,13 +46,17 @@ def test_each_public_entry_is_listed_once_with_its_latest_state(
         assert changes == expected
     assert follow(client, query="&kind=events")[0] == ["put e"]
     editor.put("/articles/1", {"title": "y"})
-    assert follow(client, cursor) == ([], cursor), "an unchanged PUT is no change"
+    assert follow(client, cursor) == ([], cursor), (
+        "an unchanged PUT is no change"
+    )
 
 
 def test_changes_have_the_fields_that_readers_see(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    entry = editor.put("/articles/a", {"title": "x", "content_text": "Thân"}).get_json()
+    entry = editor.put(
+        "/articles/a", {"title": "x", "content_text": "Thân"}
+    ).get_json()
     (change,) = client.get("/api/v1/changes").get_json()["changes"]
     del entry["public"]
     head = {"seq": change["seq"], "action": "put"}
@@ -94,7 +100,9 @@ def test_hidden_entry_is_listed_as_deleted(
 def test_category_changes_are_no_changes_of_entries(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    editor.put("/articles/a", {"title": "x", "categories": ["van-hoa", "giao-thong"]})
+    editor.put(
+        "/articles/a", {"title": "x", "categories": ["van-hoa", "giao-thong"]}
+    )
     _, cursor = follow(client)
     editor.send("PATCH", "/categories/van-hoa", {"slug": "van-hoa-so"})
     editor.send("DELETE", "/categories/giao-thong")

@@ -27,7 +27,9 @@ def test_if_match_with_stale_version_is_412(editor: ApiClient) -> None:
         assert answer.status_code == 412
     assert editor.send("GET", "/articles/a").get_json()["title"] == "Hai"
     fresh = {"If-Match": f'"nix", {second.headers["ETag"]}'}
-    assert editor.send("DELETE", "/articles/a", headers=fresh).status_code == 204
+    assert (
+        editor.send("DELETE", "/articles/a", headers=fresh).status_code == 204
+    )
     existing = {"If-Match": "*"}
     answer = editor.send("PUT", "/articles/a", {"title": "x"}, headers=existing)
     assert answer.status_code == 412
@@ -37,7 +39,9 @@ def test_if_none_match_star_only_creates(editor: ApiClient) -> None:
     def create() -> int:
         only = {"If-None-Match": "*"}
         article = {"title": "Một"}
-        return editor.send("PUT", "/articles/a", article, headers=only).status_code
+        return editor.send(
+            "PUT", "/articles/a", article, headers=only
+        ).status_code
 
     assert create() == 201
     assert create() == 412
@@ -48,18 +52,24 @@ def test_if_none_match_star_only_creates(editor: ApiClient) -> None:
 def test_if_none_match_star_only_creates_categories(editor: ApiClient) -> None:
     def create(category: dict[str, str]) -> int:
         only = {"If-None-Match": "*"}
-        return editor.send("PUT", "/categories/a", category, headers=only).status_code
+        return editor.send(
+            "PUT", "/categories/a", category, headers=only
+        ).status_code
 
     first = {"title": "Một", "parent": "van-hoa"}
     assert create(first) == 201
     # The parent is not looked for: it would only matter to a new category.
     assert create({"title": "Hai", "parent": "nix"}) == 412
-    assert first.items() <= editor.send("GET", "/categories/a").get_json().items()
+    assert (
+        first.items() <= editor.send("GET", "/categories/a").get_json().items()
+    )
     editor.send("DELETE", "/categories/a")
     assert create({"title": "Hai"}) == 201
 
 
-def test_weak_tag_matches_if_none_match_but_not_if_match(editor: ApiClient) -> None:
+def test_weak_tag_matches_if_none_match_but_not_if_match(
+    editor: ApiClient,
+) -> None:
     # A proxy that compresses weakens the tag.
     etag = editor.put("/articles/a", {"title": "Một"}).headers["ETag"]
     for name, tag, status in (
@@ -86,14 +96,20 @@ def test_patch_changes_only_its_members(editor: ApiClient) -> None:
     after = editor.send("PATCH", "/articles/a", patch).get_json()
     image = {"url": "https://x.example/a.jpg", "caption": "b", "credit": "Lan"}
     changed = {"title": "Hai", "image": image, "categories": [], "version": 2}
-    assert after == {**before, **changed, "date_modified": after["date_modified"]}
+    assert after == {
+        **before,
+        **changed,
+        "date_modified": after["date_modified"],
+    }
 
 
 def test_patch_of_content_updates_only_a_derived_summary(
     editor: ApiClient,
 ) -> None:
     def summary_after(patch: dict[str, str | None]) -> str:
-        summary: str = editor.send("PATCH", "/articles/a", patch).get_json()["summary"]
+        summary: str = editor.send("PATCH", "/articles/a", patch).get_json()[
+            "summary"
+        ]
         return summary
 
     editor.put("/articles/a", {"title": "x", "content_text": "Cũ"})
@@ -115,17 +131,23 @@ def test_patch_of_content_updates_only_a_derived_summary(
 def test_patched_entry_is_validated(
     editor: ApiClient, patch: Any, expected: list[str]
 ) -> None:
-    editor.put("/articles/a", {"title": "x", "image": "https://x.example/a.jpg"})
+    editor.put(
+        "/articles/a", {"title": "x", "image": "https://x.example/a.jpg"}
+    )
     answer = editor.send("PATCH", "/articles/a", patch)
     assert sorted(pointers(answer)) == expected
     assert editor.send("GET", "/articles/a").get_json()["version"] == 1
 
 
 def test_patch_of_missing_entry_is_404_or_410(editor: ApiClient) -> None:
-    assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 404
+    assert (
+        editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 404
+    )
     editor.put("/articles/a", {"title": "x"})
     editor.send("DELETE", "/articles/a")
-    assert editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 410
+    assert (
+        editor.send("PATCH", "/articles/a", {"title": "x"}).status_code == 410
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,7 +194,10 @@ def test_concurrent_patches_all_apply(
 
 @pytest.mark.parametrize(
     ("path", "document"),
-    [("/articles/a", {"title": "T"}), ("/categories/giao-thong", {"title": "T"})],
+    [
+        ("/articles/a", {"title": "T"}),
+        ("/categories/giao-thong", {"title": "T"}),
+    ],
 )
 def test_patch_is_validated_without_the_lock(
     editor: ApiClient, app: Flask, path: str, document: dict[str, str]
@@ -190,11 +215,15 @@ def test_patch_of_other_members_keeps_content_that_sanitizing_made_longer(
     article = {"title": "T", "content_html": link * 4_900}
     stored = editor.put("/articles/a", article).get_json()
     assert len(stored["content_html"]) > 262_144
-    patched = editor.send("PATCH", "/articles/a", {"title": "U", "summary": None})
+    patched = editor.send(
+        "PATCH", "/articles/a", {"title": "U", "summary": None}
+    )
     assert patched.status_code == 200
     changed = {"title", "version", "date_modified"}
     assert {
-        name for name, value in patched.get_json().items() if value != stored.get(name)
+        name
+        for name, value in patched.get_json().items()
+        if value != stored.get(name)
     } == changed
 
 
@@ -225,7 +254,11 @@ def test_merge_patch_examples_of_rfc_7396(
     ],
 )
 def test_one_of_concurrent_writes_with_a_condition_wins(
-    app: Flask, editor: ApiClient, path: str, condition: dict[str, str], success: int
+    app: Flask,
+    editor: ApiClient,
+    path: str,
+    condition: dict[str, str],
+    success: int,
 ) -> None:
     editor.put("/articles/a", {"title": "x"})
 

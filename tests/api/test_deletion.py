@@ -20,7 +20,10 @@ WHOLE: dict[str, Any] = {
     **event_with("MARK"),
     "timezone": "Europe/Paris",
     "start": "2026-12-24T13:00:00",
-    "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=7", "exdates": ["2026-12-31T13:00:00"]},
+    "recurrence": {
+        "rrule": "FREQ=WEEKLY;COUNT=7",
+        "exdates": ["2026-12-31T13:00:00"],
+    },
 }
 TRACES = re.compile(
     r"MARK|lan@|so@|(media|bao|live|ve|nhac)\.example|/tin/|audio/mpeg|thanh-tuu|"
@@ -76,7 +79,9 @@ def test_deleted_event_leaves_no_trace(
     assert len(changes) == was_public
 
 
-def test_deleted_article_leaves_no_trace(editor: ApiClient, database: Database) -> None:
+def test_deleted_article_leaves_no_trace(
+    editor: ApiClient, database: Database
+) -> None:
     editor.put("/articles/a", article_with("MARK"))
     assert TRACES.search(values(database))
     editor.send("DELETE", "/articles/a")

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("collection", "document"), [("articles", ARTICLE), ("events", EVENT)]
 )
-def test_full_entry_has_every_member(collection: str, document: dict[str, Any]) -> None:
+def test_full_entry_has_every_member(
+    collection: str, document: dict[str, Any]
+) -> None:
     members = SCHEMAS[collection]._declared_fields.items()
     writable = {name for name, field in members if not field.dump_only}
     # tests/api/test_guid.py has guids.
@@ -54,7 +56,9 @@ def test_get_returns_everything_that_was_put(editor: ApiClient) -> None:
     for path, document in (("/articles/a", ARTICLE), ("/events/e", EVENT)):
         created = editor.put(path, document)
         assert created.status_code == 201
-        assert created.headers["Location"] == f"https://feeds.example/api/v1{path}"
+        assert (
+            created.headers["Location"] == f"https://feeds.example/api/v1{path}"
+        )
         assert created.headers["ETag"] == '"1"'
         answered = created.get_json()
         assert {name: answered[name] for name in document} == document
@@ -76,7 +80,9 @@ def test_post_creates_an_id(editor: ApiClient) -> None:
     assert editor.send("POST", "/articles", named).status_code == 409
 
 
-def test_replacement_keeps_date_published(editor: ApiClient, clock: Clock) -> None:
+def test_replacement_keeps_date_published(
+    editor: ApiClient, clock: Clock
+) -> None:
     first = editor.put("/articles/a", {"title": "x"}).get_json()
     clock.forward(hours=1)
     second = editor.put("/articles/a", {"title": "y"}).get_json()
@@ -89,10 +95,14 @@ def test_replacement_keeps_date_published(editor: ApiClient, clock: Clock) -> No
 def test_draft_gets_date_published_at_publication(
     editor: ApiClient, clock: Clock
 ) -> None:
-    draft = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
+    draft = editor.put(
+        "/articles/a", {"title": "x", "status": "draft"}
+    ).get_json()
     assert "date_published" not in draft
     clock.forward(days=1)
-    published = editor.put("/articles/a", {"title": "x"}).get_json()["date_published"]
+    published = editor.put("/articles/a", {"title": "x"}).get_json()[
+        "date_published"
+    ]
     assert published == "2026-11-26T03:00:00Z"
 
 
@@ -102,19 +112,35 @@ def test_time_without_offset_is_in_site_or_event_timezone(
     article = {"title": "x", "date_published": "2020-10-12T08:00:00"}
     stored = editor.put("/articles/a", article).get_json()
     assert stored["date_published"] == "2020-10-12T01:00:00Z"
-    event = {"title": "x", "start": "2026-12-24T19:00:00", "timezone": "Europe/Paris"}
+    event = {
+        "title": "x",
+        "start": "2026-12-24T19:00:00",
+        "timezone": "Europe/Paris",
+    }
     stored = editor.put("/events/e", event).get_json()
     assert stored["start"] == "2026-12-24T19:00:00+01:00"
-    day = editor.put("/events/d", {"title": "x", "start": "2026-12-24"}).get_json()
+    day = editor.put(
+        "/events/d", {"title": "x", "start": "2026-12-24"}
+    ).get_json()
     assert day["start"] == "2026-12-24"
     assert day["all_day"] is True
 
 
 def test_all_day_event_has_the_zone_of_the_site(editor: ApiClient) -> None:
-    event = {"title": "x", "start": "2026-12-24", "timezone": "Pacific/Kiritimati"}
-    assert editor.put("/events/e", event).get_json()["timezone"] == "Asia/Ho_Chi_Minh"
+    event = {
+        "title": "x",
+        "start": "2026-12-24",
+        "timezone": "Pacific/Kiritimati",
+    }
+    assert (
+        editor.put("/events/e", event).get_json()["timezone"]
+        == "Asia/Ho_Chi_Minh"
+    )
     event["start"] = "2026-12-24T19:00:00"
-    assert editor.put("/events/e", event).get_json()["timezone"] == event["timezone"]
+    assert (
+        editor.put("/events/e", event).get_json()["timezone"]
+        == event["timezone"]
+    )
     patch = {"start": "2026-12-25", "timezone": "Europe/Paris"}
     patched = editor.send("PATCH", "/events/e", patch).get_json()
     assert patched["timezone"] == "Asia/Ho_Chi_Minh"
@@ -128,7 +154,9 @@ IN_PARIS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("timezone", ["Europe/London", "Asia/Ho_Chi_Minh", None])
+@pytest.mark.parametrize(
+    "timezone", ["Europe/London", "Asia/Ho_Chi_Minh", None]
+)
 def test_patch_of_another_timezone_needs_the_start(
     editor: ApiClient, timezone: str | None
 ) -> None:
@@ -157,7 +185,9 @@ def test_patch_of_the_same_timezone_changes_nothing(editor: ApiClient) -> None:
 def test_patch_of_the_timezone_of_an_all_day_event_is_ignored(
     editor: ApiClient,
 ) -> None:
-    stored = editor.put("/events/e", {"title": "x", "start": "2026-12-24"}).get_json()
+    stored = editor.put(
+        "/events/e", {"title": "x", "start": "2026-12-24"}
+    ).get_json()
     patch = {"timezone": "Europe/Paris"}
     assert editor.send("PATCH", "/events/e", patch).get_json() == stored
 
@@ -190,8 +220,12 @@ def test_parameters_of_a_media_type_are_dropped(
 
 
 @pytest.mark.parametrize("language", ["vi", "VI-vn", "zh-Hant-TW", "hmn", "km"])
-def test_language_that_exists_is_accepted(editor: ApiClient, language: str) -> None:
-    entry = editor.put("/articles/a", {"title": "x", "language": language}).get_json()
+def test_language_that_exists_is_accepted(
+    editor: ApiClient, language: str
+) -> None:
+    entry = editor.put(
+        "/articles/a", {"title": "x", "language": language}
+    ).get_json()
     assert entry["language"] == language
     editor.put("/categories/a", {"title": "x", "language": language})
 
@@ -223,7 +257,11 @@ def test_category_is_created_replaced_and_listed(
     assert created.get_json() == {"slug": "y-te", **full}
     assert editor.send("PUT", "/categories/y-te", full).status_code == 200
     listed = client.get("/api/v1/categories").get_json()["categories"]
-    assert [item["slug"] for item in listed] == ["giao-thong", "van-hoa", "y-te"]
+    assert [item["slug"] for item in listed] == [
+        "giao-thong",
+        "van-hoa",
+        "y-te",
+    ]
 
     def last_modified() -> datetime | None:
         clock.forward(seconds=10)
@@ -231,13 +269,18 @@ def test_category_is_created_replaced_and_listed(
 
     assert last_modified() == last_modified()
     assert editor.send("DELETE", "/categories/y-te").status_code == 204
-    assert last_modified() == clock().replace(microsecond=0) - timedelta(seconds=10)
+    assert last_modified() == clock().replace(microsecond=0) - timedelta(
+        seconds=10
+    )
 
 
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ({"url": "https://portal.example/news/7"}, "https://portal.example/news/map"),
+        (
+            {"url": "https://portal.example/news/7"},
+            "https://portal.example/news/map",
+        ),
         ({}, "https://feeds.example/entries/map"),
     ],
 )
@@ -269,7 +312,9 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
     assert listed("status=draft&category=van-hoa") == (["3", "1"], None)
     assert listed("q=MOI") == (["0"], None)
     # As in feeds, entries of the categories below a category are its own.
-    editor.put("/categories/van-hoa", {"title": "Văn hoá", "parent": "giao-thong"})
+    editor.put(
+        "/categories/van-hoa", {"title": "Văn hoá", "parent": "giao-thong"}
+    )
     assert listed("status=draft&category=giao-thong") == (["3", "1"], None)
     assert editor.send("GET", "/articles?category=nix").status_code == 404
 
@@ -293,8 +338,14 @@ def test_response_tells_if_the_entry_is_public(
     assert public["public"] is True
     assert "preview_url" not in public
     withdrawn = {"status": "withdrawn", "notice": "Sai."}
-    assert editor.send("PATCH", "/articles/a", withdrawn).get_json()["public"] is True
-    assert editor.put("/articles/a", {**article, **public}).get_json()["public"] is True
+    assert (
+        editor.send("PATCH", "/articles/a", withdrawn).get_json()["public"]
+        is True
+    )
+    assert (
+        editor.put("/articles/a", {**article, **public}).get_json()["public"]
+        is True
+    )
     wait(hours=1)
     expired = editor.send("GET", "/articles/a").get_json()
     assert expired["public"] is False
@@ -307,16 +358,24 @@ def test_key_of_the_settings_signs_previews(
     links = []
     for key in ("", "one", "two", "two"):
         other = ApiClient(make_app(secret_key=key).test_client(), editor.token)
-        draft = other.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
+        draft = other.put(
+            "/articles/a", {"title": "x", "status": "draft"}
+        ).get_json()
         links.append(draft["preview_url"])
     assert len(set(links)) == 3
     assert links[2] == links[3]
 
 
-def test_category_can_be_read_by_anyone(editor: ApiClient, client: FlaskClient) -> None:
+def test_category_can_be_read_by_anyone(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     editor.put("/categories/opera", {"title": "Opera", "parent": "van-hoa"})
     answer = client.get("/api/v1/categories/opera")
-    assert answer.get_json() == {"slug": "opera", "title": "Opera", "parent": "van-hoa"}
+    assert answer.get_json() == {
+        "slug": "opera",
+        "title": "Opera",
+        "parent": "van-hoa",
+    }
     editor.send("PATCH", "/categories/opera", {"slug": "kich"})
     moved = client.get("/api/v1/categories/opera")
     assert moved.status_code == 301

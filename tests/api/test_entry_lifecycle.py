@@ -18,7 +18,10 @@ FEED = "/feeds/news.atom"
 
 
 def test_scheduled_entry_appears_at_its_publication_time(
-    editor: ApiClient, client: FlaskClient, clock: Clock, tick: Callable[[], None]
+    editor: ApiClient,
+    client: FlaskClient,
+    clock: Clock,
+    tick: Callable[[], None],
 ) -> None:
     editor.put("/articles/old", {"title": "Cũ"})
     clock.forward(seconds=30)
@@ -33,7 +36,9 @@ def test_scheduled_entry_appears_at_its_publication_time(
     clock.forward(seconds=30)
     waiting = client.get(FEED)
     assert waiting.data == before.data, "a request never settles"
-    assert waiting.cache_control.max_age == 0, "nobody keeps what is about to change"
+    assert waiting.cache_control.max_age == 0, (
+        "nobody keeps what is about to change"
+    )
     tick()
     clock.forward(seconds=5)
     after = client.get(FEED)
@@ -42,7 +47,9 @@ def test_scheduled_entry_appears_at_its_publication_time(
     assert client.get("/entries/new").status_code == 200
 
 
-def test_entry_must_not_expire_before_it_is_published(editor: ApiClient) -> None:
+def test_entry_must_not_expire_before_it_is_published(
+    editor: ApiClient,
+) -> None:
     document = {"title": "Một", "expires": "2026-11-25T02:59:00Z"}
     error = {"#/expires": "Must be after date_published."}
     answer = editor.send("PUT", "/articles/a", document)
@@ -96,7 +103,11 @@ def test_withdrawn_entry_shows_its_notice_for_30_days(
 def test_correction_is_first_in_the_body_and_the_preview_of_a_page(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    article = {"title": "Tin", "content_html": "<p>Thân</p>", "notice": "Lúc 20 giờ."}
+    article = {
+        "title": "Tin",
+        "content_html": "<p>Thân</p>",
+        "notice": "Lúc 20 giờ.",
+    }
     editor.put("/articles/a", article)
     page = client.get("/entries/a").text
     assert page.index("Đính chính") < page.index("<p>Thân</p>")
@@ -109,7 +120,9 @@ def test_deleted_category_of_an_entry_is_told_so(editor: ApiClient) -> None:
     editor.send("DELETE", "/categories/bo")
     document = {"title": "x", "categories": ["bo"]}
     answer = editor.send("POST", "/articles", document)
-    assert errors(answer) == {"#/categories/0": "The category “bo” was deleted."}
+    assert errors(answer) == {
+        "#/categories/0": "The category “bo” was deleted."
+    }
 
 
 def test_renamed_category_redirects_from_old_slug(
@@ -118,7 +131,9 @@ def test_renamed_category_redirects_from_old_slug(
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
     clock.forward(seconds=5)
     renamed = editor.send(
-        "PATCH", "/categories/van-hoa", {"slug": "van-hoa-so", "title": "Văn hoá số"}
+        "PATCH",
+        "/categories/van-hoa",
+        {"slug": "van-hoa-so", "title": "Văn hoá số"},
     )
     assert renamed.status_code == 200
     assert renamed.get_json() == {"slug": "van-hoa-so", "title": "Văn hoá số"}
@@ -129,10 +144,17 @@ def test_renamed_category_redirects_from_old_slug(
     feed = client.get(location).text
     assert "Văn hoá số" in feed
     assert "Một" in feed
-    assert editor.send("GET", "/articles/a").get_json()["categories"] == ["van-hoa-so"]
-    (listed,) = editor.send("GET", "/articles?category=van-hoa").get_json()["items"]
+    assert editor.send("GET", "/articles/a").get_json()["categories"] == [
+        "van-hoa-so"
+    ]
+    (listed,) = editor.send("GET", "/articles?category=van-hoa").get_json()[
+        "items"
+    ]
     assert listed["id"] == "a"
-    assert editor.send("PUT", "/categories/van-hoa", {"title": "x"}).status_code == 409
+    assert (
+        editor.send("PUT", "/categories/van-hoa", {"title": "x"}).status_code
+        == 409
+    )
     for old, new, status in (
         ("giao-thong", "van-hoa", 409),
         ("giao-thong", "van-hoa-so", 409),
@@ -148,14 +170,18 @@ def test_renamed_category_redirects_from_old_slug(
 def test_deleted_category_is_410_and_entries_lose_it(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa", "giao-thong"]})
+    editor.put(
+        "/articles/a", {"title": "Một", "categories": ["van-hoa", "giao-thong"]}
+    )
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 204
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 410
     assert editor.send("DELETE", "/categories/nix").status_code == 404
     assert client.get("/feeds/news/van-hoa.rss").status_code == 410
     (listed,) = client.get("/api/v1/categories").get_json()["categories"]
     assert listed["slug"] == "giao-thong"
-    assert editor.send("GET", "/articles/a").get_json()["categories"] == ["giao-thong"]
+    assert editor.send("GET", "/articles/a").get_json()["categories"] == [
+        "giao-thong"
+    ]
     revived = editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
     assert revived.status_code == 201
     assert client.get("/feeds/news/van-hoa.rss").status_code == 200

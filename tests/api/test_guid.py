@@ -16,12 +16,20 @@ ARTICLE = {"title": "T"}
 EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
 
 
-def test_given_guid_is_kept_as_it_is(editor: ApiClient, client: FlaskClient) -> None:
+def test_given_guid_is_kept_as_it_is(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     put = editor.put("/articles/a", {**ARTICLE, "guid": GUID})
     assert put.get_json()["guid"] == GUID
     posted = editor.send("POST", "/events", {**EVENT, "guid": "e\u0301 1"})
     assert posted.get_json()["guid"] == "e\u0301 1"
-    item = {**ARTICLE, "action": "put", "kind": "news", "id": "b", "guid": "x" * 1000}
+    item = {
+        **ARTICLE,
+        "action": "put",
+        "kind": "news",
+        "id": "b",
+        "guid": "x" * 1000,
+    }
     assert editor.send("POST", "/batch", [item]).status_code == 200
     assert {item["id"] for item in items(client, "/feeds/news.json")} == {
         GUID,

@@ -16,7 +16,9 @@ from tests.data.fixtures import make_client
 JSON = {"Content-Type": "application/json"}
 
 
-NO_CATEGORY = "There is no category “giao-thog”. GET /api/v1/categories lists all."
+NO_CATEGORY = (
+    "There is no category “giao-thog”. GET /api/v1/categories lists all."
+)
 EXAMPLES = "a time such as 2026-12-24T19:00:00+07:00."
 
 
@@ -82,7 +84,9 @@ def test_detail_says_what_was_meant(
 
 
 def test_unknown_category_is_named(editor: ApiClient) -> None:
-    answer = editor.send("PUT", "/categories/b", {"title": "x", "parent": "giao-thog"})
+    answer = editor.send(
+        "PUT", "/categories/b", {"title": "x", "parent": "giao-thog"}
+    )
     assert errors(answer) == {"#/parent": NO_CATEGORY}
     answer = editor.send("GET", "/articles?category=giao-thog")
     assert answer.get_json()["detail"] == NO_CATEGORY
@@ -109,10 +113,14 @@ def test_usual_name_among_many_unknown_members_suggests_ours(
 
 def test_wrong_id_names_the_allowed_letters(editor: ApiClient) -> None:
     answer = editor.send("PUT", "/articles/bài-1", {"title": "x"})
-    assert errors(answer)["#/id"].startswith("Must be 1 to 128 of A–Z, a–z, 0–9")
+    assert errors(answer)["#/id"].startswith(
+        "Must be 1 to 128 of A–Z, a–z, 0–9"
+    )
 
 
-def test_several_wrong_parameters_are_separate_sentences(editor: ApiClient) -> None:
+def test_several_wrong_parameters_are_separate_sentences(
+    editor: ApiClient,
+) -> None:
     answer = editor.send("GET", "/articles?status=x&categories=a")
     assert answer.get_json()["detail"] == (
         "status: Must be one of: draft, published, withdrawn. "
@@ -147,14 +155,19 @@ def test_413_names_the_limit(make_app: MakeApp) -> None:
 
 def test_unknown_call_is_a_problem_document(client: FlaskClient) -> None:
     answer = client.get("/api/v1/article", headers={"Accept": "text/html"})
-    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert (answer.status_code, answer.mimetype) == (
+        404,
+        "application/problem+json",
+    )
 
 
 @pytest.mark.parametrize("field", ["content_text", "content_html"])
 def test_content_is_limited_in_bytes(editor: ApiClient, field: str) -> None:
     longest = "ệ" * 87_381  # three bytes each
     for content in (longest + "ab", "a" * 262_145):
-        answer = editor.send("PUT", "/articles/a", {"title": "x", field: content})
+        answer = editor.send(
+            "PUT", "/articles/a", {"title": "x", field: content}
+        )
         (detail,) = errors(answer).values()
         assert detail.startswith("Longer than ")
     assert editor.put("/articles/a", {"title": "x", field: longest + "a"})
@@ -178,7 +191,9 @@ def test_id_of_the_other_kind_is_404_that_names_the_kind(
         assert answer.get_json()["detail"] == expected
 
 
-def test_revoked_token_is_told_so(editor: ApiClient, database: Database) -> None:
+def test_revoked_token_is_told_so(
+    editor: ApiClient, database: Database
+) -> None:
     revoke_token(database, "editor")
     answer = editor.send("GET", "/articles")
     assert answer.status_code == 401

@@ -14,13 +14,22 @@ from tests.conftest import ApiClient
 EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
 ARTICLE = {"title": "T"}
 DOCUMENTS = {"/articles": ARTICLE, "/events": EVENT}
-GIVEN_BY_STORAGE = {"id", "guid", "date_published", "date_modified", "url", "version"}
+GIVEN_BY_STORAGE = {
+    "id",
+    "guid",
+    "date_published",
+    "date_modified",
+    "url",
+    "version",
+}
 
 
 def content(document: dict[str, Any]) -> dict[str, Any]:
     """Return the members of an entry but for those that differ between two entries."""
     return {
-        name: value for name, value in document.items() if name not in GIVEN_BY_STORAGE
+        name: value
+        for name, value in document.items()
+        if name not in GIVEN_BY_STORAGE
     }
 
 
@@ -44,7 +53,9 @@ def test_every_member_without_a_value_counts_as_absent(
         assert content(response.get_json()) == expected
 
 
-def test_nested_member_without_a_value_counts_as_absent(editor: ApiClient) -> None:
+def test_nested_member_without_a_value_counts_as_absent(
+    editor: ApiClient,
+) -> None:
     expected = {
         "image": {"url": "https://a.example/x.jpg"},
         "authors": [{"name": "Lan"}],
@@ -61,7 +72,9 @@ def test_nested_member_without_a_value_counts_as_absent(editor: ApiClient) -> No
     assert {name: stored[name] for name in expected} == expected
 
 
-def test_category_member_without_a_value_counts_as_absent(editor: ApiClient) -> None:
+def test_category_member_without_a_value_counts_as_absent(
+    editor: ApiClient,
+) -> None:
     document = {"slug": None, "title": "A", "url": "", "parent": None}
     assert editor.put("/categories/a", document).get_json() == {
         "slug": "a",
@@ -73,14 +86,20 @@ def test_category_member_without_a_value_counts_as_absent(editor: ApiClient) -> 
 def test_required_and_unknown_members_without_a_value_are_errors(
     editor: ApiClient, empty: str | None
 ) -> None:
-    document = {"title": empty, "tittle": empty, "image": {"url": empty, "alt": "x"}}
+    document = {
+        "title": empty,
+        "tittle": empty,
+        "image": {"url": empty, "alt": "x"},
+    }
     response = editor.send("PUT", "/articles/a", document)
     assert sorted(pointers(response)) == ["#/image/url", "#/title", "#/tittle"]
 
 
 def test_empty_text_of_a_patch_removes(editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "T", "summary": "S", "rights": "R"})
-    patched = editor.send("PATCH", "/articles/a", {"summary": "", "rights": None})
+    patched = editor.send(
+        "PATCH", "/articles/a", {"summary": "", "rights": None}
+    )
     assert "rights" not in patched.get_json()
     assert patched.get_json()["summary"] == ""
 
@@ -106,21 +125,32 @@ def test_string_stands_for_an_object_with_this_name(editor: ApiClient) -> None:
 def test_day_is_the_midnight_that_begins_it_in_the_zone_of_the_site(
     editor: ApiClient,
 ) -> None:
-    document = {"title": "T", "date_published": "2026-11-20", "expires": "2030-01-01"}
+    document = {
+        "title": "T",
+        "date_published": "2026-11-20",
+        "expires": "2030-01-01",
+    }
     stored = editor.put("/articles/a", document).get_json()
     assert stored["date_published"] == "2026-11-19T17:00:00Z"
     assert stored["expires"] == "2029-12-31T17:00:00Z"
 
 
 def test_whole_number_is_an_id(editor: ApiClient) -> None:
-    assert editor.put("/articles/17", {"id": 17, "title": "T"}).status_code == 201
+    assert (
+        editor.put("/articles/17", {"id": 17, "title": "T"}).status_code == 201
+    )
     posted = editor.send("POST", "/articles", {"id": 18, "title": "T"})
     assert posted.get_json()["id"] == "18"
     item = {"action": "put", "kind": "news", "id": 19, "title": "T"}
     response = editor.send("POST", "/batch", [item, {**item, "id": 1.5}])
-    assert [result["status"] for result in response.get_json()["results"]] == [201, 422]
+    assert [result["status"] for result in response.get_json()["results"]] == [
+        201,
+        422,
+    ]
     for wrong in (0, False):
-        response = editor.send("PUT", "/articles/17", {"id": wrong, "title": "T"})
+        response = editor.send(
+            "PUT", "/articles/17", {"id": wrong, "title": "T"}
+        )
         assert pointers(response) == ["#/id"]
     for id in (True, -1, 1.5):
         response = editor.send("POST", "/articles", {"id": id, "title": "T"})
@@ -136,7 +166,9 @@ def test_category_counts_once_under_all_its_slugs(editor: ApiClient) -> None:
     assert stored["categories"] == ["van-hoa", "duong-sa"]
     again = editor.put("/articles/a", document)
     assert again.get_json()["version"] == stored["version"]
-    child = editor.put("/categories/cau", {"title": "Cầu", "parent": "giao-thong"})
+    child = editor.put(
+        "/categories/cau", {"title": "Cầu", "parent": "giao-thong"}
+    )
     assert child.get_json()["parent"] == "duong-sa"
 
 

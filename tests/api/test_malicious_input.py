@@ -32,13 +32,21 @@ JSON = {"Content-Type": "application/json"}
             "content_text": " a\r\n\r\nb ",
             "date_published": "1970-01-01T00:00:00Z",
         },
-        {"title": "x", "start": "2027-03-14T02:30:00", "timezone": "America/New_York"},
+        {
+            "title": "x",
+            "start": "2027-03-14T02:30:00",
+            "timezone": "America/New_York",
+        },
         {
             "title": "x",
             "start": "2027-11-07T01:30:00-05:00",
             "timezone": "America/New_York",
         },
-        {"title": "x", "start": "1971-01-01T00:00:00", "timezone": "Africa/Monrovia"},
+        {
+            "title": "x",
+            "start": "1971-01-01T00:00:00",
+            "timezone": "Africa/Monrovia",
+        },
         {
             "title": "x",
             "start": "1970-01-02",
@@ -114,7 +122,14 @@ def test_expensive_input_is_refused_quickly(
         "<p title='" + '"' * 80_000 + "'>x</p>",
         "\u00a0" * 80_000,
     ],
-    ids=["ampersands", "references", "attribute", "greater", "quotes", "spaces"],
+    ids=[
+        "ampersands",
+        "references",
+        "attribute",
+        "greater",
+        "quotes",
+        "spaces",
+    ],
 )
 def test_signs_that_take_a_parser_seconds_are_refused(
     shared_editor: ApiClient, html: str
@@ -124,7 +139,9 @@ def test_signs_that_take_a_parser_seconds_are_refused(
     assert errors(answer)["#/content_html"].startswith("Too many “&”")
 
 
-def test_long_text_with_many_references_is_accepted(shared_editor: ApiClient) -> None:
+def test_long_text_with_many_references_is_accepted(
+    shared_editor: ApiClient,
+) -> None:
     html = "\n".join(["<p>Cầu&nbsp;và đường &amp; hầm, “phố” cũ.</p>"] * 4000)
     document = {"title": "x", "content_html": html}
     answer = shared_editor.put("/articles/long", document)
@@ -143,7 +160,10 @@ def test_object_with_more_than_a_thousand_members_is_400(
     for document in (many, {"title": "x", "source": many}, [many]):
         answer = shared_editor.send(method, path, document)
         assert answer.status_code == 400
-        assert answer.get_json()["detail"] == "An object has more than 1,000 members."
+        assert (
+            answer.get_json()["detail"]
+            == "An object has more than 1,000 members."
+        )
 
 
 def test_category_text_is_escaped_for_rss_readers(
@@ -171,7 +191,9 @@ def test_text_that_is_no_valid_url_is_shown_in_every_format(
         assert "license" not in document, path
 
 
-def test_date_modified_is_never_before_date_published(editor: ApiClient) -> None:
+def test_date_modified_is_never_before_date_published(
+    editor: ApiClient,
+) -> None:
     entry = editor.put("/articles/a", {"title": "x"}).get_json()
     modified, published = (
         datetime.fromisoformat(entry[name])

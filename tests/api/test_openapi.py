@@ -42,9 +42,9 @@ def problems_of(document: Json, schema: Json, value: object) -> list[str]:
     checker = Draft202012Validator.FORMAT_CHECKER
     return [
         error.message
-        for error in Draft202012Validator(whole, format_checker=checker).iter_errors(
-            value
-        )
+        for error in Draft202012Validator(
+            whole, format_checker=checker
+        ).iter_errors(value)
     ]
 
 
@@ -63,7 +63,9 @@ def test_document_has_exactly_the_routes(app: Flask, document: Json) -> None:
         if rule.rule.startswith("/api/v1")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert {(method, path) for method, path, _ in operations(document)} == routes
+    assert {
+        (method, path) for method, path, _ in operations(document)
+    } == routes
 
 
 def test_later_versions_may_add_members(document: Json) -> None:
@@ -78,7 +80,8 @@ def test_unlisted_methods_are_405(client: FlaskClient, document: Json) -> None:
             answer = client.open(re.sub(r"{\w+}", "nix", path), method=method)
             assert answer.status_code == 405, (method, path)
             assert (
-                set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == listed
+                set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"}
+                == listed
             )
 
 
@@ -87,7 +90,8 @@ def test_document_does_not_depend_on_request_or_time(
 ) -> None:
     text = client.get("/api/openapi.json").data
     assert (
-        client.get("/api/openapi.json", headers={"Host": "evil.example"}).data == text
+        client.get("/api/openapi.json", headers={"Host": "evil.example"}).data
+        == text
     )
     clock.forward(seconds=1000)
     again = create_app(config, clock)
@@ -95,12 +99,17 @@ def test_document_does_not_depend_on_request_or_time(
     get_services(again).database.close()
 
 
-def test_request_examples_are_accepted(editor: ApiClient, document: Json) -> None:
+def test_request_examples_are_accepted(
+    editor: ApiClient, document: Json
+) -> None:
     """In the order of the document they make, change and delete the same entries."""
     for path, item in document["paths"].items():
         for method in ("post", "put", "patch"):
             for media_type, media in (
-                item.get(method, {}).get("requestBody", {}).get("content", {}).items()
+                item.get(method, {})
+                .get("requestBody", {})
+                .get("content", {})
+                .items()
             ):
                 url = path.removeprefix("/api/v1").replace("{slug}", "xe-buyt")
                 id = "cau-moi" if "articles" in url else "hoi-sach"
@@ -109,7 +118,9 @@ def test_request_examples_are_accepted(editor: ApiClient, document: Json) -> Non
                 if "example" not in media:
                     continue
                 example = media["example"]
-                answer = editor.send(method.upper(), url, example, headers=headers)
+                answer = editor.send(
+                    method.upper(), url, example, headers=headers
+                )
                 assert answer.status_code in (200, 201), (path, answer.text)
                 described = item[method]["responses"][str(answer.status_code)]
                 schema = described["content"]["application/json"]["schema"]
@@ -124,7 +135,9 @@ def test_documented_scopes_are_the_required_ones(
     for method, path, operation in operations(document):
         url = re.sub(r"{\w+}", "nix", path)
         named = {
-            scope for each in operation.get("security", ()) for scope in each["bearer"]
+            scope
+            for each in operation.get("security", ())
+            for scope in each["bearer"]
         }
         if not named:
             assert client.open(url, method=method).status_code in (200, 404)
@@ -141,7 +154,9 @@ def test_documented_scopes_are_the_required_ones(
             )
 
 
-def test_documentation_page_loads_only_the_services_files(client: FlaskClient) -> None:
+def test_documentation_page_loads_only_the_services_files(
+    client: FlaskClient,
+) -> None:
     redirect = client.get("/api/docs", headers={"Host": "evil.example"})
     assert redirect.location == "https://feeds.example/api/docs/"
     page = client.get("/api/docs/")

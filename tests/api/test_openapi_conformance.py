@@ -68,7 +68,10 @@ def check_response(case: Case[Any], response: Response, **kwargs: Any) -> None:
     # schemathesis repeats the request without these headers, to check that it fails.
     headers = case.operation.schema.config.headers
     case.validate_response(
-        response, excluded_checks=list(EXCLUDED_CHECKS), headers=headers, **kwargs
+        response,
+        excluded_checks=list(EXCLUDED_CHECKS),
+        headers=headers,
+        **kwargs,
     )
 
 
@@ -140,7 +143,9 @@ def test_sequences_of_calls_conform_to_openapi(
             excluded = {"id", "slug"} if case.method == "PUT" else set()
             # A copy, since it may be the document's own example.
             case.body = {
-                name: value for name, value in case.body.items() if name not in excluded
+                name: value
+                for name, value in case.body.items()
+                if name not in excluded
             }
             if case.body.get("categories"):
                 case.body["categories"] = ["giao-thong"]

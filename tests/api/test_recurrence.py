@@ -94,7 +94,9 @@ def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
     ],
 )
 def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
-    assert refused(shared_editor, {**SATURDAY, "recurrence": {"rrule": rule}}) == [RULE]
+    assert refused(
+        shared_editor, {**SATURDAY, "recurrence": {"rrule": rule}}
+    ) == [RULE]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,11 @@ def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
         (SATURDAY, "FREQ=DAILY", ["#/recurrence"]),
         (SATURDAY, {}, [RULE]),
         (SATURDAY, {"rrule": 5}, [RULE]),
-        (SATURDAY, {"rrule": "FREQ=DAILY", "exrule": "x"}, ["#/recurrence/exrule"]),
+        (
+            SATURDAY,
+            {"rrule": "FREQ=DAILY", "exrule": "x"},
+            ["#/recurrence/exrule"],
+        ),
         (
             SATURDAY,
             {"rrule": "FREQ=DAILY", "rdates": ["2026-12-06T20:00:00", "soon"]},
@@ -150,7 +156,11 @@ def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
             {"rrule": "FREQ=DAILY"},
             [RULE],
         ),
-        ({**ALL_DAY, "start": "2199-12-31"}, {"rrule": "FREQ=DAILY;COUNT=400"}, [RULE]),
+        (
+            {**ALL_DAY, "start": "2199-12-31"},
+            {"rrule": "FREQ=DAILY;COUNT=400"},
+            [RULE],
+        ),
     ],
 )
 def test_recurrence_that_does_not_fit_the_event_is_422(
@@ -159,7 +169,10 @@ def test_recurrence_that_does_not_fit_the_event_is_422(
     recurrence: object,
     expected: list[str],
 ) -> None:
-    assert refused(shared_editor, {**document, "recurrence": recurrence}) == expected
+    assert (
+        refused(shared_editor, {**document, "recurrence": recurrence})
+        == expected
+    )
 
 
 @pytest.mark.parametrize("name", ["exdates", "rdates"])
@@ -193,12 +206,18 @@ def test_valid_recurrence_is_accepted_quickly_and_returned(
         "/events/valid", {**SATURDAY, "recurrence": {"rrule": rule}}
     ).get_json()
     assert time.thread_time() - begun < MAX_SECONDS
-    assert document["recurrence"] == {"rrule": rule, "exdates": [], "rdates": []}
+    assert document["recurrence"] == {
+        "rrule": rule,
+        "exdates": [],
+        "rdates": [],
+    }
 
 
 def test_patch_of_null_removes_the_recurrence(editor: ApiClient) -> None:
     editor.put("/events/e", {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY"}})
-    patched = editor.send("PATCH", "/events/e", {"recurrence": None}, headers=MERGE)
+    patched = editor.send(
+        "PATCH", "/events/e", {"recurrence": None}, headers=MERGE
+    )
     assert "recurrence" not in patched.get_json()
 
 
@@ -208,7 +227,9 @@ def test_thousand_exdates_and_rdates_are_accepted(editor: ApiClient) -> None:
     far = [(first + timedelta(days=days)).isoformat() for days in range(1000)]
     recurrence = {"rrule": "FREQ=DAILY", "exdates": far, "rdates": far}
     begun = time.thread_time()
-    stored = editor.put("/events/x", {**SATURDAY, "recurrence": recurrence}).get_json()
+    stored = editor.put(
+        "/events/x", {**SATURDAY, "recurrence": recurrence}
+    ).get_json()
     assert time.thread_time() - begun < MAX_SECONDS
     assert len(stored["recurrence"]["exdates"]) == 1000
 

@@ -166,7 +166,9 @@ Every tag may also have `dir`, `lang` and `title`.
 def faults(markup: str) -> list[str]:
     """Report what two parsers find in markup outside the allow-list, or that it reaches beyond its end."""
     page = f"<div>{markup}</div><address>end</address>"
-    fragment: Any = html5lib.HTMLParser(namespaceHTMLElements=False).parseFragment(page)
+    fragment: Any = html5lib.HTMLParser(
+        namespaceHTMLElements=False
+    ).parseFragment(page)
     document: Any = lxml.html.document_fromstring(
         f"<!DOCTYPE html><html><body>{page}</body></html>"
     )
@@ -178,7 +180,9 @@ def faults(markup: str) -> list[str]:
 
 def _faults(tree: Any, own: set[str]) -> Iterator[str]:
     elements = list(tree.iter())
-    if [element.text for element in elements if element.tag == "address"] != ["end"]:
+    if [element.text for element in elements if element.tag == "address"] != [
+        "end"
+    ]:
         yield "what follows is swallowed"
     for element in elements:
         if element.tag in own or element.tag == "address":
@@ -186,7 +190,9 @@ def _faults(tree: Any, own: set[str]) -> Iterator[str]:
         if element.tag not in ALLOWED_TAGS:
             yield f"<{element.tag}>"
             continue
-        allowed = {"dir", "lang", "title"} | ALLOWED_ATTRIBUTES.get(element.tag, set())
+        allowed = {"dir", "lang", "title"} | ALLOWED_ATTRIBUTES.get(
+            element.tag, set()
+        )
         for name, value in element.attrib.items():
             if name not in allowed:
                 yield f"<{element.tag} {name}>"
@@ -282,9 +288,13 @@ def test_sanitized_html_is_a_fixpoint(dirty: str) -> None:
     check(dirty)
 
 
-@given(st.text(st.characters(codec="utf-8"), max_size=40), st.sampled_from(TAGS))
+@given(
+    st.text(st.characters(codec="utf-8"), max_size=40), st.sampled_from(TAGS)
+)
 @settings(max_examples=FIXPOINT_EXAMPLES // 2)
-def test_any_characters_after_a_tag_are_a_fixpoint(characters: str, tag: str) -> None:
+def test_any_characters_after_a_tag_are_a_fixpoint(
+    characters: str, tag: str
+) -> None:
     check(tag + escape(characters) + "<b>x</b>")
     check(tag + "".join(f"&#{ord(char)};" for char in characters) + "<b>x</b>")
     check(f'<q title="{escape(characters)}">x</q>')
@@ -295,7 +305,10 @@ def test_parsers_detect_markup_that_normalizing_makes_unsafe() -> None:
         "NFC", '<img src="https://a.b/c.png">\u0338 onerror=alert(1) x<b>y</b>'
     )
     assert faults(composed).count("<img onerror>") == 2
-    assert faults('<iframe src="https://www.youtube.com/embed/x"></iframe\u226f') != []
+    assert (
+        faults('<iframe src="https://www.youtube.com/embed/x"></iframe\u226f')
+        != []
+    )
 
 
 def test_combining_marks_are_limited_across_tags() -> None:
@@ -305,7 +318,9 @@ def test_combining_marks_are_limited_across_tags() -> None:
 
 def test_attribute_with_too_many_combining_marks_is_dropped() -> None:
     assert (
-        sanitize.sanitize(f'<b title="a{"&#x301;&#x316;" * 10_000}">x</b>', BASE)
+        sanitize.sanitize(
+            f'<b title="a{"&#x301;&#x316;" * 10_000}">x</b>', BASE
+        )
         == "<b>x</b>"
     )
 
@@ -336,11 +351,20 @@ def test_allowed_attributes_are_kept(html: str) -> None:
     def parts(text: str) -> list[tuple[str, dict[str, str]]]:
         return [
             (str(node.tag), {str(k): str(v) for k, v in node.attrib.items()})
-            for node in lxml.html.fragment_fromstring(text, create_parent=True).iter()
+            for node in lxml.html.fragment_fromstring(
+                text, create_parent=True
+            ).iter()
         ]
 
     kept = [
-        (tag, {name: value for name, value in attributes.items() if name != "rel"})
+        (
+            tag,
+            {
+                name: value
+                for name, value in attributes.items()
+                if name != "rel"
+            },
+        )
         for tag, attributes in parts(sanitize.sanitize(html, BASE))
     ]
     assert kept == parts(html)

@@ -21,7 +21,9 @@ MARK = "\u0338"
 def test_lines_are_normalized(editor: ApiClient) -> None:
     """tests/data has difficult titles."""
     text = "Ha\u0300\u2067\r\nNội\u202e x\rmột\u2028hai\u2029ba\x85bốn"
-    stored = editor.put("/articles/a", {"title": "x", "content_text": text}).get_json()
+    stored = editor.put(
+        "/articles/a", {"title": "x", "content_text": text}
+    ).get_json()
     assert stored["content_text"] == "Hà\nNội x\nmột\nhai\nba\nbốn"
 
 
@@ -30,21 +32,27 @@ def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
     forbidden_by_xml = "\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f"
     named = set(
         re.findall(
-            f"[{forbidden_by_xml}\ufdd0-\ufdef\ufffd-\uffff]", "".join(all_characters)
+            f"[{forbidden_by_xml}\ufdd0-\ufdef\ufffd-\uffff]",
+            "".join(all_characters),
         )
     )
     surrogates = {chr(number) for number in range(0xD800, 0xE000)}
     noncharacters = {
-        chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF)
+        chr(plane << 16 | last)
+        for plane in range(1, 17)
+        for last in (0xFFFE, 0xFFFF)
     }
     invalid = {
-        char for char in all_characters if plain_text.strip_invalid_chars(char) == ""
+        char
+        for char in all_characters
+        if plain_text.strip_invalid_chars(char) == ""
     }
     assert invalid == named | surrogates | noncharacters
 
 
 @pytest.mark.parametrize(
-    "mark", [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"]
+    "mark",
+    [MARK, f"\u0327{MARK}", f" {MARK} {MARK}", f"\u202e{MARK}", f"\n\n{MARK}"],
 )
 def test_leading_combining_mark_of_plain_text_is_removed(
     editor: ApiClient, client: FlaskClient, mark: str
@@ -65,7 +73,10 @@ def test_leading_combining_mark_of_plain_text_is_removed(
     ("html", "summary"),
     [
         ("<p>&#824;a<b>e</b>&#x301;</p>", "a\u00e9"),
-        ("<p>Một</p><p>hai<b>ba</b></p><ul><li>a<li>b</ul>&lt;c", "Một haiba a b <c"),
+        (
+            "<p>Một</p><p>hai<b>ba</b></p><ul><li>a<li>b</ul>&lt;c",
+            "Một haiba a b <c",
+        ),
         ("<figure><img><figcaption>ảnh</figcaption></figure>chữ", "chữ"),
         ("<p>một hai, ba</p>", "một hai, ba"),
         # It has 300 characters at most, and is cut between words.

@@ -24,7 +24,9 @@ BARE = {"title": "Không có"}
 def department(app: Flask, editor: ApiClient) -> ApiClient:
     """Return a client whose token is limited to van-hoa; am-nhac is below it."""
     editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
-    token = run(app, "token", "create", "van-hoa", "--category", "van-hoa").strip()
+    token = run(
+        app, "token", "create", "van-hoa", "--category", "van-hoa"
+    ).strip()
     return ApiClient(app.test_client(), token)
 
 
@@ -42,9 +44,13 @@ def test_department_writes_entries_in_and_below_its_categories(
 ) -> None:
     assert department.send("POST", "/articles", OWN).status_code == 201
     department.put("/articles/a", OWN)
-    department.put("/articles/a", {"title": "T", "categories": ["van-hoa", "am-nhac"]})
+    department.put(
+        "/articles/a", {"title": "T", "categories": ["van-hoa", "am-nhac"]}
+    )
     withdrawal = {"status": "withdrawn"}
-    assert department.send("PATCH", "/articles/a", withdrawal).status_code == 200
+    assert (
+        department.send("PATCH", "/articles/a", withdrawal).status_code == 200
+    )
     assert department.send("DELETE", "/articles/a").status_code == 204
     event = {**OWN, "start": "2027-01-01"}
     assert department.send("PUT", "/events/b", event).status_code == 201
@@ -53,7 +59,10 @@ def test_department_writes_entries_in_and_below_its_categories(
 @pytest.mark.parametrize("stored", [FOREIGN, SHARED, BARE])
 @pytest.mark.parametrize("status", ["published", "draft", "withdrawn"])
 def test_entries_of_others_stay_as_they_are(
-    department: ApiClient, editor: ApiClient, stored: dict[str, Any], status: str
+    department: ApiClient,
+    editor: ApiClient,
+    stored: dict[str, Any],
+    status: str,
 ) -> None:
     stored = {**stored, "status": status}
     before = editor.put("/articles/a", stored).get_json()
@@ -100,7 +109,9 @@ def results(department: ApiClient, items: list[Any]) -> list[int]:
     return [result["status"] for result in response.get_json()["results"]]
 
 
-def test_403_names_the_category(department: ApiClient, editor: ApiClient) -> None:
+def test_403_names_the_category(
+    department: ApiClient, editor: ApiClient
+) -> None:
     refused = department.send("PUT", "/articles/a", SHARED)
     assert "“giao-thong”" in refused.get_json()["detail"]
     editor.put("/articles/a", FOREIGN)
@@ -134,7 +145,9 @@ def test_refused_items_leave_the_others_of_a_batch(
 def test_entries_of_the_other_kind_and_guids_of_others_stay(
     department: ApiClient, editor: ApiClient, client: FlaskClient
 ) -> None:
-    stored = editor.put("/events/a", {**FOREIGN, "start": "2027-01-01"}).get_json()
+    stored = editor.put(
+        "/events/a", {**FOREIGN, "start": "2027-01-01"}
+    ).get_json()
     before = changes(client)
     with_guid = {**OWN, "guid": stored["guid"]}
     assert department.send("PUT", "/articles/a", OWN).status_code == 409
@@ -176,9 +189,16 @@ def test_renamed_category_stays_that_of_the_token(
 ) -> None:
     editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"})
     editor.send("PATCH", "/categories/giao-thong", {"slug": "duong-sa"})
-    for slug, status in (("van-hoa", 201), ("nghe-thuat", 200), ("giao-thong", 403)):
+    for slug, status in (
+        ("van-hoa", 201),
+        ("nghe-thuat", 200),
+        ("giao-thong", 403),
+    ):
         document = {"title": "T", "categories": [slug]}
-        assert department.send("PUT", "/articles/a", document).status_code == status
+        assert (
+            department.send("PUT", "/articles/a", document).status_code
+            == status
+        )
 
 
 def test_moved_category_takes_its_entries_along(
@@ -221,6 +241,8 @@ def test_patch_does_not_change_what_is_moved_meanwhile(
         statuses = pool.map(patch, range(60))
         for _ in range(20):
             moved = editor.put("/articles/a", FOREIGN)
-            assert editor.send("GET", "/articles/a").get_json() == moved.get_json()
+            assert (
+                editor.send("GET", "/articles/a").get_json() == moved.get_json()
+            )
             editor.put("/articles/a", OWN)
     assert set(statuses) <= {200, 403, 503}

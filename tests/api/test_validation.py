@@ -34,7 +34,16 @@ BAD_URLS = (
     "https://host/\r\nSet-Cookie:x",
     *(
         f"https://x.example/{part}.png"
-        for part in ("%", "%zz", "\ud800", "\uffff", "\ufffe", "\0", "\x85", "\u200f")
+        for part in (
+            "%",
+            "%zz",
+            "\ud800",
+            "\uffff",
+            "\ufffe",
+            "\0",
+            "\x85",
+            "\u200f",
+        )
     ),
 )
 BAD_VALUES: dict[str, tuple[Any, ...]] = {
@@ -66,7 +75,13 @@ BAD_VALUES: dict[str, tuple[Any, ...]] = {
     "image/caption": ("a\x00",),
     "attachments": (EVENT["attachments"][:1] * 51,),
     "attachments/0/url": (*BAD_URLS, ABSENT),
-    "attachments/0/mime_type": (ABSENT, "", "ogg", "; codecs=opus", "audio/ogg codecs"),
+    "attachments/0/mime_type": (
+        ABSENT,
+        "",
+        "ogg",
+        "; codecs=opus",
+        "audio/ogg codecs",
+    ),
     # Beyond 2**53, JavaScript has no exact numbers.
     "attachments/0/size_in_bytes": (1.5, 2**53 + 1),
     "attachments/0/duration_in_seconds": (-0.5,),
@@ -114,7 +129,11 @@ BAD_VALUES: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize(
     ("pointer", "value"),
-    [(pointer, value) for pointer in BAD_VALUES for value in BAD_VALUES[pointer]],
+    [
+        (pointer, value)
+        for pointer in BAD_VALUES
+        for value in BAD_VALUES[pointer]
+    ],
 )
 def test_bad_value_is_422_with_its_pointer(
     shared_editor: ApiClient, pointer: str, value: Any
@@ -134,7 +153,10 @@ def test_bad_value_is_422_with_its_pointer(
         ({"start": "2026-12-24", "end": "2026-12-24"}, "#/end"),
         ({"start": "2026-12-24"}, "#/end"),
         (
-            {"start": "2027-11-07T01:30:00-05:00", "end": "2027-11-07T01:30:00-04:00"},
+            {
+                "start": "2027-11-07T01:30:00-05:00",
+                "end": "2027-11-07T01:30:00-04:00",
+            },
             "#/end",
         ),
     ],
@@ -266,9 +288,9 @@ def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
         ({"title": "x", "language": "vn"}, "#/language"),
         ({"title": "x", "x": 1}, "#/x"),
     ):
-        assert pointers(shared_editor.send("PUT", "/categories/moi", fields)) == [
-            pointer
-        ]
+        assert pointers(
+            shared_editor.send("PUT", "/categories/moi", fields)
+        ) == [pointer]
     for slug in ("A", "-a", "a_b", "đ", "x" * 65):
         assert pointers(
             shared_editor.send("PUT", f"/categories/{slug}", {"title": "x"})
@@ -285,7 +307,9 @@ def test_invalid_category_is_422(shared_editor: ApiClient) -> None:
         "/articles?limit=201",
     ],
 )
-def test_invalid_query_parameter_is_400(shared_editor: ApiClient, path: str) -> None:
+def test_invalid_query_parameter_is_400(
+    shared_editor: ApiClient, path: str
+) -> None:
     response = shared_editor.send("GET", path)
     assert response.status_code == 400
     assert path.split("?")[1].split("=")[0] in response.get_json()["detail"]
@@ -305,7 +329,10 @@ def test_invalid_query_parameter_is_400(shared_editor: ApiClient, path: str) -> 
 def test_missing_or_invalid_token_is_401(
     shared_editor: ApiClient, authorization: str
 ) -> None:
-    headers = {"Authorization": authorization, "Content-Type": "application/json"}
+    headers = {
+        "Authorization": authorization,
+        "Content-Type": "application/json",
+    }
     response = shared_editor.client.put(
         "/api/v1/articles/x", data=b"no json", headers=headers
     )
@@ -355,5 +382,7 @@ def test_every_entry_field_refuses_other_types(
 def test_every_category_field_refuses_other_types(
     shared_editor: ApiClient, name: str, value: Any
 ) -> None:
-    response = shared_editor.send("PUT", "/categories/moi", {"title": "x", name: value})
+    response = shared_editor.send(
+        "PUT", "/categories/moi", {"title": "x", name: value}
+    )
     assert pointers(response) == [f"#/{name}"]

@@ -44,7 +44,11 @@ def page_faults(page: Any) -> Iterator[str]:
             scheme = _SCHEME.match(re.sub("[\x00-\x20\x7f-\xa0]", "", value))
             if name.startswith("on") or name in _RUNNING_ATTRIBUTES:
                 yield f"<{element.tag} {name}>"
-            elif name in _ADDRESSES and scheme and scheme[0].lower() not in SCHEMES:
+            elif (
+                name in _ADDRESSES
+                and scheme
+                and scheme[0].lower() not in SCHEMES
+            ):
                 yield f"<{element.tag} {name}={value}>"
 
 
@@ -85,9 +89,13 @@ def entries(document: bytes, format: str) -> tuple[int, list[str]]:
         page = parse_page(document)
         parts = page.xpath("//div[@class='body']//*")
         assert {part.tag for part in parts} <= ALLOWED_TAGS
-        assert [dict(base.attrib) for base in page.iter("base")] == [{"target": "_top"}]
+        assert [dict(base.attrib) for base in page.iter("base")] == [
+            {"target": "_top"}
+        ]
         scripts = page.iter("script")
-        sources = {script.get("src") or script.get("type") for script in scripts}
+        sources = {
+            script.get("src") or script.get("type") for script in scripts
+        }
         assert sources <= {"../../static/pages.js", "application/ld+json"}
     result: tuple[int, list[str]] = format_tests(format).read_entries(document)
     return result
@@ -145,7 +153,8 @@ def test_xss_payloads_in_categories_are_inert(client: FlaskClient) -> None:
     for position, number in enumerate(everywhere()):
         format = list(FORMATS)[position % len(FORMATS)]
         entries(
-            feed(client, f"/feeds/events/p-{number}.{format}?limit=1&when=all"), format
+            feed(client, f"/feeds/events/p-{number}.{format}?limit=1&when=all"),
+            format,
         )
     etree.fromstring(feed(client, "/feeds.opml"))
     parse_page(feed(client, "/"))
@@ -154,7 +163,9 @@ def test_xss_payloads_in_categories_are_inert(client: FlaskClient) -> None:
 @pytest.mark.bar
 def test_xss_payloads_in_entry_pages_are_inert(client: FlaskClient) -> None:
     for number in everywhere():
-        page = parse_page(feed(client, f"/entries/{KINDS[number % 2]}-{number}"))
+        page = parse_page(
+            feed(client, f"/entries/{KINDS[number % 2]}-{number}")
+        )
         own, data = page.iter("script")
         assert own.get("src") == "../static/pages.js"
         json.loads(data.text)

@@ -57,7 +57,9 @@ def add_entries(service: Service) -> None:
                 "title": f"Tin {number} {slug}",
                 "date_published": when.isoformat(),
             }
-            service.put(f"/articles/{slug}-{number}", {**article, "categories": [slug]})
+            service.put(
+                f"/articles/{slug}-{number}", {**article, "categories": [slug]}
+            )
     event = {
         **full,
         "categories": ["van-hoa", "giao-thong"],
@@ -70,11 +72,18 @@ def add_entries(service: Service) -> None:
         {**event, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"},
     )
     off = {"event_status": "cancelled", "start": tomorrow}
-    service.put("/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off})
+    service.put(
+        "/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off}
+    )
     series = {"rrule": "FREQ=WEEKLY;COUNT=20"}
     service.put(
         "/events/phien-cho",
-        {**event, "title": "Phiên chợ", "start": tomorrow, "recurrence": series},
+        {
+            **event,
+            "title": "Phiên chợ",
+            "start": tomorrow,
+            "recurrence": series,
+        },
     )
     service.put("/articles/mat", {"title": "Nhầm"})
     service.put(
@@ -88,7 +97,9 @@ def portal_service(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     """Start a service with entries."""
-    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("pages") / "feedsvc.db")
+    path = shutil.copy(
+        sqlite_template, tmp_path_factory.mktemp("pages") / "feedsvc.db"
+    )
     service = Service(
         f"sqlite:///{path}",
         FEEDSVC_SITE_RIGHTS="© Cổng",
@@ -144,4 +155,6 @@ def open_page(chromium: Browser, portal_service: Service) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert messages == []
-    assert [url for url in requests if not url.startswith(portal_service.url)] == []
+    assert [
+        url for url in requests if not url.startswith(portal_service.url)
+    ] == []

@@ -25,7 +25,10 @@ SHOTS: dict[str, tuple[str, int, int, Theme]] = {
 def main(folder: Path) -> None:
     """Take every picture anew, from a service of its own."""
     folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        sync_playwright() as playwright,
+    ):
         service = Service(f"sqlite:///{place}/feedsvc.db")
         service.command("demo")
         service.start()
@@ -37,7 +40,8 @@ def main(folder: Path) -> None:
         try:
             for name, (path, width, height, theme) in SHOTS.items():
                 page = browser.new_page(
-                    viewport={"width": width, "height": height}, color_scheme=theme
+                    viewport={"width": width, "height": height},
+                    color_scheme=theme,
                 )
                 page.goto(service.url + path, wait_until="networkidle")
                 page.screenshot(path=folder / f"{name}.png")

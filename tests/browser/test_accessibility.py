@@ -42,7 +42,9 @@ VIOLATIONS = """axe.run({resultTypes: ["violations"]}).then((found) =>
 CASES = [
     *(pytest.param(path, LOOKS, id=name) for name, path in PAGES.items()),
     *(
-        pytest.param(path, MORE_LOOKS, id=f"{name}, more", marks=pytest.mark.soak)
+        pytest.param(
+            path, MORE_LOOKS, id=f"{name}, more", marks=pytest.mark.soak
+        )
         for name, path in PAGES.items()
     ),
 ]
@@ -63,7 +65,9 @@ def test_page_has_no_accessibility_violation(
         page.emulate_media(color_scheme=theme)
         page.evaluate(NEXT_FRAME)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        violations |= {(width, theme, *node) for node in page.evaluate(VIOLATIONS)}
+        violations |= {
+            (width, theme, *node) for node in page.evaluate(VIOLATIONS)
+        }
     assert violations == set()
 
 
@@ -78,7 +82,9 @@ def test_table_is_focusable_only_while_it_scrolls(
     open_page: Open, wide: tuple[int, int], narrow: tuple[int, int]
 ) -> None:
     width, height = wide
-    page = open_page("/entries/van-hoa-0", viewport={"width": width, "height": height})
+    page = open_page(
+        "/entries/van-hoa-0", viewport={"width": width, "height": height}
+    )
     table = page.locator(".body table")
     for _ in range(2):
         expect(table).not_to_have_attribute("tabindex", "0")

@@ -17,7 +17,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Open, today
 from tests.server import ROOT, Service
 
-scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
+scripts = pytest.mark.parametrize(
+    "script", [True, False], ids=["script", "none"]
+)
 
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -36,7 +38,9 @@ def test_panel_is_used_by_touch(
     panel = page.locator(".panel").last
     address = panel.get_by_label("Địa chỉ lịch")
     section = "" if path == "/" else "/van-hoa"
-    expect(address).to_have_value(f"{portal_service.url}/feeds/events{section}.ics")
+    expect(address).to_have_value(
+        f"{portal_service.url}/feeds/events{section}.ics"
+    )
     address.tap()
     for name in (*CALENDARS, "RSS"):
         # It waits until nothing covers the link.
@@ -51,7 +55,9 @@ def test_panel_is_used_by_touch(
 
 @scripts
 def test_panel_is_used_by_keyboard(open_page: Open, script: bool) -> None:
-    page = open_page("/feeds/events/van-hoa.html", **PHONE, java_script_enabled=script)
+    page = open_page(
+        "/feeds/events/van-hoa.html", **PHONE, java_script_enabled=script
+    )
     page.locator(".follow > summary").focus()
     page.keyboard.press("Enter")
     panel = page.locator(".panel")
@@ -100,14 +106,18 @@ def test_escape_and_a_click_close_the_follow_panel(open_page: Open) -> None:
 
 @pytest.mark.parametrize("kind", ["news", "events"])
 def test_first_title_is_visible_on_a_phone(open_page: Open, kind: str) -> None:
-    page = open_page(f"/feeds/{kind}.html", viewport={"width": 390, "height": 844})
+    page = open_page(
+        f"/feeds/{kind}.html", viewport={"width": 390, "height": 844}
+    )
     title = page.locator("article h2, article h3").first.bounding_box()
     assert title
     assert title["y"] + title["height"] <= 844
 
 
 def test_search_and_language_are_in_one_row_on_a_phone(open_page: Open) -> None:
-    page = open_page("/feeds/news.html?ui=en", viewport={"width": 360, "height": 800})
+    page = open_page(
+        "/feeds/news.html?ui=en", viewport={"width": 360, "height": 800}
+    )
     search = page.get_by_role("search").bounding_box()
     language = page.get_by_role("link", name="Tiếng Việt").bounding_box()
     assert search
@@ -123,7 +133,9 @@ def test_text_of_the_search_field_has_the_color_of_the_page_s_text(
     page = open_page("/feeds/news.html?q=tin", color_scheme=theme)
     field = page.get_by_role("searchbox")
     expect(field).to_have_value("tin")
-    color = page.locator("body").evaluate("body => getComputedStyle(body).color")
+    color = page.locator("body").evaluate(
+        "body => getComputedStyle(body).color"
+    )
     expect(field).to_have_css("color", color)
 
 
@@ -149,7 +161,9 @@ def test_page_is_shared_by_the_browser_or_by_links(open_page: Open) -> None:
     facebook = page.get_by_role("link", name="Facebook")
     expect(facebook).to_be_visible()
     expect(button).to_be_hidden()
-    page.add_init_script("navigator.share = async (data) => { window.shared = data; }")
+    page.add_init_script(
+        "navigator.share = async (data) => { window.shared = data; }"
+    )
     page.reload()
     expect(facebook).to_be_hidden()
     button.click()
@@ -214,7 +228,9 @@ def test_framed_list_opens_entries_in_the_whole_window(
     chromium: Browser, portal_service: Service, tmp_path: Path
 ) -> None:
     url = f"{portal_service.url}/feeds/events.html?limit=5"
-    with portal_page(chromium, tmp_path, f'<iframe src="{url}"></iframe>') as page:
+    with portal_page(
+        chromium, tmp_path, f'<iframe src="{url}"></iframe>'
+    ) as page:
         frame = page.frame_locator("iframe")
         frame.get_by_role("link", name="Hội sách").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")

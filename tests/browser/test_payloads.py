@@ -77,7 +77,9 @@ def context_without_csp(chromium: Browser) -> Iterator[BrowserContext]:
     ],
 )
 def test_payloads_run_nothing_and_request_nothing(
-    attacked_service: Service, context_without_csp: BrowserContext, paths: list[str]
+    attacked_service: Service,
+    context_without_csp: BrowserContext,
+    paths: list[str],
 ) -> None:
     dialogs: list[str] = []
     requested: list[str] = []
@@ -95,7 +97,9 @@ def test_payloads_run_nothing_and_request_nothing(
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    context_without_csp.route(lambda url: urlsplit(url).netloc != own, block_other_host)
+    context_without_csp.route(
+        lambda url: urlsplit(url).netloc != own, block_other_host
+    )
     page = context_without_csp.new_page()
     page.on("dialog", dismiss)
     for path in paths:

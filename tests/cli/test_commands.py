@@ -32,7 +32,9 @@ from tests.server import ROOT, Service
         ("import /nowhere.xml", 2),
     ],
 )
-def test_wrong_usage_is_one_sentence(app: Flask, arguments: str, status: int) -> None:
+def test_wrong_usage_is_one_sentence(
+    app: Flask, arguments: str, status: int
+) -> None:
     done = invoke(app, *arguments.split())
     assert done.exit_code == status
     assert re.search(r"^Error: [^\n]+", done.output, re.MULTILINE)
@@ -84,7 +86,9 @@ def test_second_revocation_keeps_the_date_of_the_first(
     assert run(app, "token", "list").endswith("\trevoked 2026-11-25\n")
 
 
-def test_token_of_the_settings_file_works_against_its_service(tmp_path: Path) -> None:
+def test_token_of_the_settings_file_works_against_its_service(
+    tmp_path: Path,
+) -> None:
     """As documented: the service and commands read the same file."""
     file = tmp_path / "feedsvc.env"
     template = (ROOT / "deploy/feedsvc.env").read_text("utf-8")
@@ -109,7 +113,10 @@ def test_demo_loads_samples_once(database_url: str) -> None:
     with service:
         assert "<item>" in service.request("GET", "/feeds/news.rss").text
         entry = {"title": "Một", "categories": ["van-hoa"]}
-        assert service.request("PUT", "/api/v1/articles/a", entry).status_code == 201
+        assert (
+            service.request("PUT", "/api/v1/articles/a", entry).status_code
+            == 201
+        )
 
 
 def test_help_needs_no_settings() -> None:
@@ -137,7 +144,8 @@ def test_files_with_data_are_readable_by_their_owner_alone(
             put_category(transaction, Category("a", "A"))
             transaction.session.flush()
             modes = {
-                path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()
+                path.name: path.stat().st_mode & 0o777
+                for path in folder.iterdir()
             }
     finally:
         os.umask(old_umask)

@@ -37,7 +37,9 @@ def fill(app: Flask, editor: ApiClient) -> None:
 
 def add_hub(app: Flask, waiting: list[str]) -> None:
     with get_services(app).database.write() as transaction:
-        hub = HubRow(url="https://hub.example/", told=EPOCH, claimed_until=EPOCH)
+        hub = HubRow(
+            url="https://hub.example/", told=EPOCH, claimed_until=EPOCH
+        )
         hub.waiting = waiting
         transaction.session.add(hub)
 
@@ -116,7 +118,9 @@ def test_target_must_be_empty(
     before = rows_of(app)
     done = invoke(app, "db", "copy", f"sqlite:///{sqlite_template}")
     assert done.exit_code == 1
-    message = "Error: The database of the settings is not empty: it has tokens.\n"
+    message = (
+        "Error: The database of the settings is not empty: it has tokens.\n"
+    )
     assert done.stderr == message
     assert rows_of(app) == before
 
@@ -132,12 +136,19 @@ def test_target_must_be_empty(
 def test_source_must_have_the_same_schema(
     app: Flask, make_app: MakeApp, tmp_path: Path, statement: str, schema: str
 ) -> None:
-    with closing(sqlite.connect(tmp_path / "feedsvc.db")) as connection, connection:
+    with (
+        closing(sqlite.connect(tmp_path / "feedsvc.db")) as connection,
+        connection,
+    ):
         connection.execute(statement)
-    target = make_app(database_url=f"sqlite:///{tmp_path}/new.db", migrate=False)
+    target = make_app(
+        database_url=f"sqlite:///{tmp_path}/new.db", migrate=False
+    )
     done = invoke(target, "db", "copy", url_of(app))
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: The database to copy must have schema 0")
+    assert done.stderr.startswith(
+        "Error: The database to copy must have schema 0"
+    )
     assert done.stderr.endswith(f"; it has {schema}.\n")
     assert not (tmp_path / "new.db").exists()
 
@@ -145,9 +156,21 @@ def test_source_must_have_the_same_schema(
 @pytest.mark.parametrize(
     ("url", "status", "message"),
     [
-        ("sqlite:///{folder}/none.db", 1, "Database: unable to open database file"),
-        ("postgresql+psycopg://x@127.0.0.1:1/x", 1, "Database: connection failed"),
-        ("mysql://localhost/x", 2, "Must begin with sqlite:/// or postgresql+psycopg"),
+        (
+            "sqlite:///{folder}/none.db",
+            1,
+            "Database: unable to open database file",
+        ),
+        (
+            "postgresql+psycopg://x@127.0.0.1:1/x",
+            1,
+            "Database: connection failed",
+        ),
+        (
+            "mysql://localhost/x",
+            2,
+            "Must begin with sqlite:/// or postgresql+psycopg",
+        ),
         ("sqlite:///:memory:", 2, "Must name a file"),
     ],
 )

@@ -12,7 +12,9 @@ from jsonschema import Draft202012Validator
 
 from tests.conformance.values import check_body
 
-_SCHEMA = json.loads((Path(__file__).parent / "json_feed.schema.json").read_text())
+_SCHEMA = json.loads(
+    (Path(__file__).parent / "json_feed.schema.json").read_text()
+)
 
 
 def check(document: bytes, url: str | None) -> Iterator[str]:

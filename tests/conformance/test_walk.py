@@ -22,7 +22,11 @@ def links_in(body: bytes, media_type: str, url: str) -> list[str]:
     """Return the URLs that a document links to."""
     if media_type == "text/html":
         root: Any = html.fromstring(body.decode())
-    elif media_type in ("application/atom+xml", "application/rss+xml", "text/x-opml"):
+    elif media_type in (
+        "application/atom+xml",
+        "application/rss+xml",
+        "text/x-opml",
+    ):
         root = etree.fromstring(body)
     else:
         return []

@@ -58,13 +58,16 @@ def check(document: bytes, url: str | None) -> Iterator[str]:
     root: Element = etree.fromstring(document)
     for element in root.iter(etree.Element):
         place = "/".join(
-            name(parent) for parent in [*list(element.iterancestors())[::-1], element]
+            name(parent)
+            for parent in [*list(element.iterancestors())[::-1], element]
         )
         for finding in _check_element(element):
             yield f"{place} {finding}"
     yield from _check_links(root, url)
     ids = Counter(
-        child.text for entry in _entries(root) for child in _named(entry, "id", "guid")
+        child.text
+        for entry in _entries(root)
+        for child in _named(entry, "id", "guid")
     )
     yield from (f"duplicate id: {id}" for id, count in ids.items() if count > 1)
 
@@ -100,11 +103,15 @@ def _check_element(element: Element) -> Iterator[str]:
     if not unicodedata.is_normalized("NFC", text):
         yield f"is not in NFC: {text}"
     is_body = own_name == "content:encoded" or element.get("type") == "html"
-    in_item = element.getparent() is not None and name(element.getparent()) == "item"
+    in_item = (
+        element.getparent() is not None and name(element.getparent()) == "item"
+    )
     if is_body or (own_name == "description" and in_item):
         yield from check_body(text)
     # Some readers take it for HTML all the same; titles, most show as they are.
-    elif own_name in ("summary", "subtitle", "rights") and looks_like_html(text):
+    elif own_name in ("summary", "subtitle", "rights") and looks_like_html(
+        text
+    ):
         yield f"is text that looks like HTML: {text}"
 
 
@@ -118,7 +125,9 @@ def _check_children(parent: Element) -> Iterator[str]:
     for own, borrowed in SAME_VALUES:
         if own in counts and borrowed in counts:
             yield f"has the same value in {own} and {borrowed}"
-    texts = [child for child in counts if child in ("description", "content:encoded")]
+    texts = [
+        child for child in counts if child in ("description", "content:encoded")
+    ]
     if texts[:1] == ["content:encoded"]:
         yield "has its content before its description"
 

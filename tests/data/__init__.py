@@ -49,12 +49,15 @@ def batch() -> list[Json]:
 def stored_titles() -> dict[str, str]:
     """Return the difficult titles as stored: in NFC, one line, without bidi controls."""
     return {
-        title["id"]: title.get("stored") or title["title"] for title in _all_titles()
+        title["id"]: title.get("stored") or title["title"]
+        for title in _all_titles()
     }
 
 
 def _read(name: str) -> Any:
-    return json.loads((Path(__file__).parent / f"{name}.json").read_text("utf-8"))
+    return json.loads(
+        (Path(__file__).parent / f"{name}.json").read_text("utf-8")
+    )
 
 
 def _all_titles() -> list[dict[str, str]]:
@@ -67,7 +70,11 @@ def _all_titles() -> list[dict[str, str]]:
         "t-long-word": "Nghiêng" * 40,
         "t-30-marks": f"a{marks} {marks}가{marks}" + "가" * 99,
     }
-    decomposed = {"id": "t-500-nfd", "title": "a\u0323" * 500, "stored": "ạ" * 500}
+    decomposed = {
+        "id": "t-500-nfd",
+        "title": "a\u0323" * 500,
+        "stored": "ạ" * 500,
+    }
     return [
         *_read("titles"),
         *({"id": id, "title": title} for id, title in long.items()),
@@ -80,7 +87,9 @@ def _titles() -> Iterator[Json]:
     for number, (title, leaf) in enumerate(
         zip(_all_titles(), cycle(_LEAVES), strict=False)
     ):
-        published = datetime(2026, 11, 23, 20, tzinfo=UTC) - timedelta(hours=number)
+        published = datetime(2026, 11, 23, 20, tzinfo=UTC) - timedelta(
+            hours=number
+        )
         yield {
             "id": title["id"],
             "title": title["title"],
@@ -97,7 +106,9 @@ def _bodies() -> Iterator[Json]:
         "long": long * 180,
         "deep": "<blockquote>" * 255 + "đáy" + "</blockquote>" * 255,
     }
-    for number, (name, leaf) in enumerate(zip(bodies, cycle(_LEAVES), strict=False)):
+    for number, (name, leaf) in enumerate(
+        zip(bodies, cycle(_LEAVES), strict=False)
+    ):
         yield {
             "id": f"b-{name}",
             "title": f"Thân bài: {name}",

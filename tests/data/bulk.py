@@ -62,7 +62,11 @@ def articles() -> Iterator[dict[str, Any]]:
     """Yield eight articles a month, published by day."""
     for number in range(8 * len(MONTHS)):
         month = MONTHS[number // 8]
-        day, hour, minute = 1 + number * 5 % 24, 1 + number % 11, number * 7 % 60
+        day, hour, minute = (
+            1 + number * 5 % 24,
+            1 + number % 11,
+            number * 7 % 60,
+        )
         entry = _entry(f"bai-{number:03}", number)
         entry["date_published"] = f"{month}-{day:02}T{hour:02}:{minute:02}:00Z"
         if number % 3 == 0:
@@ -81,28 +85,40 @@ def articles() -> Iterator[dict[str, Any]]:
 def events() -> Iterator[dict[str, Any]]:
     """Yield sixty events ten days apart, half of them past, announced weeks before."""
     for number in range(60):
-        start = datetime(2026, 2, 1, 8) + timedelta(days=10 * number, hours=number % 12)  # noqa: DTZ001
+        first = datetime(2026, 2, 1, 8)  # noqa: DTZ001
+        start = first + timedelta(days=10 * number, hours=number % 12)
         newest = datetime(2026, 11, 20)  # noqa: DTZ001
-        announced = min(start - timedelta(days=21), newest - timedelta(hours=number))
+        announced = min(
+            start - timedelta(days=21), newest - timedelta(hours=number)
+        )
         entry = _entry(f"hoi-{number:03}", number)
         entry["date_published"] = announced.isoformat()
-        entry["start"] = start.isoformat() if number % 4 else start.date().isoformat()
+        entry["start"] = (
+            start.isoformat() if number % 4 else start.date().isoformat()
+        )
         if number % 4 > 1:
             entry["end"] = (start + timedelta(hours=3)).isoformat()
         if number % 2:
-            entry["location"] = {"name": _PLACES[number % len(_PLACES)][0].capitalize()}
+            entry["location"] = {
+                "name": _PLACES[number % len(_PLACES)][0].capitalize()
+            }
         yield entry
 
 
 def _entry(id: str, number: int) -> dict[str, Any]:
     place, category = _PLACES[number % len(_PLACES)]
     sentences = [
-        _SENTENCES[(number + step) % len(_SENTENCES)] for step in range(1 + number % 4)
+        _SENTENCES[(number + step) % len(_SENTENCES)]
+        for step in range(1 + number % 4)
     ]
     return {
         "id": id,
         "title": f"{_ACTIONS[number % len(_ACTIONS)]} {place}",
-        "content_html": "\n".join(f"<p>{sentence}</p>" for sentence in sentences),
-        "authors": [{"name": _AUTHORS[number % len(_AUTHORS)]}] if number % 4 else [],
+        "content_html": "\n".join(
+            f"<p>{sentence}</p>" for sentence in sentences
+        ),
+        "authors": [{"name": _AUTHORS[number % len(_AUTHORS)]}]
+        if number % 4
+        else [],
         "categories": [category],
     }

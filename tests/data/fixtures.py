@@ -35,7 +35,9 @@ def load(editor: ApiClient) -> None:
 def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:
     """Post a batch and return its results."""
     headers = {"Content-Type": "application/json"}
-    response = editor.send("POST", "/batch", data=json.dumps(lines), headers=headers)
+    response = editor.send(
+        "POST", "/batch", data=json.dumps(lines), headers=headers
+    )
     results: list[dict[str, Any]] = response.get_json()["results"]
     return results
 

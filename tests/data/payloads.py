@@ -57,7 +57,9 @@ def payloads() -> list[str]:
         _unicode,
         _composing,
     )
-    return list(dict.fromkeys(payload for family in families for payload in family()))
+    return list(
+        dict.fromkeys(payload for family in families for payload in family())
+    )
 
 
 def _handlers() -> Iterator[str]:
@@ -134,7 +136,17 @@ def _handlers() -> Iterator[str]:
         "/\n/",
     ):
         yield f"<img src=x{between}onerror={RUN}>"
-    for equals in (" =", "= ", "\n=\n", "\t=\t", "=/", "='", '="', "=`", "&#61;"):
+    for equals in (
+        " =",
+        "= ",
+        "\n=\n",
+        "\t=\t",
+        "=/",
+        "='",
+        '="',
+        "=`",
+        "&#61;",
+    ):
         yield f"<img src=x onerror{equals}{RUN}>"
     yield "<img src=x onerror=&#x61;lert(window.pwned=1)>"
     yield f"<img src=x one&#114;ror={RUN}>"
@@ -399,7 +411,9 @@ def _unicode() -> Iterator[str]:
         f"a{sign}gnp.exe"
         for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
     )
-    yield from (f"a{sign}b" for sign in "\u0085\u2028\u2029\u00a0\u3000\u1680\t\n\r")
+    yield from (
+        f"a{sign}b" for sign in "\u0085\u2028\u2029\u00a0\u3000\u1680\t\n\r"
+    )
     yield from (f"a{chr(code)}b" for code in (0, 1, 8, 11, 12, 27, 31, 127, 128, 159, 0xFDD0, 0xFFFD, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF))  # fmt: skip
     yield from (
         f"a{chr(code)}b"

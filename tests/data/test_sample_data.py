@@ -27,4 +27,6 @@ def test_sample_data_is_accepted_and_repetition_changes_nothing(
 def test_difficult_titles_are_stored_normalized(seeded_app: Flask) -> None:
     client = make_client(seeded_app)
     for id, title in data.stored_titles().items():
-        assert client.send("GET", f"/articles/{id}").get_json()["title"] == title
+        assert (
+            client.send("GET", f"/articles/{id}").get_json()["title"] == title
+        )

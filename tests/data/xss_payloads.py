@@ -57,7 +57,9 @@ def everywhere() -> range:
     return range(0, len(PAYLOADS), EVERYWHERE_STEP)
 
 
-def post_payloads(editor: ApiClient, schemas: Mapping[str, EntrySchema]) -> None:
+def post_payloads(
+    editor: ApiClient, schemas: Mapping[str, EntrySchema]
+) -> None:
     """Post everything; payloads that are refused must be reported by their pointers."""
     for number in groups():
         editor.put(f"/categories/g-{number}", {"title": f"Nhóm {number}"})

@@ -41,7 +41,10 @@ curl -s -o /dev/null -w '%{{http_code}}' localhost/feeds/news.rss
 def can_unshare() -> bool:
     if not shutil.which("unshare") or not shutil.which("ip"):
         return False
-    return subprocess.run([*NAMESPACES, "true"], capture_output=True).returncode == 0
+    return (
+        subprocess.run([*NAMESPACES, "true"], capture_output=True).returncode
+        == 0
+    )
 
 
 def documented_commands() -> str:
@@ -51,9 +54,13 @@ def documented_commands() -> str:
     """
     text = (ROOT / "docs/operating.md").read_text("utf-8")
     step = re.split(r"\n#+ ", text.partition("\n### 4. nginx with TLS\n")[2])[0]
-    commands = "\n".join(re.findall(r"^ {4}((?!apt|certbot).+)$", step, re.MULTILINE))
+    commands = "\n".join(
+        re.findall(r"^ {4}((?!apt|certbot).+)$", step, re.MULTILINE)
+    )
     assert commands.count("systemctl reload nginx") == 1
-    return "SITE=feeds.example\n" + commands.replace("systemctl reload nginx", "nginx")
+    return "SITE=feeds.example\n" + commands.replace(
+        "systemctl reload nginx", "nginx"
+    )
 
 
 @pytest.mark.skipif(not NGINX, reason="nginx is not installed")
@@ -61,13 +68,22 @@ def documented_commands() -> str:
     not (DEBIAN / "sites-enabled/default").exists(),
     reason="/etc/nginx has not Debian's layout with its default site",
 )
-@pytest.mark.skipif(not can_unshare(), reason="unshare(1) makes no namespace here")
-def test_documented_commands_start_nginx_beside_debians_site(tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    not can_unshare(), reason="unshare(1) makes no namespace here"
+)
+def test_documented_commands_start_nginx_beside_debians_site(
+    tmp_path: Path,
+) -> None:
     shutil.copytree(DEBIAN, tmp_path / "etc/nginx", symlinks=True)
     for name in ("var/cache", "var/log/nginx", "var/lib/nginx", "run"):
         (tmp_path / name).mkdir(parents=True)
     done = subprocess.run(
-        [*NAMESPACES, "bash", "-c", SCRIPT.format(commands=documented_commands())],
+        [
+            *NAMESPACES,
+            "bash",
+            "-c",
+            SCRIPT.format(commands=documented_commands()),
+        ],
         cwd=ROOT,
         env={
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",

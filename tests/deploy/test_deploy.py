@@ -25,7 +25,9 @@ from tests.server import ROOT
 from tests.settings import read_settings, setting_names
 
 DEPLOY = ROOT / "deploy"
-DOCUMENTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8")))
+DOCUMENTS = list(
+    yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+)
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
 
@@ -62,7 +64,9 @@ def resource(kind: str, name: str) -> dict[str, Any]:
 
 def environment_of_pods() -> dict[str, str]:
     variables = next(containers_of("feedsvc"))["env"]
-    return {each["name"]: each["value"] for each in variables if "value" in each}
+    return {
+        each["name"]: each["value"] for each in variables if "value" in each
+    }
 
 
 @pytest.mark.parametrize("name", ["feedsvc", "feedsvc-nginx"])
@@ -76,7 +80,9 @@ def test_kubernetes_services_find_their_pods(name: str) -> None:
 def test_kubernetes_pods_are_behind_nginx() -> None:
     (port,) = resource("Service", "feedsvc")["spec"]["ports"]
     (listening,) = next(containers_of("feedsvc"))["ports"]
-    assert listening["containerPort"] == read_settings(environment_of_pods()).port
+    assert (
+        listening["containerPort"] == read_settings(environment_of_pods()).port
+    )
     _, _, command = next(containers_of("nginx"))["command"]
     shipped, own = re.findall(r"s/(.*?)/(.*?)/", command)[0]
     assert own == f"feedsvc:{port['port']}"
@@ -99,7 +105,9 @@ def test_image_has_the_same_version_and_user_everywhere() -> None:
 
 
 def containers_of(name: str) -> Iterator[dict[str, Any]]:
-    return (container for container in containers() if container["name"] == name)
+    return (
+        container for container in containers() if container["name"] == name
+    )
 
 
 def test_compose_file_is_valid() -> None:
@@ -140,10 +148,13 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
         assert not {"network_mode", "networks"} & set(each)
     volumes = services["nginx"]["volumes"]
     files = dict(volume.removesuffix(":ro").split(":") for volume in volumes)
-    assert files == {
-        "./nginx.conf": "/etc/nginx/conf.d/default.conf",  # in place of the image's
-        "./upstream-compose.conf": "/etc/nginx/conf.d/upstream.conf",
-    }
+    assert (
+        files
+        == {
+            "./nginx.conf": "/etc/nginx/conf.d/default.conf",  # in place of the image's
+            "./upstream-compose.conf": "/etc/nginx/conf.d/upstream.conf",
+        }
+    )
     assert "default feedsvc:8000;" in upstream
     assert "HOST=0.0.0.0 PORT=8000" in dockerfile
     assert "listen 80 " in nginx
@@ -152,7 +163,9 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
 
 
 @pytest.mark.parametrize("password", ["a@b/c", "100%25:?#[]", "p'\"\\ ü"])
-def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) -> None:
+def test_password_of_compose_needs_no_escape(
+    cluster: Cluster, password: str
+) -> None:
     environment = COMPOSE["services"]["feedsvc"]["environment"]
     assert (
         environment["PGPASSWORD"]
@@ -166,9 +179,9 @@ def test_password_of_compose_needs_no_escape(cluster: Cluster, password: str) ->
             cwd=ROOT,
             env={
                 **os.environ,
-                "FEEDSVC_DATABASE_URL": environment["FEEDSVC_DATABASE_URL"].replace(
-                    "@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"
-                ),
+                "FEEDSVC_DATABASE_URL": environment[
+                    "FEEDSVC_DATABASE_URL"
+                ].replace("@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"),
                 "PGPASSWORD": password,
             },
             capture_output=True,
@@ -194,7 +207,9 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
 def test_files_name_only_existing_settings() -> None:
     for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.env"):
         named = set(
-            re.findall(r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8"))
+            re.findall(
+                r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8")
+            )
         )
         assert named
         assert named <= setting_names(), name
@@ -214,11 +229,15 @@ def test_systemd_unit_starts_the_command_of_make_serve() -> None:
         assert "/feedsvc serve\n" in text
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+@pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="there is no systemd"
+)
 def test_systemd_unit_is_valid(tmp_path: Path) -> None:
     here = tmp_path / "feedsvc.service"
     unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
-    here.write_text(re.sub(r"(ExecStart=)/opt/feedsvc/\S+", r"\1/bin/true", unit))
+    here.write_text(
+        re.sub(r"(ExecStart=)/opt/feedsvc/\S+", r"\1/bin/true", unit)
+    )
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(here)],
         capture_output=True,
@@ -226,7 +245,13 @@ def test_systemd_unit_is_valid(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     rated = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(here)],
+        [
+            "systemd-analyze",
+            "security",
+            "--offline=true",
+            "--threshold=20",
+            str(here),
+        ],
         capture_output=True,
         text=True,
     )

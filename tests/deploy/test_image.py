@@ -72,7 +72,9 @@ def buildah_storage() -> Iterator[None]:
     )
     # On a disk, where a gigabyte fits, and devices are allowed.
     with (
-        tempfile.TemporaryDirectory(prefix="feedsvc-image-", dir="/var/tmp") as folder,
+        tempfile.TemporaryDirectory(
+            prefix="feedsvc-image-", dir="/var/tmp"
+        ) as folder,
         pytest.MonkeyPatch.context() as environment,
     ):
         storage = Path(folder, "storage.conf")
@@ -101,7 +103,9 @@ def make_base(folder: Path) -> None:
     )
     if done.returncode:
         pytest.skip(f"debootstrap fails: {done.stderr or done.stdout[-300:]}")
-    if CERTIFICATES.exists():  # PyPI may be reached through a proxy with its own
+    if (
+        CERTIFICATES.exists()
+    ):  # PyPI may be reached through a proxy with its own
         shutil.copy(CERTIFICATES, f"{folder}{CERTIFICATES}")
     run("chroot", folder, "python3", "-m", "venv", "/usr/local")
     path = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -131,13 +135,26 @@ def test_image_serves_with_a_read_only_root(
     root = Path(run("buildah", "mount", container).strip())
     passwd = (root / "etc/passwd").read_text()
     (uid, gid) = next(
-        line.split(":")[2:4] for line in passwd.splitlines() if "feedsvc" in line
+        line.split(":")[2:4]
+        for line in passwd.splitlines()
+        if "feedsvc" in line
     )
     assert int(uid) < 1000, "one of the system's"
 
     port = free_port()
     settings = [*config["Env"], f"PORT={port}", "HOST=127.0.0.1"]
-    start = ["unshare", "--mount", "sh", "-c", RUN, "sh", root, uid, gid, *settings]
+    start = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        RUN,
+        "sh",
+        root,
+        uid,
+        gid,
+        *settings,
+    ]
     commands = f"python -m feedsvc demo && exec {shlex.join(config['Cmd'])}"
     log = tmp_path / "log"
     with log.open("wb") as output:
@@ -152,7 +169,10 @@ def test_image_serves_with_a_read_only_root(
         def is_healthy() -> bool:
             assert service.poll() is None, log.read_text()
             return (
-                subprocess.run([*in_image, *check], capture_output=True).returncode == 0
+                subprocess.run(
+                    [*in_image, *check], capture_output=True
+                ).returncode
+                == 0
             )
 
         wait_until(is_healthy, 60)
@@ -164,4 +184,6 @@ def test_image_serves_with_a_read_only_root(
         service.terminate()
         service.wait(30)
     assert "Traceback" not in log.read_text()
-    assert subprocess.run([*in_image, *check], capture_output=True).returncode == 1
+    assert (
+        subprocess.run([*in_image, *check], capture_output=True).returncode == 1
+    )

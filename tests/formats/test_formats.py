@@ -63,7 +63,10 @@ def test_feedparser_reads_the_feed_and_its_modules(format: str) -> None:
     """tests/interop compares the entries of many feeds with the API."""
     parsed = feedparser.parse(rendered("news", format, FULL, category=VAN_HOA))
     assert not parsed.bozo
-    assert parsed.feed.title == "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố"
+    assert (
+        parsed.feed.title
+        == "Tin tức mới nhất – Văn hoá – Cổng thông tin thành phố"
+    )
     assert parsed.feed.link == "https://portal.example/van-hoa"
     assert parsed.feed.subtitle == "Tin văn hoá"
     assert parsed.feed.language == "vi"
@@ -72,7 +75,9 @@ def test_feedparser_reads_the_feed_and_its_modules(format: str) -> None:
     (full,) = parsed.entries
     tags = [category.label or category.term for category in full.tags]
     assert tags == ["Văn hoá", "Giao thông"]
-    assert full.media_content[0]["url"] == "https://media.example/c%E1%BA%A7u.jpg"
+    assert (
+        full.media_content[0]["url"] == "https://media.example/c%E1%BA%A7u.jpg"
+    )
     assert full.media_credit[0]["content"] == "Nam"
 
 
@@ -84,7 +89,9 @@ def test_feedparser_reads_time_and_place_of_an_event(format: str) -> None:
         " · Trực tiếp và trực tuyến"
     )
     assert concert.summary == f"{when}. Nhạc Giáng sinh"
-    assert concert.content[0].value.startswith(f"<p><strong>{when}</strong></p>")
+    assert concert.content[0].value.startswith(
+        f"<p><strong>{when}</strong></p>"
+    )
     assert concert.ev_startdate == "2026-12-24T19:00:00+07:00"
     assert concert.ev_enddate == "2026-12-24T21:30:00+07:00"
     assert concert.ev_location == "Nhà hát Lớn, 1 Tràng Tiền"
@@ -121,7 +128,9 @@ def test_concurrent_renderings_are_equal(format: str) -> None:
         ("", "Báo Thủ đô", True),
     ],
 )
-def test_source_is_credited_once(content: str, name: str, credited: bool) -> None:
+def test_source_is_credited_once(
+    content: str, name: str, credited: bool
+) -> None:
     entry = replace(BARE, content_html=content, source=Source(name))
     assert (b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)) is credited
 
@@ -159,7 +168,9 @@ TITLES = {
 def test_rss_escapes_only_titles_that_would_read_differently_as_html(
     title: str,
 ) -> None:
-    root: Any = etree.fromstring(rendered("news", "rss", replace(BARE, title=title)))
+    root: Any = etree.fromstring(
+        rendered("news", "rss", replace(BARE, title=title))
+    )
     assert root.findtext("channel/item/title") == TITLES[title]
     shown = html5lib.parseFragment(
         TITLES[title], treebuilder="etree", namespaceHTMLElements=False
@@ -190,12 +201,18 @@ def test_rss_text_has_numeric_entities() -> None:
         image=Image("https://media.example/a.jpg", caption=text, credit=text),
     )
     event = Event(
-        date(2026, 12, 5), None, HANOI, location=Place(text), organizer=Person(text)
+        date(2026, 12, 5),
+        None,
+        HANOI,
+        location=Place(text),
+        organizer=Person(text),
     )
     names = set()
     for entry in (
         replace(article, source=Source(text)),
-        replace(article, source=Source(text, "https://bao.example/"), event=event),
+        replace(
+            article, source=Source(text, "https://bao.example/"), event=event
+        ),
     ):
         document = CDATA.sub("", rendered("news", "rss", entry).decode())
         names |= set(re.findall("<([a-z:]+)[^<>]*>[^<>]*&amp;", document))
@@ -206,7 +223,9 @@ def test_rss_text_has_numeric_entities() -> None:
 def test_bodies_and_summaries_are_not_escaped(format: str) -> None:
     """fast-xml-parser refuses a document with more than 1,000 escapes."""
     entry = replace(
-        BARE, summary="1 < 2 & 3 > 2; " * 100, content_html="<p>a &amp; b</p>" * 1000
+        BARE,
+        summary="1 < 2 & 3 > 2; " * 100,
+        content_html="<p>a &amp; b</p>" * 1000,
     )
     document = rendered("news", format, entry).decode()
     assert CDATA.sub("", document).count("&") < 10
@@ -227,11 +246,17 @@ def test_atom_has_no_plain_text_as_cdata() -> None:
 def test_end_of_cdata_in_texts_is_read_as_written(format: str) -> None:
     text = "a[b[0]]>1 & ]]]]>> </item></entry> ]]&gt; <![CDATA[x]]>"
     entry = replace(BARE, summary=text, content_text=text)
-    (item,) = feedparser.parse(rendered("news", format, entry, BARE)).entries[:1]
+    (item,) = feedparser.parse(rendered("news", format, entry, BARE)).entries[
+        :1
+    ]
     body: Any = html.fromstring(item.content[0].value)
     assert body.text_content() == text
     summary = item.summary_detail
-    shown = summary.value if summary.type == "text/plain" else unescape(summary.value)
+    shown = (
+        summary.value
+        if summary.type == "text/plain"
+        else unescape(summary.value)
+    )
     assert shown == text
 
 
@@ -301,11 +326,15 @@ def test_withdrawn_summary_has_the_notice_once(format: str) -> None:
 def test_summary_begins_with_the_reason_of_a_cancellation(content: str) -> None:
     document = render_feed(feed("events", "json", CALLED_OFF, content=content))
     (item,) = json.loads(document)["items"]
-    assert item["summary"].startswith("Lý do: Bão số 9 <cấp 12>. 19:00 – 21:30, ")
+    assert item["summary"].startswith(
+        "Lý do: Bão số 9 <cấp 12>. 19:00 – 21:30, "
+    )
 
 
 @pytest.mark.parametrize("format", XML)
-def test_full_feed_shows_the_summary_instead_of_a_missing_body(format: str) -> None:
+def test_full_feed_shows_the_summary_instead_of_a_missing_body(
+    format: str,
+) -> None:
     image = Image("https://media.example/a.jpg", caption="Cầu")
     entry = replace(BARE, summary="Dài < 1 km.", image=image)
     (item,) = feedparser.parse(rendered("news", format, entry)).entries
@@ -335,7 +364,9 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
         attachments=FILES,
     )
     (item,) = feedparser.parse(rendered("news", "rss", entry)).entries
-    assert [file.href for file in item.enclosures] == ["https://media.example/1.mp3"]
+    assert [file.href for file in item.enclosures] == [
+        "https://media.example/1.mp3"
+    ]
     assert item.content[0].value == (
         "<p>Văn bản kèm theo.</p>\n<p>Tệp đính kèm:</p>\n<ul>\n"
         '<li><a href="https://media.example/2.pdf?a=1&amp;b=2">Phụ lục &lt;I&gt; &amp; II</a> (1,2 MB)</li>\n'
@@ -359,10 +390,13 @@ def test_page_names_attachments_as_feeds_do() -> None:
 
 @pytest.mark.parametrize("format", XML)
 @pytest.mark.parametrize(
-    "caption", ["Cầu Long Biên <1902>", "Cầu & sông", "R&D", "<b>Cầu</b> &amp; <1902>"]
+    "caption",
+    ["Cầu Long Biên <1902>", "Cầu & sông", "R&D", "<b>Cầu</b> &amp; <1902>"],
 )
 def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
-    entry = replace(BARE, image=Image("https://media.example/a.jpg", caption=caption))
+    entry = replace(
+        BARE, image=Image("https://media.example/a.jpg", caption=caption)
+    )
     document = rendered("news", format, entry)
     element: Any = next(
         etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}title")
@@ -379,6 +413,13 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
 def test_atom_summary_is_read_by_names_without_namespaces() -> None:
     """Some readers take any title for the title, and any content for the content."""
     root: Any = etree.fromstring(summaries("news", "atom", FULL))
-    names = [etree.QName(element).localname for element in root.find("{*}entry").iter()]
-    assert [names.count(name) for name in ("title", "summary", "content")] == [1, 1, 0]
+    names = [
+        etree.QName(element).localname
+        for element in root.find("{*}entry").iter()
+    ]
+    assert [names.count(name) for name in ("title", "summary", "content")] == [
+        1,
+        1,
+        0,
+    ]
     assert names.count("thumbnail") == 1

@@ -49,7 +49,9 @@ def series(**changes: Any) -> Entry:
     return replace(FULL, kind="events", event=event, sequence=3, **changes)
 
 
-WHOLE: Feed = feed("events", "ics", CONCERT, series(), category=VAN_HOA, content="full")
+WHOLE: Feed = feed(
+    "events", "ics", CONCERT, series(), category=VAN_HOA, content="full"
+)
 
 
 def read(document: bytes) -> Any:
@@ -79,15 +81,21 @@ def test_document_equals_its_golden_file() -> None:
         ({"q": "sach"}, "Sự kiện – tìm “sach” – Cổng thông tin thành phố"),
     ],
 )
-def test_name_begins_with_the_category(parameters: dict[str, Any], title: str) -> None:
+def test_name_begins_with_the_category(
+    parameters: dict[str, Any], title: str
+) -> None:
     calendar = read(ics.render(feed("events", "ics", FAIR, **parameters)))
     assert calendar["NAME"] == calendar["X-WR-CALNAME"] == title
 
 
 def test_name_without_some_categories() -> None:
-    query = FeedQuery("events", FORMATS["ics"], CategoryFilter(exclude=("van-hoa",)))
+    query = FeedQuery(
+        "events", FORMATS["ics"], CategoryFilter(exclude=("van-hoa",))
+    )
     calendar = read(ics.render(Feed(query, SITE, (VAN_HOA,))))
-    assert calendar["NAME"] == "Sự kiện – trừ Văn hoá – Cổng thông tin thành phố"
+    assert (
+        calendar["NAME"] == "Sự kiện – trừ Văn hoá – Cổng thông tin thành phố"
+    )
 
 
 FACTS = (
@@ -109,7 +117,9 @@ def description(**changes: Any) -> str:
         "organizer": changes.pop("organizer", None),
     }
     event = replace(CONCERT.event, **plain)
-    entry = replace(CONCERT, **{"content_text": None, **changes, "event": event})
+    entry = replace(
+        CONCERT, **{"content_text": None, **changes, "event": event}
+    )
     (component,) = read(ics.render_event(entry, SITE)).events
     text, _, url = str(component["DESCRIPTION"]).rpartition("\n\n")
     assert url == component["URL"]
@@ -128,7 +138,10 @@ def description(**changes: Any) -> str:
             "https://a.example/?a=1&b=2",
         ),
         ('<a href="mailto:a@a.example">a@a.example</a>', "a@a.example"),
-        ('<a href="mailto:a@a.example">Ban tổ chức</a>', "Ban tổ chức (a@a.example)"),
+        (
+            '<a href="mailto:a@a.example">Ban tổ chức</a>',
+            "Ban tổ chức (a@a.example)",
+        ),
         ('<a href="tel:+84243825">024 3825</a>', "024 3825 (+84243825)"),
         (
             '<a href="https://a.example/a.jpg"><img src="https://a.example/b.jpg"></a>',
@@ -148,7 +161,9 @@ def description(**changes: Any) -> str:
         ),
     ],
 )
-def test_description_has_addresses_and_marks_of_lists(html: str, text: str) -> None:
+def test_description_has_addresses_and_marks_of_lists(
+    html: str, text: str
+) -> None:
     assert description(content_html=html) == text
 
 
@@ -164,7 +179,9 @@ def test_description_has_addresses_and_marks_of_lists(html: str, text: str) -> N
     ],
 )
 def test_description_has_the_organizer(organizer: Person, text: str) -> None:
-    assert description(organizer=organizer).endswith(f"\n\nĐơn vị tổ chức: {text}")
+    assert description(organizer=organizer).endswith(
+        f"\n\nĐơn vị tổ chức: {text}"
+    )
 
 
 def test_event_without_text_has_its_url_as_description() -> None:
@@ -187,9 +204,13 @@ def long_calendar(length: int, updated: datetime = CONCERT.updated) -> bytes:
         replace(CONCERT, guid=f"{9 - number}", content_text="x" * 110_000)
         for number in range(8)
     ]
-    ninth = replace(series(content_text="x" * length), content_html=None, guid="1")
+    ninth = replace(
+        series(content_text="x" * length), content_html=None, guid="1"
+    )
     ninth = replace(ninth, updated=updated)
-    return ics.render(feed("events", "ics", *first, ninth, FAIR, content="full"))
+    return ics.render(
+        feed("events", "ics", *first, ninth, FAIR, content="full")
+    )
 
 
 def test_calendar_has_at_most_1_000_000_bytes() -> None:
@@ -227,9 +248,14 @@ def test_organizer_needs_an_address() -> None:
 
 
 def test_withdrawn_event_is_cancelled_with_its_notice() -> None:
-    withdrawn = replace(CONCERT, status="withdrawn", notice="Đăng nhầm.").public_view()
+    withdrawn = replace(
+        CONCERT, status="withdrawn", notice="Đăng nhầm."
+    ).public_view()
     (event,) = read(ics.render(feed("events", "ics", withdrawn))).events
-    assert (event["STATUS"], event["SUMMARY"]) == ("CANCELLED", "Đã gỡ: Hoà nhạc")
+    assert (event["STATUS"], event["SUMMARY"]) == (
+        "CANCELLED",
+        "Đã gỡ: Hoà nhạc",
+    )
     assert event["DESCRIPTION"] == f"Đã gỡ: Đăng nhầm.\n\n{URL}"
 
 

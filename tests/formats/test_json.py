@@ -30,7 +30,9 @@ def parsed(kind: str, *entries: Entry, **parameters: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("duration", "shown"), [(61.5, "62"), (728.0, "728")])
 def test_durations_are_whole_seconds(duration: float, shown: str) -> None:
-    file = Attachment("https://media.example/a.mp3", "audio/mpeg", duration=duration)
+    file = Attachment(
+        "https://media.example/a.mp3", "audio/mpeg", duration=duration
+    )
     document = render_feed(
         feed("news", "json", replace(BARE, attachments=(file,)))
     ).decode()
@@ -44,9 +46,13 @@ def test_event_has_the_occurrence_that_other_formats_show() -> None:
     next_start = datetime(2026, 12, 31, 12, tzinfo=UTC)
     series = replace(CONCERT, event=weekly, starts=next_start)
     single, next_one, fair = (
-        item["_event"] for item in parsed("events", CONCERT, series, FAIR)["items"]
+        item["_event"]
+        for item in parsed("events", CONCERT, series, FAIR)["items"]
     )
-    first = {"start": "2026-12-24T19:00:00+07:00", "end": "2026-12-24T21:30:00+07:00"}
+    first = {
+        "start": "2026-12-24T19:00:00+07:00",
+        "end": "2026-12-24T21:30:00+07:00",
+    }
     assert single["occurrence"] == first
     assert next_one.items() >= first.items()
     assert next_one["occurrence"] == {
@@ -61,7 +67,10 @@ def test_event_has_the_occurrence_that_other_formats_show() -> None:
 def test_feed_without_rights_has_no_member_for_them() -> None:
     site = replace(SITE, rights="")
     assert parsed("news")["_feed"]["rights"] == SITE.rights
-    assert parsed("news", site=site)["_feed"].keys() == {"about", "date_modified"}
+    assert parsed("news", site=site)["_feed"].keys() == {
+        "about",
+        "date_modified",
+    }
 
 
 def test_summary_feed_has_no_content_html() -> None:

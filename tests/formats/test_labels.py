@@ -10,7 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from feedsvc.formats import labels
-from feedsvc.models import AVAILABILITIES, UI_LANGUAGES, Event, Place, Recurrence
+from feedsvc.models import (
+    AVAILABILITIES,
+    UI_LANGUAGES,
+    Event,
+    Place,
+    Recurrence,
+)
 from tests.formats.feeds import CONCERT, HANOI, SITE
 
 
@@ -70,7 +76,11 @@ def test_dates_in_a_language_without_phrases(language: str) -> None:
 )  # fmt: skip
 def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     event = Event(
-        at(2026, 12, 5, 19), None, HANOI, Place("Chợ"), recurrence=Recurrence(rule)
+        at(2026, 12, 5, 19),
+        None,
+        HANOI,
+        Place("Chợ"),
+        recurrence=Recurrence(rule),
     )
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
     assert (
@@ -92,13 +102,18 @@ def test_all_day_series_with_added_dates_and_in_german() -> None:
         labels.event_line(entry, SITE)
         == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
     )
-    assert "24. Dezember 2026" in labels.event_line(entry, replace(SITE, language="de"))
+    assert "24. Dezember 2026" in labels.event_line(
+        entry, replace(SITE, language="de")
+    )
     weekly = replace(event, recurrence=Recurrence("FREQ=WEEKLY"))
     german = labels.event_line(
         replace(entry, event=weekly, starts=at(2026, 12, 12)),
         replace(SITE, language="de"),
     )
-    assert german == "Every week on Samstag; next all day, Samstag, 12. Dezember 2026"
+    assert (
+        german
+        == "Every week on Samstag; next all day, Samstag, 12. Dezember 2026"
+    )
 
 
 def placeholders(language: str) -> dict[str, int]:
@@ -153,7 +168,12 @@ def test_every_phrase_is_used() -> None:
         ("published", "cancelled", "Vì mưa bão.", "Lý do: Vì mưa bão."),
         ("published", "postponed", "Vì mưa bão.", "Lý do: Vì mưa bão."),
         ("withdrawn", "cancelled", "Đăng nhầm.", "Đã gỡ: Đăng nhầm."),
-        ("published", "confirmed", "ĐÍNH CHÍNH: Lúc 8 giờ.", "ĐÍNH CHÍNH: Lúc 8 giờ."),
+        (
+            "published",
+            "confirmed",
+            "ĐÍNH CHÍNH: Lúc 8 giờ.",
+            "ĐÍNH CHÍNH: Lúc 8 giờ.",
+        ),
         ("published", "confirmed", "", ""),
     ],
 )

@@ -84,7 +84,9 @@ def test_schema_has_every_member() -> None:
         for schema in SCHEMAS.values()
         for name, field in schema._declared_fields.items()
     }
-    members = {member.name for model in (Entry, Event) for member in fields(model)}
+    members = {
+        member.name for model in (Entry, Event) for member in fields(model)
+    }
     missing = members - named - DERIVED_MEMBERS
     assert not missing, f"feedsvc/input/schemas.py lacks {missing}"
 
@@ -93,7 +95,9 @@ def test_schema_has_every_member() -> None:
     ("model", "unused"),
     [(Entry, UNUSED_ENTRY_MEMBERS), (Event, UNUSED_EVENT_MEMBERS)],
 )
-def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None:
+def test_golden_entries_have_every_member(
+    model: type, unused: set[str]
+) -> None:
     entries = [entry for group in ENTRIES.values() for entry in group]
     values = entries if model is Entry else [entry.event for entry in entries]
     used = {
@@ -125,7 +129,9 @@ OTHER_MEMBERS = [
 
 
 @pytest.mark.parametrize(
-    ("entry", "member"), OTHER_MEMBERS, ids=lambda value: getattr(value, "name", "")
+    ("entry", "member"),
+    OTHER_MEMBERS,
+    ids=lambda value: getattr(value, "name", ""),
 )
 def test_other_member_is_in_a_format(entry: Entry, member: Field[Any]) -> None:
     changes: dict[str, Any] = {member.name: member.default}
@@ -162,7 +168,9 @@ def test_every_value_of_an_event_is_rendered(changes: dict[str, Any]) -> None:
     entry = replace(CONCERT, event=replace(CONCERT.event, **changes))
     for format, form in FORMATS.items():
         if "events" in form.kinds:
-            assert CONCERT.title.encode() in render_feed(whole_feed(format, entry))
+            assert CONCERT.title.encode() in render_feed(
+                whole_feed(format, entry)
+            )
     for language in UI_LANGUAGES:
         assert render_entry(entry, (), SITE, language)
 

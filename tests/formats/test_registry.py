@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 def test_docs_list_every_format_with_its_media_type() -> None:
     text = (ROOT / "docs" / "feeds.md").read_text("utf-8")
     table = text.split("## Formats")[1].split("\n\n")[1]
-    rows = re.findall(r"^\| `(\w+)`(?: \((\w+)\))? \| `([^`]+)`", table, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)`(?: \((\w+)\))? \| `([^`]+)`", table, re.MULTILINE
+    )
     assert {name: media_type for name, _, media_type in rows} == {
         name: form.media_type for name, form in FORMATS.items()
     }, "docs/feeds.md: the table of formats"
@@ -34,7 +36,9 @@ def test_readme_names_every_format() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     sentence = text.split("\n\n")[1]
     for form in FORMATS.values():
-        assert form.is_page or form.label in sentence, f"README.md lacks {form.label}"
+        assert form.is_page or form.label in sentence, (
+            f"README.md lacks {form.label}"
+        )
 
 
 @pytest.mark.parametrize("content", ["full", "summary"])
@@ -42,7 +46,9 @@ def test_readme_names_every_format() -> None:
     ("kind", "name"),
     [(kind, name) for name, form in FORMATS.items() for kind in form.kinds],
 )
-def test_correction_is_in_every_format(kind: str, name: str, content: str) -> None:
+def test_correction_is_in_every_format(
+    kind: str, name: str, content: str
+) -> None:
     entry = FULL if kind == "news" else CONCERT
     corrected = replace(entry, notice="Corrected: 3 November")
     document = feed(kind, name, corrected, content=content)

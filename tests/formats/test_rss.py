@@ -6,7 +6,11 @@ from tests.formats.xml_reader import read_xml
 
 HIDDEN = {"id", "content_text", "translation_key"}
 
-HTML = ("title", "description", "{http://purl.org/rss/1.0/modules/content/}encoded")
+HTML = (
+    "title",
+    "description",
+    "{http://purl.org/rss/1.0/modules/content/}encoded",
+)
 """Elements that readers take for HTML; categories and modules have plain text."""
 
 

@@ -47,7 +47,9 @@ def local_times(key: str, first: int, last: int) -> Iterator[datetime]:
         day += timedelta(days=1)
 
 
-def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime]]:
+def calendar(
+    key: str, first: int, last: int
+) -> tuple[bytes, dict[str, datetime]]:
     """Return a calendar with an event at each time, and the instants by UID."""
     entries = []
     for number, start in enumerate(sorted(set(local_times(key, first, last)))):
@@ -70,7 +72,9 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
         updated=NOW,
         entries=tuple(entries),
     )
-    expected = {entry.guid: entry.event.starts for entry in entries if entry.event}
+    expected = {
+        entry.guid: entry.event.starts for entry in entries if entry.event
+    }
     assert len(expected) > 40
     return ics.render(feed), expected
 
@@ -80,7 +84,9 @@ def times_by_icalendar(document: bytes) -> dict[str, datetime]:
     (component,) = read.walk("VTIMEZONE")
     zone = component.to_tz()
     return {
-        str(event["UID"]): event["DTSTART"].dt.replace(tzinfo=zone).astimezone(UTC)
+        str(event["UID"]): event["DTSTART"]
+        .dt.replace(tzinfo=zone)
+        .astimezone(UTC)
         for event in read.events
     }
 
@@ -94,12 +100,17 @@ def times_by_vobject(document: bytes) -> dict[str, datetime]:
 
 @pytest.mark.parametrize(("first", "last"), YEARS)
 @pytest.mark.parametrize("key", ZONES)
-def test_other_parsers_read_the_same_times(key: str, first: int, last: int) -> None:
+def test_other_parsers_read_the_same_times(
+    key: str, first: int, last: int
+) -> None:
     document, expected = calendar(key, first, last)
     assert times_by_icalendar(document) == expected
     # vobject takes a zone that it knows, or has read before, by its name alone.
     name = f"X/{key.replace('/', '-')}-{first}"
-    assert times_by_vobject(document.replace(key.encode(), name.encode())) == expected
+    assert (
+        times_by_vobject(document.replace(key.encode(), name.encode()))
+        == expected
+    )
 
 
 def test_zone_has_the_years_of_its_events_only() -> None:
@@ -113,7 +124,9 @@ def test_zone_has_the_years_of_its_events_only() -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (500_000, 900_000)])
-def test_end_in_the_second_of_the_start_is_left_out(start: int, end: int) -> None:
+def test_end_in_the_second_of_the_start_is_left_out(
+    start: int, end: int
+) -> None:
     """Times are whole seconds; an end must be later than the start (§3.8.2.2)."""
     assert CONCERT.event
     moment = CONCERT.event.starts

@@ -28,7 +28,9 @@ def test_entries_before_the_damage_are_imported(app: Flask) -> None:
 
 
 def test_item_that_cannot_be_read_is_skipped(app: Flask) -> None:
-    enclosure = f'<enclosure url="https://a.example/a.mp3" length="{"9" * 5000}"/>'
+    enclosure = (
+        f'<enclosure url="https://a.example/a.mp3" length="{"9" * 5000}"/>'
+    )
     items = f"<item><guid>a</guid><title>A</title>{enclosure}</item>"
     items += "<item><guid>b</guid><title>B</title></item>"
     result = import_file(app, rss_feed(items))
@@ -38,7 +40,9 @@ def test_item_that_cannot_be_read_is_skipped(app: Flask) -> None:
 
 def test_item_is_in_50_categories_at_most(app: Flask) -> None:
     tags = "".join(f"<category>Mục {number}</category>" for number in range(60))
-    import_file(app, rss_feed(f"<item><guid>a</guid><title>A</title>{tags}</item>"))
+    import_file(
+        app, rss_feed(f"<item><guid>a</guid><title>A</title>{tags}</item>")
+    )
     assert len(stored_entries(app, "news")["a"]["categories"]) == 50
 
 
@@ -54,7 +58,11 @@ def damage(data: bytes, chance: random.Random) -> bytes:
                 [*lines[:here], *lines[here + 1 :], b""],
                 [*lines[:here], lines[there], *lines[here:]],
                 [*lines[:here], bytes(line), *lines[here + 1 :]],
-                [*lines[:here], lines[here][: len(line) // 2], *lines[here + 1 :]],
+                [
+                    *lines[:here],
+                    lines[here][: len(line) // 2],
+                    *lines[here + 1 :],
+                ],
                 lines[: here + 1],
             )
         )
@@ -68,4 +76,6 @@ def test_random_damage_is_an_error_at_most(app: Flask, seed: int) -> None:
     for _ in range(50):
         data, kind = damage(chance.choice(files), chance), chance.choice(KINDS)
         result = invoke(app, "import", "-", "--kind", kind, input=data)
-        assert result.exception is None or isinstance(result.exception, SystemExit)
+        assert result.exception is None or isinstance(
+            result.exception, SystemExit
+        )

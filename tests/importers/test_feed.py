@@ -46,7 +46,9 @@ def test_wordpress_feed(app: Flask) -> None:
 def test_feeds_of_drupal_and_a_newspaper(app: Flask) -> None:
     entries = import_fixture(app, "drupal.rss") | import_fixture(app, "bao.rss")
     pots = entries["4711 at https://so-van-hoa.example"]
-    assert 'href="https://so-van-hoa.example/ve-chung-toi"' in pots["content_html"]
+    assert (
+        'href="https://so-van-hoa.example/ve-chung-toi"' in pots["content_html"]
+    )
     assert pots["image"] == {
         "url": "https://so-van-hoa.example/sites/default/files/gom%20lon.jpg"
     }
@@ -66,11 +68,18 @@ def test_atom(app: Flask) -> None:
     book = entries["tag:thu-vien.example,2026:sach-moi"]
     assert book["title"] == "Sách mới: Phố & người"
     assert book["url"] == "https://thu-vien.example/blog/sach-moi"
-    assert 'href="https://thu-vien.example/blog/danh-muc"' in book["content_html"]
+    assert (
+        'href="https://thu-vien.example/blog/danh-muc"' in book["content_html"]
+    )
     assert book["categories"] == ["sach-moi"]
-    assert book["attachments"][0]["url"] == "https://thu-vien.example/files/muc-luc.pdf"
+    assert (
+        book["attachments"][0]["url"]
+        == "https://thu-vien.example/files/muc-luc.pdf"
+    )
     plain = entries["urn:uuid:1225c695-cfb8-4ebb-aaaa-80da344efa6a"]
-    assert plain["title"] == "1 < 2 &amp; chuyện khác", "Atom's text is what it says"
+    assert plain["title"] == "1 < 2 &amp; chuyện khác", (
+        "Atom's text is what it says"
+    )
     assert plain["content_text"] == "Chữ thường, không có thẻ."
 
 
@@ -101,11 +110,16 @@ def test_atom(app: Flask) -> None:
 def test_elements_are_members(
     app: Flask, elements: str, members: dict[str, object]
 ) -> None:
-    assert members.items() <= import_item(app, f"<title>a</title>{elements}").items()
+    assert (
+        members.items()
+        <= import_item(app, f"<title>a</title>{elements}").items()
+    )
 
 
 def test_unreadable_date_is_left_out_with_a_warning(app: Flask) -> None:
-    item = "<item><guid>g</guid><title>a</title><pubDate>hôm qua</pubDate></item>"
+    item = (
+        "<item><guid>g</guid><title>a</title><pubDate>hôm qua</pubDate></item>"
+    )
     result = import_file(app, rss_feed(item))
     assert "left out: date_published of “a”: " in result.stderr
 
@@ -159,7 +173,9 @@ def test_atom_entry_without_link(app: Flask) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "windows-1258"])
 def test_declared_encoding_is_read(app: Flask, encoding: str) -> None:
     # The letters that windows-1258 has without combining marks.
-    document = rss_feed("<item><guid>g</guid><title>Đô, lê, ơ, ư</title></item>")
+    document = rss_feed(
+        "<item><guid>g</guid><title>Đô, lê, ơ, ư</title></item>"
+    )
     declared = document.decode().replace("UTF-8", encoding.removesuffix("-sig"))
     import_file(app, declared.encode(encoding))
     assert stored_entries(app, "news")["g"]["title"] == "Đô, lê, ơ, ư"
@@ -168,17 +184,26 @@ def test_declared_encoding_is_read(app: Flask, encoding: str) -> None:
 def test_html_entities_of_a_dtd_are_resolved(app: Flask) -> None:
     dtd = '<!DOCTYPE rss PUBLIC "-//Netscape//DTD RSS 0.91//EN" "http://a.example/rss-0.91.dtd">'
     import_file(
-        app, rss_feed("<item><guid>g</guid><title>H&ocirc;m nay</title></item>", dtd)
+        app,
+        rss_feed(
+            "<item><guid>g</guid><title>H&ocirc;m nay</title></item>", dtd
+        ),
     )
     assert stored_entries(app, "news")["g"]["title"] == "Hôm nay"
 
 
-ENTITY_BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 9}">' for n in range(1, 10))
+ENTITY_BOMB = "".join(
+    f'<!ENTITY e{n} "{f"&e{n - 1};" * 9}">' for n in range(1, 10)
+)
 
 
 @pytest.mark.parametrize(
     "entities",
-    ['<!ENTITY x SYSTEM "file:///etc/passwd">', '<!ENTITY x "haha">', ENTITY_BOMB],
+    [
+        '<!ENTITY x SYSTEM "file:///etc/passwd">',
+        '<!ENTITY x "haha">',
+        ENTITY_BOMB,
+    ],
 )
 def test_declared_entities_are_not_resolved(app: Flask, entities: str) -> None:
     name = "x" if "<!ENTITY x " in entities else "e9"
@@ -194,12 +219,12 @@ def test_br_pairs_of_xhtml_are_one_line_break(app: Flask) -> None:
     body = '<div xmlns="http://www.w3.org/1999/xhtml">Một<br></br>Hai</div>'
     content = f'<content type="xhtml">{body}</content>'
     import_file(app, atom_feed(f"<id>urn:a</id>{content}"))
-    assert stored_entries(app, "news")["urn:a"]["content_html"].count("<br>") == 1
+    assert (
+        stored_entries(app, "news")["urn:a"]["content_html"].count("<br>") == 1
+    )
 
 
-PHOTO = (
-    '<media:content url="https://a.example/{0}.jpg" medium="image">{1}</media:content>'
-)
+PHOTO = '<media:content url="https://a.example/{0}.jpg" medium="image">{1}</media:content>'
 CAPTION = "<media:description>{}</media:description>"
 NYT = (
     "<title>Cầu mới</title><description>Thông xe.</description>"
@@ -237,7 +262,9 @@ def test_caption_of_a_picture_is_no_text_of_the_entry(
     app: Flask, item: str, title: str, body: str | None, image: dict[str, str]
 ) -> None:
     channel_credit = '<media:credit role="author">Đài</media:credit>'
-    import_file(app, rss_feed(f"{channel_credit}<item><guid>g</guid>{item}</item>"))
+    import_file(
+        app, rss_feed(f"{channel_credit}<item><guid>g</guid>{item}</item>")
+    )
     entry = stored_entries(app, "news")["g"]
     assert entry["title"] == title
     assert entry.get("content_html") == body

@@ -39,7 +39,9 @@ ImportEvents = Callable[..., tuple[list[dict[str, Any]], list[str]]]
 def import_events(app: Flask, editor: ApiClient) -> ImportEvents:
     """Import events, given as their lines; returns them as the API answers, and the warnings."""
 
-    def run(*events: str, zone: str = "") -> tuple[list[dict[str, Any]], list[str]]:
+    def run(
+        *events: str, zone: str = ""
+    ) -> tuple[list[dict[str, Any]], list[str]]:
         blocks = "".join(
             f"BEGIN:VEVENT\nDTSTAMP:20261101T000000Z\n{event.strip()}\nEND:VEVENT\n"
             for event in events
@@ -52,7 +54,9 @@ def import_events(app: Flask, editor: ApiClient) -> ImportEvents:
     return run
 
 
-def test_series_without_an_interval_is_skipped(import_events: ImportEvents) -> None:
+def test_series_without_an_interval_is_skipped(
+    import_events: ImportEvents,
+) -> None:
     events, (warning,) = import_events(
         "UID:1\nSUMMARY:x\nDTSTART:20261125T190000\n"
         "RRULE:FREQ=YEARLY;INTERVAL=0;BYMONTH=2;BYMONTHDAY=30"
@@ -88,11 +92,16 @@ def test_until_gets_the_type_of_the_start(
     assert warnings == []
 
 
-def test_last_event_of_a_uid_without_sequence_wins(import_events: ImportEvents) -> None:
+def test_last_event_of_a_uid_without_sequence_wins(
+    import_events: ImportEvents,
+) -> None:
     versions = [
-        f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000" for number in range(3)
+        f"UID:1\nSUMMARY:Bản {number}\nDTSTART:20261125T190000"
+        for number in range(3)
     ]
-    assert [event["title"] for event in import_events(*versions)[0]] == ["Bản 2"]
+    assert [event["title"] for event in import_events(*versions)[0]] == [
+        "Bản 2"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,11 @@ def test_last_event_of_a_uid_without_sequence_wins(import_events: ImportEvents) 
     ],
 )  # fmt: skip
 def test_foreign_zone_names_are_resolved(
-    tzid: str, definition: str, zone: str, start: str, import_events: ImportEvents
+    tzid: str,
+    definition: str,
+    zone: str,
+    start: str,
+    import_events: ImportEvents,
 ) -> None:
     (event,), _ = import_events(
         f'UID:1\nSUMMARY:Họp\nDTSTART;TZID="{tzid}":20260705T190000',
@@ -116,10 +129,15 @@ def test_foreign_zone_names_are_resolved(
     assert (event["timezone"], event["start"]) == (zone, start)
 
 
-def test_zone_that_had_other_offsets_is_kept(import_events: ImportEvents) -> None:
+def test_zone_that_had_other_offsets_is_kept(
+    import_events: ImportEvents,
+) -> None:
     novosibirsk = "DTSTART;TZID=Asia/Novosibirsk:{}0705T190000"
     events, _ = import_events(
-        *(f"UID:{year}\nSUMMARY:x\n{novosibirsk.format(year)}" for year in (2010, 2020))
+        *(
+            f"UID:{year}\nSUMMARY:x\n{novosibirsk.format(year)}"
+            for year in (2010, 2020)
+        )
     )
     zones = {event["guid"]: event["timezone"] for event in events}
     assert zones == {"2010": "Asia/Novosibirsk", "2020": "Asia/Ho_Chi_Minh"}
@@ -134,7 +152,10 @@ def test_series_in_utc_recurs_in_utc(
         "RRULE:FREQ=WEEKLY;BYDAY=WE;UNTIL=20261216\nEXDATE:20261202T200000Z"
     )
     assert warnings == []
-    assert (event["timezone"], event["start"]) == ("UTC", "2026-11-25T20:00:00+00:00")
+    assert (event["timezone"], event["start"]) == (
+        "UTC",
+        "2026-11-25T20:00:00+00:00",
+    )
     calendar = client.get("/feeds/events.ics").text
     assert "DTSTART:20261125T200000Z\r\n" in calendar
     assert "RRULE:FREQ=WEEKLY;UNTIL=20261216T235959Z;BYDAY=WE\r\n" in calendar
@@ -159,7 +180,9 @@ def test_google_calendar(app: Flask, client: FlaskClient) -> None:
     events = stored_entries(app, "events")
     music = events["5k1q0p2v8d3@google.com"]
     assert music["start"] == "2026-12-05T19:00:00+07:00"
-    assert music["location"] == {"name": "Công viên Thống Nhất, Hà Nội, Việt Nam"}
+    assert music["location"] == {
+        "name": "Công viên Thống Nhất, Hà Nội, Việt Nam"
+    }
     assert 'href="https://quan.example/nhac"' in music["content_html"]
     series = events["7abc@google.com"]["recurrence"]
     assert series["exdates"] == ["2026-12-16T19:00:00", "2026-12-23T19:00:00"]

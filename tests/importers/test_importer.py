@@ -33,10 +33,14 @@ def test_repeated_import_writes_nothing(
     count, guid = FILES[name]
     data = (FIXTURES / name).read_bytes()
     kind = "events" if name.endswith("ics") else "news"
-    assert f"{count} new, 0 changed, 0 unchanged" in import_file(app, data).stdout
+    assert (
+        f"{count} new, 0 changed, 0 unchanged" in import_file(app, data).stdout
+    )
     before, revisions = stored_entries(app, kind), database.revisions
     clock.forward(hours=1)
-    assert f"0 new, 0 changed, {count} unchanged" in import_file(app, data).stdout
+    assert (
+        f"0 new, 0 changed, {count} unchanged" in import_file(app, data).stdout
+    )
     assert stored_entries(app, kind) == before
     assert database.revisions == revisions, "an unchanged entry writes nothing"
     assert guid in before
@@ -52,7 +56,8 @@ def test_import_refuses_longer_content_as_the_api_does(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "reference", ["&amp;#xFFFD;", "&amp;#0;", "&amp;#1;", "a" + "&amp;#x301;" * 40]
+    "reference",
+    ["&amp;#xFFFD;", "&amp;#0;", "&amp;#1;", "a" + "&amp;#x301;" * 40],
 )
 def test_item_without_title_does_not_stop_the_import(
     app: Flask, reference: str
@@ -162,14 +167,17 @@ def test_changes_are_imported_but_deleted_entries_stay_deleted(
     import_file(app, data)
     entries = stored_entries(app, "news")
     market, power = (
-        entries[f"https://vensong.example/?p={number}"]["id"] for number in (812, 807)
+        entries[f"https://vensong.example/?p={number}"]["id"]
+        for number in (812, 807)
     )
     editor.send("DELETE", f"/articles/{power}")
     editor.send("PATCH", "/categories/doi-song", {"slug": "doi-song-moi"})
     result = import_file(app, data.replace(b"40 gian", b"50 gian"))
     assert "0 new, 1 changed, 0 unchanged, 1 skipped" in result.stdout
     assert "it was deleted here" in result.stderr
-    changed: dict[str, Any] = editor.send("GET", f"/articles/{market}").get_json()
+    changed: dict[str, Any] = editor.send(
+        "GET", f"/articles/{market}"
+    ).get_json()
     assert changed["title"].endswith("50 gian hàng")
     assert changed["categories"] == ["doi-song-moi", "van-hoa-du-lich"], (
         "a renamed category is followed"
@@ -178,7 +186,8 @@ def test_changes_are_imported_but_deleted_entries_stay_deleted(
 
 
 @pytest.mark.parametrize(
-    "change", [{"status": "draft"}, {"title": "Sửa lại"}, {"summary": "Sửa lại"}]
+    "change",
+    [{"status": "draft"}, {"title": "Sửa lại"}, {"summary": "Sửa lại"}],
 )
 def test_edited_entry_is_not_overwritten(
     app: Flask, editor: ApiClient, change: dict[str, Any]
@@ -188,9 +197,14 @@ def test_edited_entry_is_not_overwritten(
     (entry,) = stored_entries(app, "news").values()
     edited = editor.send("PATCH", f"/articles/{entry['id']}", change).get_json()
     assert edited["version"] == 2
-    result = import_file(app, data.replace(b"G\xe1\xbb\x91m", b"G\xe1\xba\xa1ch"))
+    result = import_file(
+        app, data.replace(b"G\xe1\xbb\x91m", b"G\xe1\xba\xa1ch")
+    )
     assert "0 new, 0 changed, 0 unchanged, 1 skipped" in result.stdout
-    assert "skipped: “Triển lãm gốm Bát Tràng”: it was edited here" in result.stderr
+    assert (
+        "skipped: “Triển lãm gốm Bát Tràng”: it was edited here"
+        in result.stderr
+    )
     assert editor.send("GET", f"/articles/{entry['id']}").get_json() == edited
 
 
@@ -258,7 +272,10 @@ def test_entry_posted_before_its_import_stays_as_it_is(
         (ATOM.format("2009-02-03T04:05:06Z"), "2010-05-06T07:08:09Z"),
         (ATOM.format("gestern"), "2010-05-06T07:08:09Z"),
         (RSS, "2010-05-06T07:08:09Z"),
-        (CALENDAR.format("LAST-MODIFIED:20110203T040506Z\n"), "2011-02-03T04:05:06Z"),
+        (
+            CALENDAR.format("LAST-MODIFIED:20110203T040506Z\n"),
+            "2011-02-03T04:05:06Z",
+        ),
         (CALENDAR.format(""), "2015-01-01T00:00:00Z"),
     ],
 )
@@ -286,9 +303,9 @@ def test_date_modified_is_that_of_the_source(
 def test_date_modified_is_never_in_the_future(app: Flask, clock: Clock) -> None:
     import_file(app, ATOM.format("2037-02-03T04:05:06Z").encode())
     (entry,) = stored_entries(app, "news").values()
-    assert datetime.fromisoformat(entry["date_modified"]) - clock.now < timedelta(
-        seconds=1
-    )
+    assert datetime.fromisoformat(
+        entry["date_modified"]
+    ) - clock.now < timedelta(seconds=1)
 
 
 def test_guid_that_is_no_uri_becomes_a_urn_in_atom(

@@ -88,7 +88,9 @@ def test_article_keeps_its_members(
     }
 
 
-@pytest.mark.parametrize("status", ["confirmed", "tentative", "postponed", "cancelled"])
+@pytest.mark.parametrize(
+    "status", ["confirmed", "tentative", "postponed", "cancelled"]
+)
 def test_event_of_a_calendar_keeps_its_members(
     client: FlaskClient, editor: ApiClient, second_app: Flask, status: str
 ) -> None:
@@ -112,7 +114,9 @@ def test_event_of_a_calendar_of_summaries_has_its_summary(
     original = editor.put("/events/a", event | {"summary": "Ngắn."}).get_json()
     calendar = client.get("/feeds/events.ics").data
     imported = import_into(second_app, calendar, "events")
-    assert imported["summary"] == imported["content_text"] == original["summary"]
+    assert (
+        imported["summary"] == imported["content_text"] == original["summary"]
+    )
 
 
 @pytest.mark.parametrize("format", ["rss", "atom"])

@@ -44,7 +44,9 @@ def nginx(folder: Path, port: int) -> Iterator[str]:
     )
     command = [NGINX, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
     url = f"http://127.0.0.1:{own}"
-    with running(command, folder / "nginx.log", lambda: answers(f"{url}/healthz")):
+    with running(
+        command, folder / "nginx.log", lambda: answers(f"{url}/healthz")
+    ):
         yield url
 
 

@@ -51,7 +51,9 @@ UNKNOWN = {f"{number:036}": 1 for number in range(999)}
 
 NEWS = {
     "marks in a title": article(title=TIBETAN * 85_000),
-    "marks in a title as long as a body": fill_body('{"title": "', TIBETAN, '"}'),
+    "marks in a title as long as a body": fill_body(
+        '{"title": "', TIBETAN, '"}'
+    ),
     "two kinds of marks in a title": article(title="\u0316\u0301" * 64_000),
     "accents in a title": fill_body('{"title": "', "e\u0302\u0301", '"}'),
     "marks in a text": article(content_text=TIBETAN * (CONTENT // 3)),
@@ -63,7 +65,9 @@ NEWS = {
     ),
     "formatting in HTML": article(content_html="<b><i>x<p>" * 3_300),
     "empty authors": fill_body('{"title": "T", "authors": [{}', ", {}", "]}"),
-    "empty authors, a million values": b'{"authors":[{}' + b",{}" * 499_900 + b"]}",
+    "empty authors, a million values": b'{"authors":[{}'
+    + b",{}" * 499_900
+    + b"]}",
     "numbers as categories": fill_body('{"categories":[1', ",1", "]}"),
     "texts as categories": fill_body('{"categories":[""', ',""', "]}"),
     "unknown members of authors": article(authors=[UNKNOWN] * 50),
@@ -77,11 +81,14 @@ EVENTS = {
     "30 February": event("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"),
     "30 February of years": event("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
     "sixth day of a month": event("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6"),
-    "sixth day of months": event("FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=11,12,13,14,15"),
+    "sixth day of months": event(
+        "FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=11,12,13,14,15"
+    ),
     "week numbers": event("FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6"),
     "days of a year": event("FREQ=YEARLY;BYYEARDAY=366;BYMONTH=6"),
     "exceptions": event("FREQ=DAILY").replace(
-        b"}}", b', "exdates": [' + b'"2026-12-08T19:00:00", ' * 350_000 + b'"x"]}}'
+        b"}}",
+        b', "exdates": [' + b'"2026-12-08T19:00:00", ' * 350_000 + b'"x"]}}',
     ),
 }
 CATEGORIES = {
@@ -142,7 +149,8 @@ def longest_times(*actions: Callable[[], object]) -> Iterator[list[float]]:
             longest[index] = max(longest[index], time.monotonic() - begin)
 
     threads = [
-        threading.Thread(target=repeat, args=(index,)) for index in range(len(actions))
+        threading.Thread(target=repeat, args=(index,))
+        for index in range(len(actions))
     ]
     for thread in threads:
         thread.start()
@@ -209,13 +217,18 @@ def test_cost_of_one_document_is_bounded(
         headers = {"Content-Type": "application/json"}
 
         def send() -> None:
-            response = one_worker.request(method, path, data=body, headers=headers)
-            assert response.status_code in (200, 201, 400, 413, 422), response.text
+            response = one_worker.request(
+                method, path, data=body, headers=headers
+            )
+            assert response.status_code in (200, 201, 400, 413, 422), (
+                response.text
+            )
 
         return send
 
     sends = {
-        f"{method} {name}": sender(path, body) for name, (path, body) in SHAPES.items()
+        f"{method} {name}": sender(path, body)
+        for name, (path, body) in SHAPES.items()
     }
     check_cost(one_worker, sends, record_measurement, time_factor)
 
@@ -225,12 +238,24 @@ def test_batch_of_costly_documents_delays_nobody(
 ) -> None:
     bodies = [EVENTS["sixth day of months"], EVENTS["a Tuesday of Mondays"]]
     items = [
-        {"action": "put", "kind": "events", "id": f"{number}", **json.loads(body)}
+        {
+            "action": "put",
+            "kind": "events",
+            "id": f"{number}",
+            **json.loads(body),
+        }
         for number, body in enumerate(bodies * 2)
     ]
     items += [
-        {"action": "put", "kind": "news", "id": f"n{number}", **json.loads(NEWS[name])}
-        for number, name in enumerate(["ideographs in a text", "ampersands in HTML"])
+        {
+            "action": "put",
+            "kind": "news",
+            "id": f"n{number}",
+            **json.loads(NEWS[name]),
+        }
+        for number, name in enumerate(
+            ["ideographs in a text", "ampersands in HTML"]
+        )
     ]
 
     def send() -> None:
@@ -250,13 +275,20 @@ def test_long_headers_cost_little(
     one_worker: Service, record_measurement: RecordMeasurement, time_factor: int
 ) -> None:
     long = ", ".join(f"a/b{number};q=0.5" for number in range(450))
-    for path, name in (("/none", "Accept"), ("/feeds/news.json", "Accept-Encoding")):
+    for path, name in (
+        ("/none", "Accept"),
+        ("/feeds/news.json", "Accept-Encoding"),
+    ):
         one_worker.request("GET", path)
         meter = Meter(one_worker)
         for number in range(10):
-            one_worker.request("GET", path, headers={name: f"x{number}, {long}"})
+            one_worker.request(
+                "GET", path, headers={name: f"x{number}, {long}"}
+            )
         seconds = meter.seconds() / 10
-        record_measurement(f"a long {name}", f"{seconds * 1000:.0f} ms", "50 ms")
+        record_measurement(
+            f"a long {name}", f"{seconds * 1000:.0f} ms", "50 ms"
+        )
         assert seconds < 0.05 * time_factor
 
 
@@ -288,4 +320,6 @@ def test_bodies_being_sent_are_bounded(one_worker: Service) -> None:
         assert one_worker.request("GET", "/feeds/news.rss").ok
         response = one_worker.request("PUT", "/api/v1/articles/x", document)
         assert response.status_code == 503
-    wait_until(lambda: one_worker.request("PUT", "/api/v1/articles/x", document).ok)
+    wait_until(
+        lambda: one_worker.request("PUT", "/api/v1/articles/x", document).ok
+    )

@@ -53,7 +53,9 @@ def test_full_disk_refuses_writes_and_loses_none(
         for number in range(40):
             id = f"{writer}-{number}"
             answer = service.request(
-                "PUT", f"/api/v1/articles/{id}", {"title": id, "content_text": text}
+                "PUT",
+                f"/api/v1/articles/{id}",
+                {"title": id, "content_text": text},
             )
             statuses[answer.status_code] += 1
             if answer.ok:
@@ -80,9 +82,14 @@ def test_full_disk_refuses_writes_and_loses_none(
     service.kill()
     service.start()
     for id in kept:
-        assert service.request("GET", f"/api/v1/articles/{id}").json()["title"] == id
+        assert (
+            service.request("GET", f"/api/v1/articles/{id}").json()["title"]
+            == id
+        )
     record_measurement(
-        "writes lost of those before the disk was full", f"0 of {len(kept)}", "0"
+        "writes lost of those before the disk was full",
+        f"0 of {len(kept)}",
+        "0",
     )
     service.kill()
     (tmp_path / "after").mkdir()
@@ -137,5 +144,6 @@ def test_outside_lock_refuses_writes_and_delays_no_read(
     assert max(waits) < 5 + time_factor
     assert p99 < 0.1 * time_factor
     wait_until(
-        lambda: service.request("PUT", "/api/v1/articles/a", {"title": "A"}).ok, 10
+        lambda: service.request("PUT", "/api/v1/articles/a", {"title": "A"}).ok,
+        10,
     )

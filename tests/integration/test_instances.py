@@ -28,7 +28,10 @@ PATHS = (
 
 @pytest.fixture
 def instances(database_url: str) -> Iterator[list[Service]]:
-    public = {"FEEDSVC_PUBLIC_URL": "https://feeds.example", "WEB_CONCURRENCY": "1"}
+    public = {
+        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
+        "WEB_CONCURRENCY": "1",
+    }
     # What differs between machines must not matter.
     elsewhere = {"PYTHONHASHSEED": "7", "TZ": "America/New_York"}
     services = [
@@ -50,7 +53,9 @@ def responses(service: Service) -> list[tuple[str, bytes]]:
 
 def can_write(service: Service) -> bool:
     try:
-        return service.request("PUT", "/api/v1/articles/n0", {"title": "Sau"}).ok
+        return service.request(
+            "PUT", "/api/v1/articles/n0", {"title": "Sau"}
+        ).ok
     except requests.RequestException:
         return False
 
@@ -71,7 +76,9 @@ def test_instances_give_the_same_bytes_within_a_second(
         written = time.monotonic()
         feed = writer.request("GET", "/feeds/news.rss")
         assert entry["title"] in feed.text, "at once where it was written"
-        while entry["title"] not in reader.request("GET", "/feeds/news.rss").text:
+        while (
+            entry["title"] not in reader.request("GET", "/feeds/news.rss").text
+        ):
             assert time.monotonic() < written + time_factor
         seconds.append(time.monotonic() - written)
     record_measurement(

@@ -28,10 +28,14 @@ def check_integrity(database_url: str) -> None:
     if database_url.startswith("sqlite"):
         path = database_url.removeprefix("sqlite:///")
         with closing(sqlite.connect(path)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert connection.execute("PRAGMA integrity_check").fetchone() == (
+                "ok",
+            )
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "count", [100, pytest.param(2000, marks=pytest.mark.soak)]
+)
 def test_concurrent_writers_lose_no_write(
     database_url: str, count: int, record_measurement: RecordMeasurement
 ) -> None:
@@ -40,7 +44,9 @@ def test_concurrent_writers_lose_no_write(
 
     def revise(number: int) -> int:
         document = {"title": f"Bản {number}"}
-        return service.request("PUT", "/api/v1/articles/a", document).status_code
+        return service.request(
+            "PUT", "/api/v1/articles/a", document
+        ).status_code
 
     with service:
         with ThreadPoolExecutor(WRITERS) as pool:
@@ -50,11 +56,15 @@ def test_concurrent_writers_lose_no_write(
     assert version == count, "each revision is counted, so none was lost"
     check_integrity(database_url)
     record_measurement(
-        "revisions of one article by 4 processes", f"{version} of {count}", "all"
+        "revisions of one article by 4 processes",
+        f"{version} of {count}",
+        "all",
     )
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(40, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "rounds", [2, pytest.param(40, marks=pytest.mark.soak)]
+)
 def test_kills_lose_no_acknowledged_write(
     service: Service,
     database_url: str,

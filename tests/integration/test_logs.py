@@ -26,7 +26,9 @@ def broken():
 
 
 def send(service: Service, data: str) -> bytes:
-    with socket.create_connection(("127.0.0.1", service.port), 10) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", service.port), 10
+    ) as connection:
         connection.sendall(data.encode())
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -72,6 +74,7 @@ def test_log_has_writes_and_errors_but_no_token(
     else:
         messages = text.splitlines()
     assert any(
-        re.search("put news/fsv_… version 1 by test$", message) for message in messages
+        re.search("put news/fsv_… version 1 by test$", message)
+        for message in messages
     )
     assert any('"GET /fsv_…" 404' in message for message in messages)

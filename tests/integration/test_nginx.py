@@ -59,7 +59,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def proxy(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def proxy(
+    service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The URL of an nginx for tests that need no empty cache."""
     with nginx(tmp_path_factory.mktemp("proxy"), service.port) as url:
         yield url
@@ -80,14 +82,18 @@ def get(url: str, **headers: str) -> requests.Response:
 def get_raw(proxy: str, target: str, **headers: str) -> tuple[int, bytes]:
     """Send a target as it is, while `requests` would normalize it."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection(proxy.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(
+        proxy.removeprefix("http://"), timeout=10
+    )
     with closing(connection):
         connection.request("GET", target, headers=named)
         response = connection.getresponse()
         return response.status, response.read()
 
 
-def test_every_coding_is_served_and_revalidated(proxy: str, service: Service) -> None:
+def test_every_coding_is_served_and_revalidated(
+    proxy: str, service: Service
+) -> None:
     plain = get(service.url + FEED)
     ids = set()
     for asked, coding in (
@@ -100,7 +106,10 @@ def test_every_coding_is_served_and_revalidated(proxy: str, service: Service) ->
         status, body = get_raw(proxy, FEED, Accept_Encoding=asked)
         assert DECODERS[coding](body) == plain.content
         answer = get(proxy + FEED, Accept_Encoding=asked)
-        assert (status, answer.headers.get("Content-Encoding")) == (200, coding), asked
+        assert (status, answer.headers.get("Content-Encoding")) == (
+            200,
+            coding,
+        ), asked
         assert answer.headers["Vary"] == "Accept-Encoding"
         assert answer.headers["Cache-Control"] == plain.headers["Cache-Control"]
         etag = answer.headers["ETag"]
@@ -136,7 +145,9 @@ def test_parameters_are_forwarded(proxy: str, service: Service) -> None:
     assert get(f"{proxy}/entries/draft").status_code == 404
 
 
-@pytest.mark.parametrize("path", [FEED, "/api/v1/changes", "/api/v1/categories"])
+@pytest.mark.parametrize(
+    "path", [FEED, "/api/v1/changes", "/api/v1/categories"]
+)
 def test_scripts_of_other_sites_may_read(proxy: str, path: str) -> None:
     preflight = requests.options(proxy + path, timeout=10)
     assert preflight.status_code == 204
@@ -170,7 +181,9 @@ def test_write_is_visible_within_three_seconds(
         assert time.monotonic() < written + 3 * time_factor
         time.sleep(0.02)
     delay = time.monotonic() - written
-    record_measurement("from a write to the feed behind nginx", f"{delay:.2f} s", "3 s")
+    record_measurement(
+        "from a write to the feed behind nginx", f"{delay:.2f} s", "3 s"
+    )
 
 
 def test_cache_keys_are_bounded_and_cannot_be_poisoned(
@@ -213,7 +226,9 @@ def test_deleted_entry_is_not_answered_from_the_cache(
         for query in ("", "?ui=en", "?x=1"):
             answer = get(url + query, Accept_Encoding=coding)
             assert (answer.status_code, "Một" in answer.text) == (200, True)
-    assert own_service.request("DELETE", "/api/v1/articles/a").status_code == 204
+    assert (
+        own_service.request("DELETE", "/api/v1/articles/a").status_code == 204
+    )
     wait_until(lambda: get(url).status_code == 410)
     answer = get(url)
     assert answer.headers["Cache-Control"] == "public, max-age=1"
@@ -227,12 +242,16 @@ def test_deleted_entry_is_not_answered_from_the_cache(
 
 
 def test_api_is_rate_limited_and_feeds_are_not(own_proxy: str) -> None:
-    def responses(path: str) -> dict[int, tuple[http.client.HTTPMessage, bytes]]:
+    def responses(
+        path: str,
+    ) -> dict[int, tuple[http.client.HTTPMessage, bytes]]:
         """Send many requests; return headers and a body by status."""
         # A client that does more, such as `requests`, may be slower than the limit.
         host, port = own_proxy.removeprefix("http://").split(":")
         by_status = {}
-        with closing(http.client.HTTPConnection(host, int(port), timeout=10)) as client:
+        with closing(
+            http.client.HTTPConnection(host, int(port), timeout=10)
+        ) as client:
             for _ in range(600):
                 client.request("GET", path)
                 response = client.getresponse()
@@ -272,7 +291,9 @@ def test_access_log_has_no_token(
     ), line
 
 
-def test_stale_responses_only_on_errors(own_proxy: str, own_service: Service) -> None:
+def test_stale_responses_only_on_errors(
+    own_proxy: str, own_service: Service
+) -> None:
     first = get(own_proxy + FEED)
     own_service.kill()
     time.sleep(1.5)

@@ -41,7 +41,9 @@ def test_reload_fails_no_request(
     broken = sum(writer.broken_connections for writer in writers)
     sent = sum(writer.sent for writer in writers)
     record_measurement(
-        "failed requests while workers are reloaded", f"{broken} of {2 * sent}", "0"
+        "failed requests while workers are reloaded",
+        f"{broken} of {2 * sent}",
+        "0",
     )
     assert not broken
     assert not [writer.refusals for writer in writers if writer.refusals]
@@ -53,12 +55,20 @@ def test_requests_in_flight_at_sigterm_are_answered(
 ) -> None:
     assert started.process
     for number in range(20):  # so that what follows takes its time
-        document = {"title": "Dài", "content_html": "<p>" + "Dài. " * 20_000 + "</p>"}
+        document = {
+            "title": "Dài",
+            "content_html": "<p>" + "Dài. " * 20_000 + "</p>",
+        }
         started.put(f"/articles/{number}", document)
 
     def ask(number: int) -> int:
         items = [
-            {"action": "put", "kind": "news", "id": f"{number}-{item}", "title": "A"}
+            {
+                "action": "put",
+                "kind": "news",
+                "id": f"{number}-{item}",
+                "title": "A",
+            }
             for item in range(300)
         ]
         try:

@@ -68,7 +68,9 @@ def send(service: Service, data: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_malformed_request_has_one_response(service: Service, name: str) -> None:
+def test_malformed_request_has_one_response(
+    service: Service, name: str
+) -> None:
     (status,) = send(service, CASES[name])
     assert 400 <= status < 500 or status == 501
 

@@ -141,7 +141,9 @@ def test_copy_begins_anew_after_410(service: Service, tmp_path: Path) -> None:
     file = tmp_path / "copy.db"
     assert replicate(service, file).wait(30) == 0
     with closing(sqlite3.connect(file)) as copy, copy:
-        copy.execute("INSERT INTO entries VALUES ('lost', '{\"title\": \"lost\"}')")
+        copy.execute(
+            "INSERT INTO entries VALUES ('lost', '{\"title\": \"lost\"}')"
+        )
         # As after the restore of an older backup.
         copy.execute("UPDATE state SET next = next + 1000000000000")
     assert replicate(service, file).wait(30) == 0

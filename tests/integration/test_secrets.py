@@ -30,7 +30,11 @@ def requests_with(
     item = {"action": "put", "kind": "news", "id": "b", "title": ""}
     yield 207, "POST", "/api/v1/batch", [item], {}
     yield 400, "GET", "/api/v1/articles?x=y", None, {}
-    for value in (f"Basic {token}", f"Bearer {token}x", f"Bearer {token[:-1]}_"):
+    for value in (
+        f"Basic {token}",
+        f"Bearer {token}x",
+        f"Bearer {token[:-1]}_",
+    ):
         yield 401, "PUT", PATH, ARTICLE, {"Authorization": value}
     yield 404, "GET", "/api/v1/articles/none", None, {}
     yield 404, "GET", "/entries/none", None, {"Accept": "text/html"}
@@ -38,12 +42,20 @@ def requests_with(
     yield 412, "PUT", PATH, ARTICLE, {"If-Match": '"0"'}
     yield 415, "PUT", PATH, ARTICLE, {"Content-Type": "text/plain"}
     yield 422, "PUT", PATH, {**ARTICLE, "status": "x"}, {}
-    for path in ("/feeds/news.rss", "/", "/entries/a", "/api/v1/changes", "/readyz"):
+    for path in (
+        "/feeds/news.rss",
+        "/",
+        "/entries/a",
+        "/api/v1/changes",
+        "/readyz",
+    ):
         yield 200, "GET", path, None, {}
 
 
 @pytest.mark.both_databases
-def test_token_appears_in_no_output(service: Service, database_url: str) -> None:
+def test_token_appears_in_no_output(
+    service: Service, database_url: str
+) -> None:
     token = service.make_token(*SCOPES)
     texts: dict[str, str] = {}
     for status, method, target, document, headers in requests_with(token):
@@ -51,7 +63,9 @@ def test_token_appears_in_no_output(service: Service, database_url: str) -> None
             method, target, document, headers=headers
         )
         assert response.status_code == status, (target, response.text)
-        texts[f"{method} {target} {headers}"] = f"{response.headers} {response.text}"
+        texts[f"{method} {target} {headers}"] = (
+            f"{response.headers} {response.text}"
+        )
     texts["token list"] = service.command("token", "list")
     database = Database(database_url, utcnow)
     with database.engine.connect() as connection:

@@ -36,7 +36,9 @@ def test_serve_ends_with_one_line_without_its_database() -> None:
     with pytest.raises(subprocess.CalledProcessError) as raised:
         service.command("serve")
     assert raised.value.returncode == 1
-    assert re.fullmatch("Error: Database: connection failed.*\n", raised.value.stderr)
+    assert re.fullmatch(
+        "Error: Database: connection failed.*\n", raised.value.stderr
+    )
 
 
 def test_serve_ends_with_one_line_if_the_port_is_taken(tmp_path: Path) -> None:
@@ -48,7 +50,9 @@ def test_serve_ends_with_one_line_if_the_port_is_taken(tmp_path: Path) -> None:
         service.command("serve", "--demo")
     # No token is printed, since no service takes it.
     assert raised.value.stdout == ""
-    assert re.fullmatch("Error: .*in use.*another PORT.*\n", raised.value.stderr)
+    assert re.fullmatch(
+        "Error: .*in use.*another PORT.*\n", raised.value.stderr
+    )
 
 
 def test_serve_leaves_other_addresses_to_gunicorn(tmp_path: Path) -> None:
@@ -57,7 +61,9 @@ def test_serve_leaves_other_addresses_to_gunicorn(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", service.port)):
         service.port = free_port()
         service.url = f"http://127.0.0.1:{service.port}"
-        service.environ["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{service.port}"
+        service.environ["GUNICORN_CMD_ARGS"] = (
+            f"--bind=127.0.0.1:{service.port}"
+        )
         with service:
             assert service.request("GET", "/healthz").ok
 
@@ -66,12 +72,16 @@ def test_reload_loads_new_code(tmp_path: Path) -> None:
     for name in ("config.py", "wsgi.py"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
-    service = Service(f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path))
+    service = Service(
+        f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path)
+    )
     service.root = tmp_path
 
     def version() -> str:
         return str(
-            service.request("GET", "/api/openapi.json").json()["info"]["version"]
+            service.request("GET", "/api/openapi.json").json()["info"][
+                "version"
+            ]
         )
 
     with service:
@@ -86,7 +96,9 @@ def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
     for name in ("Makefile", "config.py", "wsgi.py"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
-    service = Service(f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path))
+    service = Service(
+        f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path)
+    )
     programs = Path(sys.executable).parent
 
     def shows(text: str) -> bool:
@@ -105,7 +117,9 @@ def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
     try:
         wait_until(lambda: shows("<title>"))
         template = tmp_path / "feedsvc/formats/templates/base.html"
-        template.write_text(template.read_text("utf-8") + "new template", "utf-8")
+        template.write_text(
+            template.read_text("utf-8") + "new template", "utf-8"
+        )
         wait_until(lambda: shows("new template"))
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -122,15 +136,22 @@ def test_database_before_its_upgrade_is_reported(
     for url in ("/feeds/news.rss", "/", "/readyz", "/api/v1/changes"):
         response = client.get(url)
         assert response.status_code == 503, url
-        assert "run `feedsvc db upgrade`" in response.get_json(force=True)["detail"]
+        assert (
+            "run `feedsvc db upgrade`"
+            in response.get_json(force=True)["detail"]
+        )
     assert not path.exists()
 
 
-def test_writes_go_on_after_the_file_system_was_read_only(tmp_path: Path) -> None:
+def test_writes_go_on_after_the_file_system_was_read_only(
+    tmp_path: Path,
+) -> None:
     document = {"title": "Một"}
     with small_disk(tmp_path / "disk") as disk:
         # A name that a URI must escape.
-        service = Service(f"sqlite:///{disk.path}/50%20 #1?.db", WEB_CONCURRENCY="1")
+        service = Service(
+            f"sqlite:///{disk.path}/50%20 #1?.db", WEB_CONCURRENCY="1"
+        )
         service.within = disk.within
         service.make_token(*SCOPES)
         with service:
@@ -141,4 +162,6 @@ def test_writes_go_on_after_the_file_system_was_read_only(tmp_path: Path) -> Non
             response = service.request("PUT", "/api/v1/articles/b", document)
             assert response.status_code == 503
             disk.mount("rw")
-            wait_until(lambda: service.request("PUT", "/api/v1/articles/b", document))
+            wait_until(
+                lambda: service.request("PUT", "/api/v1/articles/b", document)
+            )

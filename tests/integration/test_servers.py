@@ -36,7 +36,11 @@ STORED: dict[str, dict[str, Any]] = {
     },
     "/articles/short": {"title": "Ngắn", "categories": ["b"]},
     "/articles/draft": {"title": "Nháp", "status": "draft"},
-    "/articles/withdrawn": {"title": "Gỡ", "status": "withdrawn", "notice": "Sai."},
+    "/articles/withdrawn": {
+        "title": "Gỡ",
+        "status": "withdrawn",
+        "notice": "Sai.",
+    },
     "/articles/deleted": {"title": "Xóa"},
     "/events/fair": {"title": "Hội", "start": "2031-01-01T19:00:00"},
 }
@@ -75,10 +79,16 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
 
 
 def send(
-    service: Service, method: str, path: str, headers: dict[str, str], body: bytes = b""
+    service: Service,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes = b"",
 ) -> Response:
     """Send a request with exactly these headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", service.port, timeout=20
+    )
     with closing(connection):
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -94,7 +104,9 @@ def comparable(response: Response) -> Response:
     """Return a response without what differs between two requests or servers."""
     status, headers, body = response
     differing = ("date", "expires", "server", "connection")
-    headers = [(name, value) for name, value in headers if name not in differing]
+    headers = [
+        (name, value) for name, value in headers if name not in differing
+    ]
     return status, headers, body
 
 
@@ -119,7 +131,11 @@ def check_equal(
 
 
 FEEDS = [
-    *(f"/feeds/{kind}.{name}" for name, form in FORMATS.items() for kind in form.kinds),
+    *(
+        f"/feeds/{kind}.{name}"
+        for name, form in FORMATS.items()
+        for kind in form.kinds
+    ),
     "/feeds/news/a.rss",
     "/feeds/news/a,b.json",
     "/feeds/news/a+b.atom",
@@ -176,7 +192,9 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("path", [*FEEDS, *PAGES, *NOT_CANONICAL, *ERRORS])
-def test_responses_to_reads_are_equal(servers: list[Service], path: str) -> None:
+def test_responses_to_reads_are_equal(
+    servers: list[Service], path: str
+) -> None:
     status, headers, _ = check_equal(servers, "GET", path)
     head = check_equal(servers, "HEAD", path)
     assert comparable(head) == comparable((status, headers, b""))
@@ -195,8 +213,13 @@ def test_responses_to_reads_are_equal(servers: list[Service], path: str) -> None
         ("/none", 404),
     ],
 )
-def test_preflights_are_equal(servers: list[Service], path: str, status: int) -> None:
-    headers = {"Origin": "http://a.example", "Access-Control-Request-Method": "GET"}
+def test_preflights_are_equal(
+    servers: list[Service], path: str, status: int
+) -> None:
+    headers = {
+        "Origin": "http://a.example",
+        "Access-Control-Request-Method": "GET",
+    }
     assert check_equal(servers, "OPTIONS", path, headers)[0] == status
 
 
@@ -217,7 +240,9 @@ def test_conditional_responses_are_equal(
         {"If-None-Match": "*"},
         {"If-Modified-Since": date},
     ):
-        status, _, body = check_equal(servers, "GET", path, {**accept, **condition})
+        status, _, body = check_equal(
+            servers, "GET", path, {**accept, **condition}
+        )
         assert (status, body) == (304, b""), condition
     condition = {"If-None-Match": '"x"', "If-Modified-Since": date}
     assert check_equal(servers, "GET", path, {**accept, **condition})[0] == 200
@@ -237,7 +262,9 @@ def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
         "Content-Type": "application/json",
     }
 
-    def write(method: str, path: str, document: object, **more: str) -> Response:
+    def write(
+        method: str, path: str, document: object, **more: str
+    ) -> Response:
         body = json.dumps(document).encode()
         sized = {**headers, "Content-Length": str(len(body)), **more}
         return check_equal(servers, method, f"/api/v1{path}", sized, body)
@@ -249,13 +276,19 @@ def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
     assert write("POST", "/batch", [{"action": "put"}])[0] == 207
     assert write("DELETE", "/articles/deleted", None)[0] == 410
     assert write("PUT", "/articles/short", {"titel": 1})[0] == 422
-    assert write("PUT", "/articles/short", same, **{"If-Match": '"9"'})[0] == 412
+    assert (
+        write("PUT", "/articles/short", same, **{"If-Match": '"9"'})[0] == 412
+    )
     assert write("PUT", "/events/short", STORED["/events/fair"])[0] == 409
     assert write("PUT", "/none", {})[0] == 404
     assert write("PUT", "/changes", {})[0] == 405
-    status, _, body = check_equal(servers, "GET", "/api/v1/articles/draft", headers)
+    status, _, body = check_equal(
+        servers, "GET", "/api/v1/articles/draft", headers
+    )
     assert status == 200
-    preview = json.loads(body)["preview_url"].removeprefix("http://feeds.example")
+    preview = json.loads(body)["preview_url"].removeprefix(
+        "http://feeds.example"
+    )
     assert check_equal(servers, "GET", preview)[0] == 200
 
 
@@ -288,16 +321,25 @@ def test_body_of_the_maximal_length_is_accepted(servers: list[Service]) -> None:
     headers = {"Authorization": f"Bearer {servers[0].token}", **JSON}
     headers["Content-Length"] = str(MAX_BODY)
     body = json.dumps(STORED["/articles/short"]).encode().ljust(MAX_BODY)
-    response = check_equal(servers, "PUT", "/api/v1/articles/short", headers, body)
+    response = check_equal(
+        servers, "PUT", "/api/v1/articles/short", headers, body
+    )
     assert response[0] == 200
 
 
-def test_token_is_needed_before_a_body_is_parsed(servers: list[Service]) -> None:
+def test_token_is_needed_before_a_body_is_parsed(
+    servers: list[Service],
+) -> None:
     headers = {"Content-Type": "application/json", "Content-Length": "1"}
-    assert check_equal(servers, "PUT", "/api/v1/articles/x", headers, b"{")[0] == 401
+    assert (
+        check_equal(servers, "PUT", "/api/v1/articles/x", headers, b"{")[0]
+        == 401
+    )
 
 
-@pytest.mark.parametrize("path", ["/feeds/news.rss", "/none", "/api/v1/categories"])
+@pytest.mark.parametrize(
+    "path", ["/feeds/news.rss", "/none", "/api/v1/categories"]
+)
 def test_client_decides_whether_the_connection_stays(
     servers: list[Service], path: str
 ) -> None:
@@ -323,7 +365,10 @@ def test_body_that_does_not_arrive_is_refused(servers: list[Service]) -> None:
         connection = send_half_a_body(servers[0], stack)
         connection.settimeout(40)
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
-        assert servers[0].request("GET", "/api/v1/articles/slow").status_code == 404
+        assert (
+            servers[0].request("GET", "/api/v1/articles/slow").status_code
+            == 404
+        )
 
 
 def send_half_a_body(service: Service, stack: ExitStack) -> socket.socket:

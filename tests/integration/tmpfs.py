@@ -94,7 +94,9 @@ def small_disk(path: Path) -> Iterator[Disk]:
             pytest.skip(
                 f"no small disk can be made here: {holder.stderr.read().decode().strip()}"
             )
-        yield Disk(path, holder.pid, [*user, "--preserve-credentials"] if user else [])
+        yield Disk(
+            path, holder.pid, [*user, "--preserve-credentials"] if user else []
+        )
     finally:
         holder.kill()
         holder.communicate()

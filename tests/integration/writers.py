@@ -45,7 +45,9 @@ class Writer(threading.Thread):
         if written.ok:
             self.acknowledged = self.sent
         read = self.service.request("GET", "/feeds/news.rss")
-        self.refusals |= {each.status_code for each in (written, read) if not each.ok}
+        self.refusals |= {
+            each.status_code for each in (written, read) if not each.ok
+        }
 
     def check(self) -> None:
         """Assert that no acknowledged version is lost."""
@@ -73,5 +75,6 @@ def wait_until_acknowledged(writers: list[Writer], timeout: float = 60) -> None:
     """Wait until each writer has had one answer more."""
     before = [(writer, writer.acknowledged) for writer in writers]
     wait_until(
-        lambda: all(writer.acknowledged > count for writer, count in before), timeout
+        lambda: all(writer.acknowledged > count for writer, count in before),
+        timeout,
     )

@@ -60,15 +60,21 @@ class ExpectedFeeds:
         self.now = now
         self.categories: list[Json] = get("/categories")["categories"]
         self.parents = {
-            category["slug"]: category.get("parent") for category in self.categories
+            category["slug"]: category.get("parent")
+            for category in self.categories
         }
         self.items = {
-            kind: list(_list_items(get, name)) for kind, name in COLLECTIONS.items()
+            kind: list(_list_items(get, name))
+            for kind, name in COLLECTIONS.items()
         }
 
     def feeds(self) -> list[tuple[str, str | None]]:
         """Return the kind and category of every feed, whole sections first."""
-        return [(kind, slug) for kind in COLLECTIONS for slug in (None, *self.parents)]
+        return [
+            (kind, slug)
+            for kind in COLLECTIONS
+            for slug in (None, *self.parents)
+        ]
 
     def covering_feeds(self) -> list[tuple[str, str | None]]:
         """Return the whole sections, and as many categories as show every entry."""
@@ -186,10 +192,13 @@ def _to_reader_entry(item: Json) -> ReaderEntry:
 def attachments(files: Iterable[Json]) -> Enclosures:
     """Return attachments of the API or of JSON Feed as enclosures."""
     return enclosures(
-        (file["url"], file["mime_type"], file.get("size_in_bytes", 0)) for file in files
+        (file["url"], file["mime_type"], file.get("size_in_bytes", 0))
+        for file in files
     )
 
 
 def enclosures(files: Iterable[tuple[str, str, int]]) -> Enclosures:
     """Return the enclosures of an entry, with URLs as clients request them."""
-    return tuple((normalize_url(url), type, length) for url, type, length in files)
+    return tuple(
+        (normalize_url(url), type, length) for url, type, length in files
+    )

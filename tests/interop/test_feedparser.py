@@ -41,7 +41,9 @@ def expected_entries(
 def without_email_names(authors: Iterable[str]) -> tuple[str, ...]:
     """Drop the author whose name is an address, of which feedparser makes another."""
     return tuple(
-        author for author in authors if author not in ("toa-soan@portal.example", "ple")
+        author
+        for author in authors
+        if author not in ("toa-soan@portal.example", "ple")
     )
 
 
@@ -76,7 +78,9 @@ def test_feedparser_reads_every_entry_as_the_api_returns_it(
         # RSS requires URIs; in Atom they do no harm.
         assert all(entry.link.isascii() for entry in parsed.entries), path
         entries = [parsed_entry(entry, format) for entry in parsed.entries]
-        assert entries == expected_entries(expected_feeds, format, kind, category)
+        assert entries == expected_entries(
+            expected_feeds, format, kind, category
+        )
         ids |= {entry.id for entry in entries}
     assert ids == {
         entry.id
@@ -85,7 +89,10 @@ def test_feedparser_reads_every_entry_as_the_api_returns_it(
     }
 
 
-SUMMARIES = {"rss": "description", "atom": "{http://www.w3.org/2005/Atom}summary"}
+SUMMARIES = {
+    "rss": "description",
+    "atom": "{http://www.w3.org/2005/Atom}summary",
+}
 
 
 @pytest.mark.parametrize("format", PARSE_DATE)

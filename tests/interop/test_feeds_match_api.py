@@ -22,7 +22,11 @@ from tests.interop.expected import (
 IFRAME = re.compile(r'<iframe src="([^"]*)"[^>]*></iframe>')
 """Feeds have a link instead, since most readers drop frames."""
 BODY_ELEMENTS = {
-    "rss": ("//item", "guid", "{http://purl.org/rss/1.0/modules/content/}encoded"),
+    "rss": (
+        "//item",
+        "guid",
+        "{http://purl.org/rss/1.0/modules/content/}encoded",
+    ),
     "atom": (
         "//a:entry",
         "{http://www.w3.org/2005/Atom}id",
@@ -36,7 +40,9 @@ def bodies(document: bytes, format: str) -> dict[str, str]:
     path, id, body = BODY_ELEMENTS[format]
     root: Any = etree.fromstring(document)
     texts = {}
-    for entry in root.xpath(path, namespaces={"a": "http://www.w3.org/2005/Atom"}):
+    for entry in root.xpath(
+        path, namespaces={"a": "http://www.w3.org/2005/Atom"}
+    ):
         text = entry.findtext(body)
         # In RSS an entry without a summary has its body as description.
         texts[entry.findtext(id)] = text or entry.findtext("description") or ""
@@ -50,7 +56,8 @@ def test_bodies_are_those_of_the_api(
     compared = set()
     for kind, category in expected_feeds.covering_feeds():
         items = {
-            item["guid"]: item for item in expected_feeds.visible_items(kind, category)
+            item["guid"]: item
+            for item in expected_feeds.visible_items(kind, category)
         }
         document = fetch_feed(feed_path(kind, category, format))
         for guid, body in bodies(document, format).items():

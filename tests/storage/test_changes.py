@@ -41,7 +41,12 @@ FEEDS = (
 
 
 def write(
-    url: str, token: str, seed: int, offset: float, seconds: float, kinds: list[str]
+    url: str,
+    token: str,
+    seed: int,
+    offset: float,
+    seconds: float,
+    kinds: list[str],
 ) -> None:
     """Write random entries, and apply what is due, with a clock that is wrong."""
 
@@ -71,20 +76,29 @@ def write(
         elif choice < 0.4:
             document.pop("expires", None)
             document |= chance.choice(
-                [{"status": "draft"}, {"date_published": "2150-01-01T00:00:00Z"}]
+                [
+                    {"status": "draft"},
+                    {"date_published": "2150-01-01T00:00:00Z"},
+                ]
             )
             response = api.send("PUT", f"{path}-{NEVER_PUBLIC}", document)
         else:
             response = api.send("PUT", path, document)
-        assert response.status_code in (200, 201, 204, 404, 410, 503), response.text
+        assert response.status_code in (200, 201, 204, 404, 410, 503), (
+            response.text
+        )
         if chance.random() < 0.2:
             services.background.tick()
     services.database.close()
 
 
-def random_document(chance: random.Random, kind: str, now: datetime) -> dict[str, Any]:
+def random_document(
+    chance: random.Random, kind: str, now: datetime
+) -> dict[str, Any]:
     """Return an entry that is a draft, public, or appears or expires soon."""
-    published = now + timedelta(seconds=chance.choice([-60, -1, 0, 0.3, 0.9, 1.5]))
+    published = now + timedelta(
+        seconds=chance.choice([-60, -1, 0, 0.3, 0.9, 1.5])
+    )
     document: dict[str, Any] = {
         "title": f"Bài {chance.randrange(10**9)}",
         "date_published": published.isoformat(),
@@ -94,7 +108,9 @@ def random_document(chance: random.Random, kind: str, now: datetime) -> dict[str
         expires = published + timedelta(seconds=chance.uniform(0.1, 2))
         document["expires"] = expires.isoformat()
     if kind == "events":
-        document["start"] = (now + timedelta(seconds=chance.randrange(9))).isoformat()
+        document["start"] = (
+            now + timedelta(seconds=chance.randrange(9))
+        ).isoformat()
     return document
 
 
@@ -230,7 +246,9 @@ def test_partner_has_an_exact_copy_after_every_round(service: Service) -> None:
     print(f"seed {seed}")
     while time.monotonic() < end:
         # The other kind's feeds keep their dates meanwhile.
-        kinds = partner.chance.choice([["news"], ["events"], ["news", "events"]])
+        kinds = partner.chance.choice(
+            [["news"], ["events"], ["news", "events"]]
+        )
         run_round(partner, seed, len(CLOCK_OFFSETS), 5, kinds)
         seed += len(CLOCK_OFFSETS)
         # Until the last event is over, and no other revision can have its second.

@@ -60,7 +60,9 @@ CHANGES = "/api/v1/changes?limit=1000"
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Upgrade a copy of the database, in PostgreSQL one with the same rows."""
     path = tmp_path / "feedsvc.db"
-    path.write_bytes(gzip.decompress((DATA / "feedsvc-1.0.1.db.gz").read_bytes()))
+    path.write_bytes(
+        gzip.decompress((DATA / "feedsvc-1.0.1.db.gz").read_bytes())
+    )
     with closing(sqlite.connect(path)) as connection, connection:
         statement = "UPDATE entries SET document = replace(document, ?, ?)"
         connection.execute(statement, LOCAL_UNTIL)
@@ -134,7 +136,9 @@ def events_of(calendar: str) -> dict[str, set[str]]:
         if not uid.endswith(deleted):
             # Version 3 writes addresses in descriptions, and leaves people free.
             events[uid] = {
-                line for line in lines if not line.startswith(("DESCRIPTION", "TRANSP"))
+                line
+                for line in lines
+                if not line.startswith(("DESCRIPTION", "TRANSP"))
             }
     return events
 
@@ -164,7 +168,9 @@ def comparable(path: str, body: Any) -> Any:
             }
             for change in body["changes"]
         }
-    return {name: value for name, value in body.items() if name not in ADDED_MEMBERS}
+    return {
+        name: value for name, value in body.items() if name not in ADDED_MEMBERS
+    }
 
 
 def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
@@ -224,7 +230,10 @@ def test_old_cursors_get_all_changes(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     ("id", "path"),
-    [("deleted", "/articles/deleted"), ("deleted-event", "/events/deleted-event")],
+    [
+        ("deleted", "/articles/deleted"),
+        ("deleted-event", "/events/deleted-event"),
+    ],
 )
 def test_deleted_entry_is_restored_under_its_guid(
     editor: ApiClient, id: str, path: str
@@ -241,14 +250,19 @@ def test_deleted_entry_is_restored_under_its_guid(
 
 @pytest.mark.parametrize(
     ("patch", "sequence"),
-    [({"title": "Tựa khác"}, 1), ({"start": "2140-01-02T19:00:00", "end": None}, 2)],
+    [
+        ({"title": "Tựa khác"}, 1),
+        ({"start": "2140-01-02T19:00:00", "end": None}, 2),
+    ],
 )
 def test_sequence_of_a_moved_event_rises_again(
     editor: ApiClient, patch: dict[str, Any], sequence: int
 ) -> None:
     assert "\r\nSEQUENCE:1\r\n" in get(editor, "/entries/moved.ics").text
     assert editor.send("PATCH", "/events/moved", patch).status_code == 200
-    assert f"\r\nSEQUENCE:{sequence}\r\n" in get(editor, "/entries/moved.ics").text
+    assert (
+        f"\r\nSEQUENCE:{sequence}\r\n" in get(editor, "/entries/moved.ics").text
+    )
 
 
 def test_new_entry_can_be_stored(editor: ApiClient) -> None:

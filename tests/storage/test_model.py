@@ -54,7 +54,9 @@ class Selector:
         """Return whether the feed has an entry in these categories."""
         quantifier = all if self.separator == "+" else any
         is_included = quantifier(slug in inside for slug in self.include)
-        return (is_included or not self.include) and not inside & set(self.exclude)
+        return (is_included or not self.include) and not inside & set(
+            self.exclude
+        )
 
 
 SELECTORS = [
@@ -121,7 +123,9 @@ class Model:
         expires = published + lasts * HOUR if lasts else None
         document: dict[str, Any] = {
             "title": f"{number} {now}",
-            "categories": [self.slug_of_a if slug == "a" else slug for slug in slugs],
+            "categories": [
+                self.slug_of_a if slug == "a" else slug for slug in slugs
+            ],
             "status": "draft" if is_draft else "published",
             "date_published": published.isoformat(),
         }
@@ -133,7 +137,13 @@ class Model:
         answer = self.editor.put(self._path(kind, number), document).get_json()
         inside = set().union(*(PARENTS[slug] for slug in slugs))
         entry = ModelEntry(
-            answer["guid"], inside, is_draft, published, expires, start, start + HOUR
+            answer["guid"],
+            inside,
+            is_draft,
+            published,
+            expires,
+            start,
+            start + HOUR,
         )
         assert answer["public"] == entry.is_public(now)
         self.entries[kind, number] = entry
@@ -149,7 +159,9 @@ class Model:
     def rename(self) -> None:
         slug = {"a": "z", "z": "a"}[self.slug_of_a]
         path = f"/categories/{self.slug_of_a}"
-        assert self.editor.send("PATCH", path, {"slug": slug}).status_code == 200
+        assert (
+            self.editor.send("PATCH", path, {"slug": slug}).status_code == 200
+        )
         self.slug_of_a = slug
 
     def forward(self, hours: float) -> None:
@@ -170,17 +182,25 @@ class Model:
         when = parameters.get("when", "upcoming")
         if kind == "events" and when != "all":
             is_past = when == "past"
-            entries = [entry for entry in entries if (entry.end <= now) == is_past]
+            entries = [
+                entry for entry in entries if (entry.end <= now) == is_past
+            ]
         if "order" in parameters:
             entries.sort(key=lambda entry: (entry.start, entry.guid))
         else:
-            entries.sort(key=lambda entry: (entry.published, entry.guid), reverse=True)
+            entries.sort(
+                key=lambda entry: (entry.published, entry.guid), reverse=True
+            )
         limit = parameters.get("limit", 50)
         first = (parameters.get("page", 1) - 1) * limit
         return [entry.guid for entry in entries[first : first + limit]]
 
-    def fetch(self, kind: str, selector: Selector, parameters: dict[str, Any]) -> None:
-        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+    def fetch(
+        self, kind: str, selector: Selector, parameters: dict[str, Any]
+    ) -> None:
+        query = "&".join(
+            f"{name}={value}" for name, value in parameters.items()
+        )
         path = f"/feeds/{kind}{selector.path(self.slug_of_a)}.json?{query}"
         guids = self.expected_guids(kind, selector, parameters)
         response, other = (app.test_client().get(path) for app in self.apps)
@@ -207,7 +227,9 @@ class Model:
         if old is None:
             return
         client = self.apps[0].test_client()
-        conditional = client.get(path, headers={"If-None-Match": old.headers["ETag"]})
+        conditional = client.get(
+            path, headers={"If-None-Match": old.headers["ETag"]}
+        )
         assert (conditional.status_code == 304) == (response.data == old.data)
         date = old.headers.get("Last-Modified")
         if date:
@@ -255,7 +277,9 @@ def apps(make_app: MakeApp) -> tuple[Flask, Flask]:
 
 
 def test_feeds_match_the_model(
-    apps: tuple[Flask, Flask], clock: Clock, record_measurement: RecordMeasurement
+    apps: tuple[Flask, Flask],
+    clock: Clock,
+    record_measurement: RecordMeasurement,
 ) -> None:
     @settings(max_examples=EXAMPLES)
     @given(series=st.lists(steps, min_size=15, max_size=30))

@@ -77,7 +77,9 @@ def test_clock_that_was_wrong_publishes_nothing_scheduled(
     editor.put("/categories/moi", {"title": "Mới"})
     wait(days=-365)
     assert items(client, "/feeds/news.json") == []
-    response = editor.put("/articles/b", {"title": "Hai", "date_published": later})
+    response = editor.put(
+        "/articles/b", {"title": "Hai", "date_published": later}
+    )
     assert response.get_json()["public"] is False
     response = editor.put("/articles/c", {"title": "Ba"})
     assert response.get_json()["date_published"].startswith("2026-11-25")
@@ -92,7 +94,9 @@ def service(database_url: str) -> Iterator[Service]:
         yield running
 
 
-def test_running_service_publishes_and_expires_in_time(service: Service) -> None:
+def test_running_service_publishes_and_expires_in_time(
+    service: Service,
+) -> None:
     def is_shown() -> bool:
         return bool(service.request("GET", "/feeds/news.json").json()["items"])
 

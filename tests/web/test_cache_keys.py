@@ -12,7 +12,9 @@ from feedsvc.formats import render_feed
 from tests.conftest import ApiClient, RecordMeasurement
 
 
-@pytest.mark.parametrize("count", [500, pytest.param(100_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "count", [500, pytest.param(100_000, marks=pytest.mark.soak)]
+)
 def test_random_query_strings_are_rendered_once(
     client: FlaskClient,
     editor: ApiClient,
@@ -37,7 +39,9 @@ def test_random_query_strings_are_rendered_once(
             response = client.get(f"/feeds/news/{category}x.rss")
             assert response.status_code in (301, 400, 404)
     record_measurement(
-        f"renders of one feed for {count:,} random query strings", f"{len(paths)}", "1"
+        f"renders of one feed for {count:,} random query strings",
+        f"{len(paths)}",
+        "1",
     )
     assert paths == ["/feeds/news.rss"]
 

@@ -34,7 +34,11 @@ EARLY = {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
 
 def add_entries(editor: ApiClient, clock: Clock) -> None:
     editor.put("/categories/y-te", {"title": "Y tế", "description": "x" * 500})
-    article = {"title": "Một", "content_text": "x" * 500, "categories": ["giao-thong"]}
+    article = {
+        "title": "Một",
+        "content_text": "x" * 500,
+        "categories": ["giao-thong"],
+    }
     editor.put("/articles/a", article)
     clock.forward(seconds=10)
 
@@ -80,9 +84,16 @@ def test_every_public_url_can_be_revalidated(
     for conditions in (
         {"If-None-Match": '"other"'},
         {"If-None-Match": '""'},
-        {"If-None-Match": '"x"', "If-Modified-Since": expected["Last-Modified"]},
+        {
+            "If-None-Match": '"x"',
+            "If-Modified-Since": expected["Last-Modified"],
+        },
         EARLY,
-        {"If-Modified-Since": http_date(first.last_modified + timedelta(seconds=1))},
+        {
+            "If-Modified-Since": http_date(
+                first.last_modified + timedelta(seconds=1)
+            )
+        },
         {"If-Modified-Since": "nonsense"},
     ):
         again = shared_client.get(path, headers={**accept, **conditions})
@@ -113,7 +124,9 @@ def test_encoding_is_negotiated(shared_client: FlaskClient) -> None:
         None: bytes,
     }
     for accepted, coding in ACCEPTED:
-        response = shared_client.get(FEED, headers={"Accept-Encoding": accepted})
+        response = shared_client.get(
+            FEED, headers={"Accept-Encoding": accepted}
+        )
         assert response.headers.get("Content-Encoding") == coding, accepted
         assert unpack[coding](response.data) == plain.data
 
@@ -227,7 +240,13 @@ def test_change_at_the_end_of_a_long_response_changes_its_etag(
 
 def test_all_hints_recommend_the_same_interval(make_app: MakeApp) -> None:
     client = make_app(poll_minutes=30).test_client()
-    for name in ("news.rss", "news.atom", "news.json", "events.ics", "events.rss"):
+    for name in (
+        "news.rss",
+        "news.atom",
+        "news.json",
+        "events.ics",
+        "events.rss",
+    ):
         assert client.get(f"/feeds/{name}").headers["Cache-Control"] == (
             "public, max-age=1800, s-maxage=60, stale-if-error=86400"
         )
@@ -248,7 +267,10 @@ def test_all_hints_recommend_the_same_interval(make_app: MakeApp) -> None:
     [
         ("/articles/x", {"date_published": "2026-11-25T10:00:45"}),
         ("/articles/x", {"expires": "2026-11-25T10:00:45"}),
-        ("/events/x", {"start": "2026-11-25T09:00:00", "end": "2026-11-25T10:00:45"}),
+        (
+            "/events/x",
+            {"start": "2026-11-25T09:00:00", "end": "2026-11-25T10:00:45"},
+        ),
     ],
     ids=["appears", "expires", "ends"],
 )
@@ -266,7 +288,9 @@ def test_lifetimes_end_where_an_entry_changes(
     before = client.get(feed)
     for seconds, left in ((0.2, 45), (20, 25), (24, 1)):
         clock.forward(seconds=seconds)
-        control = f"public, max-age={left}, s-maxage={left}, stale-if-error=86400"
+        control = (
+            f"public, max-age={left}, s-maxage={left}, stale-if-error=86400"
+        )
         assert client.get(feed).headers["Cache-Control"] == control
         assert f"max-age={left}," in client.get("/").headers["Cache-Control"]
     assert client.get(other).cache_control.max_age == 900
@@ -301,7 +325,9 @@ def test_forged_host_changes_no_response(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_other_methods_are_not_allowed(shared_client: FlaskClient, path: str) -> None:
+def test_other_methods_are_not_allowed(
+    shared_client: FlaskClient, path: str
+) -> None:
     shared_client.get(path)  # cached
     response = shared_client.post(path)
     assert response.status_code == 405
@@ -350,7 +376,9 @@ def test_missing_and_deleted_pages_may_be_cached_for_a_second(
     ):
         for method in ("GET", "HEAD"):
             for accept in ("text/html", "*/*"):
-                response = client.open(path, method=method, headers={"Accept": accept})
+                response = client.open(
+                    path, method=method, headers={"Accept": accept}
+                )
                 assert response.status_code == status
                 assert response.headers["Cache-Control"] == "public, max-age=1"
                 assert response.vary.to_header() == "Accept, Accept-Encoding"

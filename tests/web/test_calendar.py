@@ -187,11 +187,17 @@ def test_calendar_follows_the_changes_of_an_event(
     assert seen(location={"name": "B"}) == (2, "CONFIRMED", "Hội", on_5)
     moved = {"location": {"name": "B"}, "start": "2026-12-06T19:00:00"}
     assert seen(**moved) == (3, "CONFIRMED", "Hội", on_6)
-    assert seen(event_status="tentative")[:3] == (4, "TENTATIVE", "Dự kiến: Hội")
+    assert seen(event_status="tentative")[:3] == (
+        4,
+        "TENTATIVE",
+        "Dự kiến: Hội",
+    )
     assert seen(event_status="postponed") == (5, "TENTATIVE", "Hoãn: Hội", on_5)
     assert seen(event_status="cancelled") == (6, "CANCELLED", "Hủy: Hội", on_5)
     for number, count in ((7, 2), (8, 3)):
-        assert seen(recurrence={"rrule": f"FREQ=DAILY;COUNT={count}"})[0] == number
+        assert (
+            seen(recurrence={"rrule": f"FREQ=DAILY;COUNT={count}"})[0] == number
+        )
     daily = {"rrule": "FREQ=DAILY;COUNT=3"}
     assert seen(recurrence=daily, end="2026-12-05T21:00:00")[0] == 9
     assert editor.send("DELETE", "/events/e").status_code == 204
@@ -201,7 +207,9 @@ def test_calendar_follows_the_changes_of_an_event(
     assert seen(**online)[0] == 12
     again = client.get("/entries/e.ics").data
     clock.forward(days=400)
-    assert client.get("/entries/e.ics").data == again, "nothing comes from the clock"
+    assert client.get("/entries/e.ics").data == again, (
+        "nothing comes from the clock"
+    )
 
 
 def test_withdrawn_event_is_cancelled_in_its_calendar_for_30_days(
@@ -221,12 +229,16 @@ def test_withdrawn_event_is_cancelled_in_its_calendar_for_30_days(
     assert client.get("/entries/e.ics").status_code == 410
 
 
-def test_only_events_have_calendars(editor: ApiClient, client: FlaskClient) -> None:
+def test_only_events_have_calendars(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.put("/articles/b.ics", {"title": "Tin"})
     assert client.get("/entries/a.ics").status_code == 404
     assert client.get("/entries/khong-co.ics").status_code == 404
-    assert client.get("/entries/b.ics").mimetype == "text/html", "the page of that id"
+    assert client.get("/entries/b.ics").mimetype == "text/html", (
+        "the page of that id"
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,7 +249,11 @@ def test_only_events_have_calendars(editor: ApiClient, client: FlaskClient) -> N
     ],
 )
 def test_last_occurrence_that_ends_with_the_day_before_is_outside_a_window(
-    editor: ApiClient, client: FlaskClient, start: str, end: str | None, is_inside: bool
+    editor: ApiClient,
+    client: FlaskClient,
+    start: str,
+    end: str | None,
+    is_inside: bool,
 ) -> None:
     """One without duration, at the begin of the window, is inside."""
     event = document(start, end, rule="FREQ=WEEKLY;COUNT=2")

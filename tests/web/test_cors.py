@@ -108,4 +108,6 @@ def test_scripts_may_not_use_anything_else(
     shared_client: FlaskClient, method: str, path: str
 ) -> None:
     response = shared_client.open(path, method=method, headers=PREFLIGHT)
-    assert not any(name.startswith("Access-Control") for name, _ in response.headers)
+    assert not any(
+        name.startswith("Access-Control") for name, _ in response.headers
+    )

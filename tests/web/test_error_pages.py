@@ -15,7 +15,9 @@ from feedsvc.models import UI_LANGUAGES
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+BROWSER = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+}
 
 STATUSES_OF_PAGES = (400, 404, 405, 410, 500, 503)
 

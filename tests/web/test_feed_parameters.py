@@ -34,7 +34,17 @@ BAD = {
     "limit": "0|-1|+5|1.5|| 5|5 |1e2|٥|１|five|0x10|99999999999|%00".split("|"),
     "page": ["0", "1001", "99999", "", "x", "-1", "1.0"],
     "content": ["", "FULL", "none", "full,summary"],
-    "lang": ["", "v", "vietnamese-", "vi_VN", "*", "vi vn", "việt", "abcd", "%ff"],
+    "lang": [
+        "",
+        "v",
+        "vietnamese-",
+        "vi_VN",
+        "*",
+        "vi vn",
+        "việt",
+        "abcd",
+        "%ff",
+    ],
     "q": [" ".join("abcdefghijk"), "x" * 101, "ß" * 51],
     "from": "|2026-02-30|2026-12|1969-12-31|20261224|2026-12-24T00:00:00|today"
     "|2016-11-24|2031-11-26".split("|"),
@@ -56,7 +66,9 @@ def path_of(name: str) -> str:
 def shared_client(shared_editor: ApiClient) -> FlaskClient:
     """Return a client of an application with three pages of one event."""
     for id in ("a", "b", "c"):
-        shared_editor.put(f"/events/{id}", {"title": "Hội", "start": "2026-12-24"})
+        shared_editor.put(
+            f"/events/{id}", {"title": "Hội", "start": "2026-12-24"}
+        )
     return shared_editor.client
 
 
@@ -75,11 +87,15 @@ def test_good_value_is_in_the_canonical_url(
         response = shared_client.get(f"{path}&utm_source=x")
         assert response.status_code == 200, response.text
         links = response.headers["Link"]
-        assert f"<{PUBLIC}{path}>" in links, "str of the value in feeds/query.py"
+        assert f"<{PUBLIC}{path}>" in links, (
+            "str of the value in feeds/query.py"
+        )
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_value_is_refused_by_name(shared_client: FlaskClient, name: str) -> None:
+def test_bad_value_is_refused_by_name(
+    shared_client: FlaskClient, name: str
+) -> None:
     for value in BAD[name]:
         path = f"{path_of(name)}?{name}={value}"
         response = shared_client.get(path.replace("+", "%2B"))
@@ -89,7 +105,9 @@ def test_bad_value_is_refused_by_name(shared_client: FlaskClient, name: str) -> 
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_repeated_parameter_is_refused(shared_client: FlaskClient, name: str) -> None:
+def test_repeated_parameter_is_refused(
+    shared_client: FlaskClient, name: str
+) -> None:
     value = f"{name}={GOOD[name][0]}"
     response = shared_client.get(f"{path_of(name)}?{value}&{value}")
     assert response.status_code == 400
@@ -112,7 +130,11 @@ def test_odd_characters_in_a_search_are_no_error(
         ("news.rss?category=a", 400, "a part of the path"),
         ("news.rss?tag=a", 400, "a part of the path"),
         ("events.rss?since=2026-12-24", 400, "“from” and “to”"),
-        ("events.rss?from=2026-12-02&to=2026-12-01", 400, "“to” must not be before"),
+        (
+            "events.rss?from=2026-12-02&to=2026-12-01",
+            400,
+            "“to” must not be before",
+        ),
     ],
 )
 def test_error_has_a_hint(
@@ -126,8 +148,14 @@ def test_error_has_a_hint(
 @pytest.mark.parametrize(
     ("plain", "same"),
     [
-        ("events.rss", "limit=50&page=1&content=full&when=upcoming&order=published"),
-        ("events.rss", "date=published&cancelled=mark&ui=zz&lang_=vi&utm_source=x"),
+        (
+            "events.rss",
+            "limit=50&page=1&content=full&when=upcoming&order=published",
+        ),
+        (
+            "events.rss",
+            "date=published&cancelled=mark&ui=zz&lang_=vi&utm_source=x",
+        ),
         ("events.html", "limit=20&content=summary&order=start&ui=vi"),
         ("events.ics", "limit=500&when=all&page=x&order=x&date=x"),
         ("events.rss?from=2026-12-01", "when=all"),
@@ -143,7 +171,9 @@ def test_defaults_and_other_spellings_are_the_same_feed(
 ) -> None:
     base, _, query = plain.partition("?")
     names = {part.partition("=")[0] for part in same.split("&")}
-    kept = [part for part in query.split("&") if part.partition("=")[0] not in names]
+    kept = [
+        part for part in query.split("&") if part.partition("=")[0] not in names
+    ]
     expected = shared_client.get(f"/feeds/{plain}")
     response = shared_client.get(f"/feeds/{base}?{'&'.join([*kept, same])}")
     assert response.status_code == 200, response.text
@@ -156,7 +186,10 @@ def test_defaults_and_other_spellings_are_the_same_feed(
     ("given", "canonical"),
     [
         ("news.rss?limit=101", "news.rss?limit=100"),
-        ("events.html?limit=200&content=full", "events.html?limit=100&content=full"),
+        (
+            "events.html?limit=200&content=full",
+            "events.html?limit=100&content=full",
+        ),
         ("events.json?limit=1000", "events.json?limit=100"),
         ("events.ics?limit=501", "events.ics"),
     ],
@@ -217,7 +250,9 @@ CHANGED = {
 
 
 def test_every_parameter_has_an_effect_that_is_tested() -> None:
-    tested = {parameter.partition("=")[0] for parameter in REJECTED} | CHANGED.keys()
+    tested = {
+        parameter.partition("=")[0] for parameter in REJECTED
+    } | CHANGED.keys()
     assert set(PARAMETERS) == tested, "REJECTED or CHANGED in this file"
 
 
@@ -225,11 +260,15 @@ def test_every_parameter_has_an_effect_that_is_tested() -> None:
 def test_parameter_changes_the_document(
     editor: ApiClient, client: FlaskClient, name: str
 ) -> None:
-    editor.put("/events/a", {**SELECTED, "content_text": "Một", "summary": "Hai"})
+    editor.put(
+        "/events/a", {**SELECTED, "content_text": "Một", "summary": "Hai"}
+    )
     editor.put("/events/b", {**SELECTED, "start": "2026-12-25"})
     documents = {
         # Addresses differ in any case, since they contain the parameters.
-        re.sub('https://[^"<]*', "", client.get(f"{path_of(name)}?{query}").text)
+        re.sub(
+            'https://[^"<]*', "", client.get(f"{path_of(name)}?{query}").text
+        )
         for query in CHANGED[name]
     }
     assert len(documents) == 2, f"{name} has no effect in feedsvc/formats"
@@ -249,7 +288,9 @@ def test_parameter_selects_entries_beside_each_other_one(
             items = response.get_json(force=True)["items"]
             ids = [item["_entry"]["id"] for item in items]
             assert ids == ["selected"], f"{query}: feedsvc/feeds/select.py"
-    items = client.get("/feeds/events.json?when=all").get_json(force=True)["items"]
+    items = client.get("/feeds/events.json?when=all").get_json(force=True)[
+        "items"
+    ]
     assert len(items) == 2
 
 

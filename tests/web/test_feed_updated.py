@@ -69,7 +69,10 @@ def dates_of(client: FlaskClient, path: str = "/feeds/news") -> set[datetime]:
         parsed = feedparser.parse(client.get(f"{path}.{format}").data).feed
         dates.add(datetime.fromtimestamp(timegm(parsed.updated_parsed), UTC))
     feed = client.get(f"{path}.json").get_json(force=True)["_feed"]
-    return {*dates, datetime.fromisoformat(feed["date_modified"]).astimezone(UTC)}
+    return {
+        *dates,
+        datetime.fromisoformat(feed["date_modified"]).astimezone(UTC),
+    }
 
 
 @pytest.mark.both_databases
@@ -81,7 +84,9 @@ def test_feed_is_updated_by_the_latest_change_that_it_shows(
 ) -> None:
     date = (clock.now + timedelta(hours=1)).isoformat()
     before = dates_of(client)
-    seeded_editor.put("/articles/later", {"title": "Sau", "date_published": date})
+    seeded_editor.put(
+        "/articles/later", {"title": "Sau", "date_published": date}
+    )
     seeded_editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
     assert dates_of(client) == before
     wait(hours=1, seconds=1)
@@ -89,7 +94,11 @@ def test_feed_is_updated_by_the_latest_change_that_it_shows(
     clock.forward(hours=1)
     article = {"title": "Tin 0", "categories": ["van-hoa"]}
     seeded_editor.put("/articles/0", article)
-    assert dates_of(client) == dates_of(client, "/feeds/news/van-hoa") == {clock.now}
+    assert (
+        dates_of(client)
+        == dates_of(client, "/feeds/news/van-hoa")
+        == {clock.now}
+    )
 
 
 def test_date_of_an_empty_feed_does_not_come_from_the_clock(
@@ -107,6 +116,8 @@ def test_dates_are_whole_seconds_in_every_format(
     times = {"start": "2026-12-24T19:00:00.5", "end": "2026-12-24T20:00:00.25"}
     for title in ("Một", "Hai"):
         editor.put("/events/e", {"title": title, **times})
-    feeds = [f"/feeds/events.{format}" for format in ("rss", "atom", "json", "html")]
+    feeds = [
+        f"/feeds/events.{format}" for format in ("rss", "atom", "json", "html")
+    ]
     for path in ("/entries/e", *feeds):
         assert "00:00." not in client.get(path).text, path

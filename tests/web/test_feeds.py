@@ -25,7 +25,9 @@ def add_categorized_articles(editor: ApiClient, clock: Clock) -> None:
     editor.put("/categories/d", {"title": "Dê"})
     for slug in "abc":
         parent = {"parent": "d"} if slug == "c" else {}
-        editor.put(f"/categories/{slug}", {"title": f"{slug.upper()}!", **parent})
+        editor.put(
+            f"/categories/{slug}", {"title": f"{slug.upper()}!", **parent}
+        )
     for name in ("none", "a", "b", "c", "ab", "ac", "bc", "abc"):
         clock.forward(seconds=60)
         slugs = [] if name == "none" else list(name)
@@ -70,7 +72,9 @@ def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
 def test_category_filter_selects_entries(
     shared_client: FlaskClient, selector: str, expected: str
 ) -> None:
-    assert ids(shared_client, f"/feeds/news/{selector}.json") == expected.split()
+    assert (
+        ids(shared_client, f"/feeds/news/{selector}.json") == expected.split()
+    )
     path = f"/feeds/news/{selector}.json?limit=2"
     assert ids(shared_client, path) == expected.split()[:2]
 
@@ -92,7 +96,9 @@ def test_category_filter_selects_entries(
 def test_other_spelling_redirects_to_the_canonical_one(
     shared_client: FlaskClient, format: str, requested: str, canonical: str
 ) -> None:
-    response = shared_client.get(f"/feeds/news/{requested}.{format}?limit=5&x=y")
+    response = shared_client.get(
+        f"/feeds/news/{requested}.{format}?limit=5&x=y"
+    )
     assert response.status_code == 301
     path = f"/feeds/news/{canonical}.{format}?limit=5"
     assert response.headers["Location"] == PUBLIC + path
@@ -212,7 +218,9 @@ def test_title_names_the_categories(shared_client: FlaskClient) -> None:
         "a+b+-c": "A! và B! trừ C!",
     }
     for selector, words in expected.items():
-        feed = shared_client.get(f"/feeds/news/{selector}.json").get_json(force=True)
+        feed = shared_client.get(f"/feeds/news/{selector}.json").get_json(
+            force=True
+        )
         site = "Cổng thông tin điện tử thành phố Hà Nội"
         assert feed["title"] == f"Tin tức mới nhất – {words} – {site}"
 
@@ -242,7 +250,9 @@ def links_in(format: str, document: bytes) -> dict[str, str]:
     elif format == "html":
         page: Any = html.document_fromstring(document)
         elements = page.xpath("//nav[@class='pages']/a")
-        found = {link.get("rel").split()[0]: link.get("href") for link in elements}
+        found = {
+            link.get("rel").split()[0]: link.get("href") for link in elements
+        }
         links = {"next": found.get("next"), "previous": found.get("prev")}
     else:
         root: Any = etree.fromstring(document)
@@ -281,9 +291,14 @@ def test_pages_reach_every_entry_once(
     assert shared_client.get(behind).status_code == 404
 
 
-def test_first_page_of_an_empty_feed_is_no_error(shared_client: FlaskClient) -> None:
+def test_first_page_of_an_empty_feed_is_no_error(
+    shared_client: FlaskClient,
+) -> None:
     assert ids(shared_client, "/feeds/news/giao-thong.json?page=1") == []
-    assert shared_client.get("/feeds/news/giao-thong.json?page=2").status_code == 404
+    assert (
+        shared_client.get("/feeds/news/giao-thong.json?page=2").status_code
+        == 404
+    )
 
 
 @pytest.mark.parametrize(
@@ -391,7 +406,9 @@ EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội
 
 
 @pytest.fixture(scope="module")
-def client_with_events(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
+def client_with_events(
+    shared_editor: ApiClient, shared_clock: Clock
+) -> FlaskClient:
     for id, fields in EVENTS.items():
         shared_clock.forward(seconds=1)
         event = {"title": id, "categories": ["van-hoa"], **fields}
@@ -450,11 +467,20 @@ def titles_in_calendar(client: FlaskClient, query: str = "") -> list[str]:
 def test_calendar_has_the_nearest_events_and_then_those_that_ended_last(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    weekly = {"start": "2024-11-26T08:00:00", "recurrence": {"rrule": "FREQ=WEEKLY"}}
+    weekly = {
+        "start": "2024-11-26T08:00:00",
+        "recurrence": {"rrule": "FREQ=WEEKLY"},
+    }
     ended_last = {"start": "2026-09-01", "end": "2026-11-22"}
-    events: dict[str, Any] = {**EVENTS, "weekly": weekly, "ended-last": ended_last}
+    events: dict[str, Any] = {
+        **EVENTS,
+        "weekly": weekly,
+        "ended-last": ended_last,
+    }
     for id, fields in events.items():
-        editor.put(f"/events/{id}", {"title": id, "categories": ["van-hoa"], **fields})
+        editor.put(
+            f"/events/{id}", {"title": id, "categories": ["van-hoa"], **fields}
+        )
     order = ["running", "over-midnight", "weekly", "moment", "next-year"]
     past = ["ended-last", "past", "long-past"]
     for limit in range(1, len(events) + 1):
@@ -530,7 +556,9 @@ def test_robots_and_icon(shared_client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/static/style.css", "/robots.txt"])
-def test_file_is_cached_for_an_hour(shared_client: FlaskClient, path: str) -> None:
+def test_file_is_cached_for_an_hour(
+    shared_client: FlaskClient, path: str
+) -> None:
     response = shared_client.get(path, buffered=True)
     assert response.headers["Cache-Control"] == "public, max-age=3600"
     assert "ETag" in response.headers
@@ -540,7 +568,9 @@ def test_opml_has_a_folder_for_each_kind(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     """Only with categories that have entries, whose feeds are not empty."""
-    editor.put("/categories/dai", {"title": "Rất dài " * 25, "parent": "van-hoa"})
+    editor.put(
+        "/categories/dai", {"title": "Rất dài " * 25, "parent": "van-hoa"}
+    )
     editor.put("/articles/a", {"title": "x", "categories": ["dai"]})
     event = {"title": "x", "start": "2026-12-24", "categories": ["giao-thong"]}
     editor.put("/events/e", event)

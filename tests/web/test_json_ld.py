@@ -47,7 +47,10 @@ def bare(value: Any) -> Any:
     if isinstance(value, dict) and "@value" in value:
         return value["@value"]
     if isinstance(value, dict):
-        return {name.removeprefix(SCHEMA): bare(inner) for name, inner in value.items()}
+        return {
+            name.removeprefix(SCHEMA): bare(inner)
+            for name, inner in value.items()
+        }
     return value.removeprefix(SCHEMA) if isinstance(value, str) else value
 
 
@@ -114,7 +117,9 @@ def test_event_has_all_that_search_engines_require(
     }
 
 
-def test_online_event_has_no_place(editor: ApiClient, client: FlaskClient) -> None:
+def test_online_event_has_no_place(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     online = {"attendance": "online", "online_url": "https://live.example/"}
     editor.put("/events/e", {"title": "x", "start": "2026-12-05", **online})
     data = read(client, "e")
@@ -122,7 +127,9 @@ def test_online_event_has_no_place(editor: ApiClient, client: FlaskClient) -> No
     assert data["eventAttendanceMode"].endswith("/OnlineEventAttendanceMode")
 
 
-def test_event_status_follows_changes(editor: ApiClient, client: FlaskClient) -> None:
+def test_event_status_follows_changes(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     def seen(**fields: Any) -> tuple[Any, ...]:
         editor.put("/events/e", {**EVENT, "recurrence": None, **fields})
         data = read(client, "e")
@@ -136,7 +143,9 @@ def test_event_status_follows_changes(editor: ApiClient, client: FlaskClient) ->
     assert seen(event_status="cancelled")[0] == "EventCancelled"
 
 
-def test_all_day_event_with_few_fields(editor: ApiClient, client: FlaskClient) -> None:
+def test_all_day_event_with_few_fields(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     event = {"title": "Hội chợ", "start": "2026-12-05", "end": "2026-12-08"}
     editor.put("/events/e", event)
     data = read(client, "e")
@@ -167,7 +176,9 @@ def test_recurring_event_is_its_next_occurrence(
     )
 
 
-def test_article_is_a_news_article(editor: ApiClient, client: FlaskClient) -> None:
+def test_article_is_a_news_article(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     editor.put(
         "/articles/a",
         {

@@ -16,7 +16,9 @@ from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.full_entries import EVENT
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+BROWSER = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+}
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
 SITE_TITLE = "Cổng thông tin điện tử thành phố Hà Nội"
 SITE_DESCRIPTION = "Tin tức và sự kiện của thành phố Hà Nội"
@@ -65,10 +67,14 @@ def test_front_page_shows_the_next_events(
 def test_share_links_quote_the_title_and_the_url(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    article = {"title": "A & B = 100%?", "url": "https://portal.example/tin?a=1&b=2"}
+    article = {
+        "title": "A & B = 100%?",
+        "url": "https://portal.example/tin?a=1&b=2",
+    }
     editor.put("/articles/a", article)
     facebook, email = map(
-        urlsplit, get_page(client, "/entries/a").xpath("//*[@class='share']//a/@href")
+        urlsplit,
+        get_page(client, "/entries/a").xpath("//*[@class='share']//a/@href"),
     )
     assert parse_qs(facebook.query) == {"u": [article["url"]]}
     assert parse_qs(email.query) == {
@@ -80,7 +86,9 @@ def test_share_links_quote_the_title_and_the_url(
 def test_front_page_has_a_row_for_each_category(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
+    editor.put(
+        "/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"}
+    )
     editor.put("/articles/a", {"title": "Một", "categories": ["xe-buyt"]})
     clock.forward(seconds=1)
     draft = {"title": "Nháp", "status": "draft", "categories": ["giao-thong"]}
@@ -109,8 +117,13 @@ def test_newest_of_a_category_is_the_first_of_its_feed(
     for number in range(8):
         category = {"title": f"Mục {number}", "parent": "van-hoa"}
         editor.put(f"/categories/c{number}", category)
-        article = {"title": f"Tin {number}", "date_published": "2026-11-20T08:00:00Z"}
-        editor.put(f"/articles/{number}", {**article, "categories": [f"c{number}"]})
+        article = {
+            "title": f"Tin {number}",
+            "date_published": "2026-11-20T08:00:00Z",
+        }
+        editor.put(
+            f"/articles/{number}", {**article, "categories": [f"c{number}"]}
+        )
     feed = client.get("/feeds/news/van-hoa.json").get_json(force=True)
     rows = get_page(client, "/").xpath("//ul[@class='rows']/li")
     newest = {row.findtext("a"): row.xpath("string(span)") for row in rows}
@@ -222,7 +235,9 @@ def test_event_has_its_file_and_a_link_to_google_calendar(
     others: dict[str, list[str]],
 ) -> None:
     editor.put("/events/e", {"title": "Hội", **members})
-    links = get_page(client, "/entries/e").xpath("//p[@class='actions']/a/@href")
+    links = get_page(client, "/entries/e").xpath(
+        "//p[@class='actions']/a/@href"
+    )
     file, google = links
     assert file == "https://feeds.example/entries/e.ics"
     assert google.startswith("https://calendar.google.com/calendar/render?")
@@ -250,9 +265,12 @@ def test_event_that_does_not_take_place_is_not_added_to_calendars(
 
 def open_graph(client: FlaskClient, path: str) -> dict[str, str]:
     """Return what the preview of a link shows."""
-    metas = get_page(client, path).xpath("//meta[@property or @name='twitter:card']")
+    metas = get_page(client, path).xpath(
+        "//meta[@property or @name='twitter:card']"
+    )
     return {
-        meta.get("property") or meta.get("name"): meta.get("content") for meta in metas
+        meta.get("property") or meta.get("name"): meta.get("content")
+        for meta in metas
     }
 
 
@@ -261,11 +279,19 @@ def open_graph(client: FlaskClient, path: str) -> dict[str, str]:
     [
         ("/", SITE_TITLE, SITE_DESCRIPTION),
         ("/feeds/events.html", "Sự kiện sắp tới", SITE_DESCRIPTION),
-        ("/feeds/news/van-hoa.html", "Tin tức mới nhất – Văn & hoá", "Lễ hội, sách"),
+        (
+            "/feeds/news/van-hoa.html",
+            "Tin tức mới nhất – Văn & hoá",
+            "Lễ hội, sách",
+        ),
     ],
 )
 def test_preview_of_a_list(
-    editor: ApiClient, client: FlaskClient, path: str, title: str, description: str
+    editor: ApiClient,
+    client: FlaskClient,
+    path: str,
+    title: str,
+    description: str,
 ) -> None:
     category = {"title": "Văn & hoá", "description": "Lễ hội, sách"}
     editor.put("/categories/van-hoa", category)
@@ -356,10 +382,20 @@ def test_hidden_entry_has_a_page_by_its_preview_link_alone(
         assert policy.startswith("default-src 'none';")
         assert get_page(client, f"{urls[id]}&ui=en").get("lang") == "en"
     _, _, signature = urls["a"].partition("=")
-    for forged in ("", "x", "%ff", "%00", signature[:-1], f"{signature}.x", "a.b"):
+    for forged in (
+        "",
+        "x",
+        "%ff",
+        "%00",
+        signature[:-1],
+        f"{signature}.x",
+        "a.b",
+    ):
         assert client.get(f"/entries/a?preview={forged}").status_code == 404
     for id in ("b", "none"):
-        assert client.get(f"/entries/{id}?preview={signature}").status_code == 404
+        assert (
+            client.get(f"/entries/{id}?preview={signature}").status_code == 404
+        )
     editor.send("DELETE", "/articles/a")
     assert client.get(urls["a"]).status_code == 404
     editor.send("PATCH", "/articles/b", {"status": "withdrawn"})
@@ -369,7 +405,9 @@ def test_hidden_entry_has_a_page_by_its_preview_link_alone(
 def test_preview_link_ends_after_seven_days(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    stored = editor.put("/articles/a", {"title": "x", "status": "draft"}).get_json()
+    stored = editor.put(
+        "/articles/a", {"title": "x", "status": "draft"}
+    ).get_json()
     path = stored["preview_url"].removeprefix("https://feeds.example")
     clock.forward(days=6, hours=23)
     assert client.get(path).status_code == 200
@@ -380,7 +418,11 @@ def test_preview_link_ends_after_seven_days(
 
 
 def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
-    withdrawn = {"title": "Tin", "status": "withdrawn", "notice": f"Sai. {MARKUP}"}
+    withdrawn = {
+        "title": "Tin",
+        "status": "withdrawn",
+        "notice": f"Sai. {MARKUP}",
+    }
     editor.put("/articles/a", withdrawn)
     gone = get_page(client, "/entries/a", 410)
     assert f"Sai. {MARKUP}" in gone.text_content()
@@ -397,7 +439,8 @@ def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/entries/e", "/feeds/events.html", "/feeds/events/van-hoa.html"]
+    "path",
+    ["/", "/entries/e", "/feeds/events.html", "/feeds/events/van-hoa.html"],
 )
 def test_page_in_the_other_language_has_its_own_url(
     editor: ApiClient, client: FlaskClient, path: str
@@ -443,7 +486,10 @@ def test_entry_page_leads_to_its_category_and_to_other_entries(
 ) -> None:
     for number in range(6):
         clock.forward(seconds=60)
-        article = {"title": f"Tin {number}", "categories": ["van-hoa", "giao-thong"]}
+        article = {
+            "title": f"Tin {number}",
+            "categories": ["van-hoa", "giao-thong"],
+        }
         editor.put(f"/articles/{number}", article)
     editor.put("/articles/other", {"title": "Khác"})
     page = get_page(client, "/entries/2")
@@ -463,9 +509,17 @@ def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
     editor.put("/articles/a", {"title": "Tin", "categories": ["van-hoa"]})
     days = {"e": "24", "gần": "10", "trước": "20", "sau": "27", "xa": "29"}
     for number, (title, day) in enumerate(days.items()):
-        event = {"title": title, "start": f"2026-12-{day}", "categories": ["van-hoa"]}
+        event = {
+            "title": title,
+            "start": f"2026-12-{day}",
+            "categories": ["van-hoa"],
+        }
         editor.put(f"/events/e{number}", event)
-    cancelled = {"start": "2026-12-12", "event_status": "cancelled", "title": "hủy"}
+    cancelled = {
+        "start": "2026-12-12",
+        "event_status": "cancelled",
+        "title": "hủy",
+    }
     editor.put("/events/off", {**cancelled, "categories": ["van-hoa"]})
     page = get_page(client, "/entries/e0")
     assert page.xpath("//section[@class='related']//h3/a/text()") == [
@@ -478,7 +532,12 @@ def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
 def test_related_events_change_when_one_ends(
     editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
-    for id, start in (("a", "10:01"), ("b", "10:05"), ("c", "10:10"), ("d", "10:20")):
+    for id, start in (
+        ("a", "10:01"),
+        ("b", "10:05"),
+        ("c", "10:10"),
+        ("d", "10:20"),
+    ):
         event = {"title": id, "start": f"2026-11-25T{start}:00"}
         editor.put(f"/events/{id}", {**event, "categories": ["van-hoa"]})
     path = "//section[@class='related']//h3/a/text()"
@@ -487,18 +546,24 @@ def test_related_events_change_when_one_ends(
     assert get_page(client, "/entries/d").xpath(path) == ["b", "c"]
 
 
-@pytest.mark.parametrize(("summary", "lead"), [("", []), ("Ngắn gọn.", ["Ngắn gọn."])])
+@pytest.mark.parametrize(
+    ("summary", "lead"), [("", []), ("Ngắn gọn.", ["Ngắn gọn."])]
+)
 def test_summary_is_the_lead_unless_the_body_begins_with_it(
     editor: ApiClient, client: FlaskClient, summary: str, lead: list[str]
 ) -> None:
     body = "<p>Một <b>câu</b>, và<br>hai.</p>" + "<p>Đoạn nữa.</p>" * 50
     article = {"title": "Tin", "content_html": body}
-    editor.put("/articles/a", {**article, **({"summary": summary} if summary else {})})
+    editor.put(
+        "/articles/a", {**article, **({"summary": summary} if summary else {})}
+    )
     page = get_page(client, "/entries/a")
     assert page.xpath("//p[@class='lead']/text()") == lead
 
 
-def test_event_page_has_time_and_place(editor: ApiClient, client: FlaskClient) -> None:
+def test_event_page_has_time_and_place(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     event = {
         "title": "Hoà nhạc",
         "start": "2030-12-24T19:00:00",
@@ -529,11 +594,18 @@ def test_event_page_has_time_and_place(editor: ApiClient, client: FlaskClient) -
 def test_event_page_has_address_performers_and_tickets(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    offer = {"price": "150000.00", "currency": "VND", "availability": "sold_out"}
+    offer = {
+        "price": "150000.00",
+        "currency": "VND",
+        "availability": "sold_out",
+    }
     editor.put("/events/e", {**EVENT, "offers": [offer]})
     text = client.get("/entries/e?ui=en").text
     assert '<a href="https://live.example/hoà-nhạc?a=1&amp;b=2">' in text
-    assert '<a href="https://nhac.example/">Dàn nhạc &lt;Giao hưởng&gt;</a>' in text
+    assert (
+        '<a href="https://nhac.example/">Dàn nhạc &lt;Giao hưởng&gt;</a>'
+        in text
+    )
     assert "₫150,000 (sold out)" in text
 
 
@@ -546,15 +618,21 @@ def test_event_page_has_address_performers_and_tickets(
         ("#6b6b6b", "#fff"),
     ],
 )
-def test_site_color_and_logo(make_app: MakeApp, color: str, writing: str) -> None:
+def test_site_color_and_logo(
+    make_app: MakeApp, color: str, writing: str
+) -> None:
     client = make_app(
         site_color=color, site_logo="https://portal.example/logo.svg"
     ).test_client()
     page = get_page(client, "/")
-    assert page.xpath("//link[@rel='stylesheet']/@href")[-1] == "./static/site.css"
+    assert (
+        page.xpath("//link[@rel='stylesheet']/@href")[-1] == "./static/site.css"
+    )
     css = f":root {{ --brand: {color}; --on-brand: {writing}; }}\n"
     assert client.get("/static/site.css").text == css
-    assert page.xpath("//header//img/@src") == ["https://portal.example/logo.svg"]
+    assert page.xpath("//header//img/@src") == [
+        "https://portal.example/logo.svg"
+    ]
 
 
 def test_site_without_a_color_has_one_style_sheet(client: FlaskClient) -> None:
@@ -567,7 +645,9 @@ def test_sample_picture_is_served(client: FlaskClient) -> None:
     assert response.mimetype == "image/svg+xml"
 
 
-def test_style_and_script_are_below_12_kb_compressed(client: FlaskClient) -> None:
+def test_style_and_script_are_below_12_kb_compressed(
+    client: FlaskClient,
+) -> None:
     size = sum(
         len(gzip.compress(client.get(path, buffered=True).data))
         for path in ("/static/style.css", "/static/pages.js")
@@ -581,23 +661,34 @@ def test_page_has_one_blocking_request_and_is_below_60_kb(
     words = [f"từ{number * 7919 % 10_007}" for number in range(4_000)]
     for number in range(21):
         text = " ".join(words[number * 150 :][:280])
-        document: dict[str, Any] = {"title": " ".join(words[number * 20 :][:20])}
+        document: dict[str, Any] = {
+            "title": " ".join(words[number * 20 :][:20])
+        }
         document["summary"] = text
-        document |= {"image": "https://media.example/a.jpg", "categories": ["van-hoa"]}
+        document |= {
+            "image": "https://media.example/a.jpg",
+            "categories": ["van-hoa"],
+        }
         editor.put(f"/articles/{number}", document)
     page = get_page(client, "/feeds/news.html")
     assert len(page.xpath("//article")) == 20
     assert page.xpath("//nav[@class='pages']/a/text()")[0] == "Xem thêm tin"
     assert len(page.xpath("//link[@rel='stylesheet']")) == 1
     assert page.xpath("//script[@src]/@defer") == ["defer"]
-    response = client.get("/feeds/news.html", headers={"Accept-Encoding": "gzip"})
+    response = client.get(
+        "/feeds/news.html", headers={"Accept-Encoding": "gzip"}
+    )
     assert len(response.data) < 60_000
 
 
 def test_notice_of_a_cancelled_event_is_the_reason(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    event = {"title": "Hội sách", "start": "2026-12-24", "notice": "Vì mưa bão."}
+    event = {
+        "title": "Hội sách",
+        "start": "2026-12-24",
+        "notice": "Vì mưa bão.",
+    }
     editor.put("/events/e", {**event, "event_status": "cancelled"})
     for path in ("/entries/e", "/entries/e.ics"):
         assert "Lý do: Vì mưa bão." in client.get(path).text
@@ -630,7 +721,11 @@ def test_events_that_have_begun_are_listed_behind_those_of_today(
         (ongoing, ["long"]),
         (month, ["tomorrow"]),
     ]
-    assert titles(get_page(client, "/"), "events") == ["tonight", "tomorrow", "long"]
+    assert titles(get_page(client, "/"), "events") == [
+        "tonight",
+        "tomorrow",
+        "long",
+    ]
     # At 20:00 in Hanoi, the event of tonight has begun.
     wait(hours=10)
     assert listed() == [(ongoing, ["long", "tonight"]), (month, ["tomorrow"])]
@@ -664,7 +759,9 @@ def test_entry_is_shared_where_vietnam_blocks_nothing(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put("/articles/a", {"title": "Tin"})
-    links = get_page(client, "/entries/a").xpath("//div[@class='share']//a/text()")
+    links = get_page(client, "/entries/a").xpath(
+        "//div[@class='share']//a/text()"
+    )
     assert links == ["Facebook", "Email"]
 
 
@@ -672,7 +769,9 @@ def test_entry_is_shared_where_vietnam_blocks_nothing(
 def test_row_of_a_category_shows_what_is_not_cancelled_if_it_can(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    editor.put("/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"})
+    editor.put(
+        "/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"}
+    )
     off = {"start": "2026-12-24", "event_status": "cancelled"}
     for path, title, category, members in (
         ("articles/a", "Tin", "giao-thong", {}),
@@ -694,7 +793,12 @@ def test_row_of_a_category_shows_what_is_not_cancelled_if_it_can(
     assert "/feeds/events/xe-buyt.rss" in client.get("/feeds.opml").text
 
 
-PAGES = {"/": 200, "/feeds/news.html": 200, "/entries/a": 200, "/entries/none": 404}
+PAGES = {
+    "/": 200,
+    "/feeds/news.html": 200,
+    "/entries/a": 200,
+    "/entries/none": 404,
+}
 
 
 def test_menu_begins_with_the_front_page(
@@ -711,7 +815,10 @@ def test_footer_has_contact_and_rights_if_the_portal_has_them(
     make_app: MakeApp, editor: ApiClient
 ) -> None:
     editor.put("/articles/a", {"title": "Tin"})
-    contact = {"site_contact": "lienhe@portal.example", "site_rights": "© Hà Nội"}
+    contact = {
+        "site_contact": "lienhe@portal.example",
+        "site_rights": "© Hà Nội",
+    }
     texts = ["Liên hệ: lienhe@portal.example", "Bản quyền: © Hà Nội"]
     for settings, expected in (({}, []), (contact, texts)):
         client = make_app(**settings).test_client()

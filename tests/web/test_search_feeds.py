@@ -67,7 +67,9 @@ def test_search_for_events_has_their_parameters(
     ):
         editor.put(f"/events/{id}", {**EVENT, "start": start})
     weekly = {"rrule": "FREQ=WEEKLY;COUNT=4"}
-    editor.put("/events/series", {**EVENT, "start": "2026-12-02", "recurrence": weekly})
+    editor.put(
+        "/events/series", {**EVENT, "start": "2026-12-02", "recurrence": weekly}
+    )
     for query, expected in (
         ("order=start&q=ho+sach", ["soon", "series", "later"]),
         ("q=ho+sach&when=past", ["past"]),
@@ -116,7 +118,9 @@ def test_other_spellings_are_the_same_search(
         (normalize("NFD", "ệ" * 100), "e" * 100),
     ):
         with subtests.test(query):
-            response = client.get(f"/feeds/news.rss?q={quote(query, safe='+%')}")
+            response = client.get(
+                f"/feeds/news.rss?q={quote(query, safe='+%')}"
+            )
             assert response.status_code == 200
             path = f"/feeds/news.rss?q={canonical}"
             assert f"<https://feeds.example{path}>" in response.headers["Link"]
@@ -125,10 +129,15 @@ def test_other_spellings_are_the_same_search(
 
 def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
     page = client.get("/feeds/events.html").text
-    assert '<form class="search" role="search" action="../feeds/events.html">' in page
+    assert (
+        '<form class="search" role="search" action="../feeds/events.html">'
+        in page
+    )
     assert f'maxlength="{MAX_SEARCH_LENGTH}"' in page
     searched = client.get("/feeds/events.html?q=Hồ+Gươm")
-    assert searched.status_code == 200, "the policy refuses redirects to other hosts"
+    assert searched.status_code == 200, (
+        "the policy refuses redirects to other hosts"
+    )
     canonical = client.get("/feeds/events.html?q=ho+guom")
     assert searched.data == canonical.data
     assert 'value="ho guom"' in canonical.text

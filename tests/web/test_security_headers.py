@@ -18,7 +18,9 @@ def has_nosniff(response: TestResponse) -> bool:
     return response.headers.getlist("X-Content-Type-Options") == ["nosniff"]
 
 
-def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> None:
+def test_every_route_and_method_has_nosniff(
+    app: Flask, editor: ApiClient
+) -> None:
     editor.put("/articles/a", {"title": "x"})
     statuses = set()
     paths = ["/nowhere", "/feeds/news.rss?limit=x"]
@@ -37,7 +39,9 @@ def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> No
     assert statuses >= {200, 301, 400, 401, 404, 405, 422}
 
 
-def test_cached_response_has_nosniff_once_and_304_has_none(client: FlaskClient) -> None:
+def test_cached_response_has_nosniff_once_and_304_has_none(
+    client: FlaskClient,
+) -> None:
     first, again = (client.get("/feeds/news.rss") for _ in range(2))
     assert has_nosniff(first)
     assert has_nosniff(again)

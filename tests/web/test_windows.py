@@ -59,7 +59,9 @@ def starts_of(client: FlaskClient, query: str) -> dict[str, str]:
 
 
 def page_of(client: FlaskClient, query: str, place: str = "") -> Any:
-    return html.fromstring(client.get(f"/feeds/events{place}.html?{query}").text)
+    return html.fromstring(
+        client.get(f"/feeds/events{place}.html?{query}").text
+    )
 
 
 IN_WEEK = {
@@ -86,7 +88,9 @@ def test_series_shows_its_first_occurrence_in_the_window(
         assert starts_of(client_with_events, WEEK) == IN_WEEK
 
 
-def test_order_by_start_goes_by_the_window(client_with_events: FlaskClient) -> None:
+def test_order_by_start_goes_by_the_window(
+    client_with_events: FlaskClient,
+) -> None:
     starts = starts_of(client_with_events, f"{WEEK}&order=start")
     assert list(starts.values()) == sorted(IN_WEEK.values())
 
@@ -140,12 +144,16 @@ def test_page_of_a_window_has_its_months_and_days(
     client_with_events: FlaskClient,
 ) -> None:
     page = page_of(client_with_events, "from=2026-12-30&to=2027-01-09")
-    assert [heading.text for heading in page.findall(".//h2[@class='month']")] == [
+    assert [
+        heading.text for heading in page.findall(".//h2[@class='month']")
+    ] == [
         "Đang diễn ra",
         "Tháng 12 năm 2026",
         "Tháng 1 năm 2027",
     ]
-    days = [leaf.get("datetime") for leaf in page.findall(".//time[@class='leaf']")]
+    days = [
+        leaf.get("datetime") for leaf in page.findall(".//time[@class='leaf']")
+    ]
     assert days == ["2026-11-20", "2026-12-29", "2026-12-30", "2027-01-04"]
 
 
@@ -161,7 +169,9 @@ def test_calendar_of_a_window_has_the_whole_series(
     client_with_events: FlaskClient,
 ) -> None:
     events = calendar(client_with_events, f"/feeds/events.ics?{WEEK}").events
-    starts = {str(event["SUMMARY"]): f"{event.start:%Y-%m-%d}" for event in events}
+    starts = {
+        str(event["SUMMARY"]): f"{event.start:%Y-%m-%d}" for event in events
+    }
     assert starts == {id: EVENTS[id]["start"][:10] for id in IN_WEEK}
 
 
@@ -171,7 +181,10 @@ def test_calendar_of_a_window_has_the_whole_series(
         ("", "Sự kiện sắp tới"),
         ("when=all", "Sự kiện"),
         ("when=past", "Sự kiện đã qua"),
-        ("from=2026-12-14&to=2026-12-20", "Sự kiện – từ 14/12/2026 đến 20/12/2026"),
+        (
+            "from=2026-12-14&to=2026-12-20",
+            "Sự kiện – từ 14/12/2026 đến 20/12/2026",
+        ),
         ("from=2026-12-14&to=2026-12-14", "Sự kiện – 14/12/2026"),
         ("from=2026-12-14", "Sự kiện – từ 14/12/2026"),
         ("to=2026-12-20&when=upcoming", "Sự kiện sắp tới – đến hết 20/12/2026"),

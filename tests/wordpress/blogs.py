@@ -158,7 +158,9 @@ class RealBlog:
 
     def _do(self, action: str, **arguments: Any) -> Any:
         document = {"action": action, **arguments}
-        response = requests.post(f"{self.url}/drive.php", json=document, timeout=60)
+        response = requests.post(
+            f"{self.url}/drive.php", json=document, timeout=60
+        )
         assert response.ok, response.text + self.log()
         # It is answered after the request for WP-Cron, which came before it.
         requests.get(f"{self.url}/readme.html", timeout=60)
@@ -184,7 +186,9 @@ def real_blog(folder: Path) -> Iterator[RealBlog]:
     server = ["php", "-S", f"127.0.0.1:{port}", "-t", site]
     with _database(folder) as socket:
         is_ready = partial(answers, f"{url}/readme.html")
-        with running(server, log, is_ready, DATABASE_SOCKET=f"{socket}", BLOG_URL=url):
+        with running(
+            server, log, is_ready, DATABASE_SOCKET=f"{socket}", BLOG_URL=url
+        ):
             blog = RealBlog(site, url, log)
             blog.install()
             yield blog

@@ -42,11 +42,15 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path, port: int, blog: str, redirect: str = "") -> Iterator[None]:
+def nginx(
+    folder: Path, port: int, blog: str, redirect: str = ""
+) -> Iterator[None]:
     """Run nginx before a blog, with the line that redirects its feed."""
     conf = folder / "nginx.conf"
     conf.write_text(
-        NGINX_CONF.format(folder=folder, port=port, blog=blog, redirect=redirect)
+        NGINX_CONF.format(
+            folder=folder, port=port, blog=blog, redirect=redirect
+        )
     )
     command = [NGINX, "-e", folder / "error.log", "-c", conf]
     url = f"http://127.0.0.1:{port}/readme.html"
@@ -87,7 +91,10 @@ def test_reader_of_a_moved_feed_sees_nothing_twice(
         blog.add_category("nghe-thuat", "Nghệ thuật")
         blog.add_category("am-nhac", "Âm nhạc", parent="nghe-thuat")
         blog.add_category("тема", "Тема")
-        guids = {10: "https://old.example/?lang=vi&p=7", 20: "https://old.example/'"}
+        guids = {
+            10: "https://old.example/?lang=vi&p=7",
+            20: "https://old.example/'",
+        }
         # WordPress itself has written the first post.
         for number in range(1, 50):
             blog.save(
@@ -117,7 +124,9 @@ def test_reader_of_a_moved_feed_sees_nothing_twice(
     assert sum(bool(article["authors"]) for article in sent_twice) == 49
     assert feed.href == f"{service.url}/feeds/news.rss"
     assert {entry.id for entry in feed.entries} == seen
-    categories = {tuple(article["categories"]) for article in (*articles, *sent_twice)}
+    categories = {
+        tuple(article["categories"]) for article in (*articles, *sent_twice)
+    }
     assert categories == {("uncategorized",), ("am-nhac",)}
     category = service.request("GET", "/api/v1/categories/am-nhac").json()
     assert category["parent"] == "nghe-thuat"

@@ -18,7 +18,9 @@ from tests.wordpress.blogs import (
     real_blog,
 )
 
-pytestmark = pytest.mark.skipif(not shutil.which("php"), reason="PHP is not installed")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("php"), reason="PHP is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,9 @@ def test_post_is_published_and_edited(blog: Blog, service: Service) -> None:
     }
     assert expected.items() <= entry.items()
     assert entry["url"].endswith(f"/{post_id}/")
-    assert make_entry_id(entry["guid"]) == entry_id, "the guid is that of WordPress"
+    assert make_entry_id(entry["guid"]) == entry_id, (
+        "the guid is that of WordPress"
+    )
     assert get(service, "/categories/tin")["title"] == "Tin & bài"
     blog.save(post_id, post_title="Cầu cũ")
     edited = get(service, f"/articles/{entry_id}")
@@ -81,17 +85,29 @@ def test_post_is_published_and_edited(blog: Blog, service: Service) -> None:
 
 
 def test_scheduled_post_is_sent_at_once(blog: Blog, service: Service) -> None:
-    scheduled = {"post_status": "future", "post_date_gmt": "2040-01-01 01:00:00"}
+    scheduled = {
+        "post_status": "future",
+        "post_date_gmt": "2040-01-01 01:00:00",
+    }
     post_id, entry_id = blog.save(**{**POST, **scheduled})
     entry = get(service, f"/articles/{entry_id}")
-    assert (entry["public"], entry["date_published"]) == (False, "2040-01-01T01:00:00Z")
-    blog.save(post_id, post_status="publish", post_date_gmt=POST["post_date_gmt"])
+    assert (entry["public"], entry["date_published"]) == (
+        False,
+        "2040-01-01T01:00:00Z",
+    )
+    blog.save(
+        post_id, post_status="publish", post_date_gmt=POST["post_date_gmt"]
+    )
     assert get(service, f"/articles/{entry_id}")["public"] is True
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"post_status": "draft"}, {"post_status": "private"}, {"post_password": "x"}],
+    [
+        {"post_status": "draft"},
+        {"post_status": "private"},
+        {"post_password": "x"},
+    ],
     ids=lambda change: next(iter(change.values())),
 )
 def test_post_that_is_no_longer_public_is_withdrawn(
@@ -110,7 +126,10 @@ def test_post_that_is_no_longer_public_is_withdrawn(
 def test_scheduled_post_that_nobody_has_read_is_deleted(
     blog: Blog, service: Service
 ) -> None:
-    scheduled = {"post_status": "future", "post_date_gmt": "2040-01-01 01:00:00"}
+    scheduled = {
+        "post_status": "future",
+        "post_date_gmt": "2040-01-01 01:00:00",
+    }
     post_id, entry_id = blog.save(**{**POST, **scheduled})
     blog.save(post_id, post_status="draft")
     assert status_of(service, entry_id) == 410
@@ -126,7 +145,9 @@ def test_post_in_the_trash_is_withdrawn_until_it_is_deleted(
     assert status_of(service, entry_id) == 410
 
 
-def test_all_changes_are_sent_after_an_outage(blog: Blog, service: Service) -> None:
+def test_all_changes_are_sent_after_an_outage(
+    blog: Blog, service: Service
+) -> None:
     edited, edited_id = blog.save(**POST)
     trashed, trashed_id = blog.save(**POST)
     deleted, deleted_id = blog.save(**POST)
@@ -170,7 +191,10 @@ def test_post_that_the_service_has_under_another_guid_is_updated(
     before = get(service, f"/articles/{entry_id}")
     blog.save(post_id, post_status="publish")
     after = get(service, f"/articles/{entry_id}")
-    assert (after["title"], after["guid"]) == ("Cầu mới – thông xe", before["guid"])
+    assert (after["title"], after["guid"]) == (
+        "Cầu mới – thông xe",
+        before["guid"],
+    )
 
 
 def test_categories_of_the_portal_survive(blog: Blog, service: Service) -> None:

@@ -32,7 +32,9 @@ def check_schema(database: Database) -> None:
     with database.read() as session:
         current = schema_version(session.connection())
     if current < HEAD:
-        raise Unavailable("The database needs an upgrade: run `feedsvc db upgrade`.")
+        raise Unavailable(
+            "The database needs an upgrade: run `feedsvc db upgrade`."
+        )
     _refuse_newer(current)
 
 
@@ -52,7 +54,9 @@ def upgrade(database: Database) -> bool:
         # So may the wait for another migration.
         lift_timeouts(connection)
         if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
+            connection.execute(
+                sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY))
+            )
         # Another process may have been first.
         if schema_version(connection) == HEAD:
             return False

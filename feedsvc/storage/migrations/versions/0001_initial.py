@@ -97,15 +97,27 @@ def upgrade() -> None:
         "ix_entries_next_change_at", "entries", ["next_change_at"], unique=False
     )
     op.create_index(
-        "ix_entries_translation_key", "entries", ["translation_key"], unique=False
+        "ix_entries_translation_key",
+        "entries",
+        ["translation_key"],
+        unique=False,
     )
     op.create_index(
-        "ix_entries_ends", "entries", ["kind", "is_visible", "ends"], unique=False
+        "ix_entries_ends",
+        "entries",
+        ["kind", "is_visible", "ends"],
+        unique=False,
     )
     op.create_index(
         "ix_entries_published",
         "entries",
-        ["kind", "is_visible", sa.literal_column("published DESC"), "guid", "size"],
+        [
+            "kind",
+            "is_visible",
+            sa.literal_column("published DESC"),
+            "guid",
+            "size",
+        ],
         unique=False,
     )
     op.create_index(
@@ -117,7 +129,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_entries_lang",
         "entries",
-        ["kind", "is_visible", "lang", sa.literal_column("published DESC"), "guid"],
+        [
+            "kind",
+            "is_visible",
+            "lang",
+            sa.literal_column("published DESC"),
+            "guid",
+        ],
         unique=False,
     )
     op.create_index(
@@ -169,7 +187,9 @@ def upgrade() -> None:
         "websub_feed_keys",
         sa.Column("path", KEY, nullable=False),
         sa.Column("kind", KEY, nullable=False),
-        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "category_id", sa.Integer(), autoincrement=False, nullable=False
+        ),
         sa.PrimaryKeyConstraint("path", "kind", "category_id"),
     )
     op.create_index(
@@ -190,7 +210,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token", "path", "key"),
     )
     op.create_index(
-        "ix_idempotency_keys_entry_id", "idempotency_keys", ["entry_id"], unique=False
+        "ix_idempotency_keys_entry_id",
+        "idempotency_keys",
+        ["entry_id"],
+        unique=False,
     )
     op.create_index(
         "ix_idempotency_keys_time", "idempotency_keys", ["time"], unique=False
@@ -225,7 +248,10 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        "ix_subscription_requests_host", "subscription_requests", ["host"], unique=False
+        "ix_subscription_requests_host",
+        "subscription_requests",
+        ["host"],
+        unique=False,
     )
     op.create_index(
         "ix_subscription_requests_domain",
@@ -263,10 +289,17 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        "ix_subscriptions_expires_at", "subscriptions", ["expires_at"], unique=False
+        "ix_subscriptions_expires_at",
+        "subscriptions",
+        ["expires_at"],
+        unique=False,
     )
-    op.create_index("ix_subscriptions_host", "subscriptions", ["host"], unique=False)
-    op.create_index("ix_subscriptions_path", "subscriptions", ["path"], unique=False)
+    op.create_index(
+        "ix_subscriptions_host", "subscriptions", ["host"], unique=False
+    )
+    op.create_index(
+        "ix_subscriptions_path", "subscriptions", ["path"], unique=False
+    )
     op.create_index(
         "ix_subscriptions_domain", "subscriptions", ["domain"], unique=False
     )
@@ -292,16 +325,24 @@ def upgrade() -> None:
     feed_versions = op.create_table(
         "feed_versions",
         sa.Column("kind", KEY, nullable=False),
-        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "category_id", sa.Integer(), autoincrement=False, nullable=False
+        ),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("time", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("kind", "category_id"),
     )
-    op.create_index("ix_feed_versions_seq", "feed_versions", ["seq"], unique=False)
+    op.create_index(
+        "ix_feed_versions_seq", "feed_versions", ["seq"], unique=False
+    )
     op.create_table(
         "entry_categories",
-        sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "entry_pk", sa.Integer(), autoincrement=False, nullable=False
+        ),
+        sa.Column(
+            "category_id", sa.Integer(), autoincrement=False, nullable=False
+        ),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("kind", KEY, nullable=False),
         sa.Column("is_visible", sa.Boolean(), nullable=False),
@@ -369,8 +410,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "tombstones",
-        sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("category_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "entry_pk", sa.Integer(), autoincrement=False, nullable=False
+        ),
+        sa.Column(
+            "category_id", sa.Integer(), autoincrement=False, nullable=False
+        ),
         sa.Column("kind", KEY, nullable=False),
         sa.Column("published", INSTANT),
         sa.Column("time", INSTANT, nullable=False),
@@ -412,7 +457,10 @@ def upgrade() -> None:
     kinds = ("news", "events", "categories")
     op.bulk_insert(
         feed_versions,
-        [{"kind": kind, "category_id": 0, "seq": 0, "time": epoch} for kind in kinds],
+        [
+            {"kind": kind, "category_id": 0, "seq": 0, "time": epoch}
+            for kind in kinds
+        ],
     )
 
 
@@ -420,10 +468,14 @@ def _create_search_index() -> None:
     is_postgresql = op.get_bind().dialect.name == "postgresql"
     op.create_table(
         "entry_search",
-        sa.Column("entry_pk", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "entry_pk", sa.Integer(), autoincrement=False, nullable=False
+        ),
         sa.Column("key", sa.BigInteger(), nullable=False),
         sa.Column(
-            "words", sa.String().with_variant(TSVECTOR, "postgresql"), nullable=False
+            "words",
+            sa.String().with_variant(TSVECTOR, "postgresql"),
+            nullable=False,
         ),
         sa.ForeignKeyConstraint(
             ["entry_pk"],

@@ -57,7 +57,9 @@ def upgrade() -> None:
     _carry_categories(connection)
     last = _carry_entries(connection, now)
     _carry_tokens(connection)
-    updated = connection.scalar(sa.select(sa.func.max(_table("entries").c.updated_at)))
+    updated = connection.scalar(
+        sa.select(sa.func.max(_table("entries").c.updated_at))
+    )
     row = {
         "id": 1,
         "last": last,
@@ -106,7 +108,10 @@ def _create_tables() -> None:
         "former_slugs",
         sa.Column("slug", KEY, primary_key=True),
         sa.Column(
-            "category_id", sa.Integer, sa.ForeignKey("categories.id"), nullable=False
+            "category_id",
+            sa.Integer,
+            sa.ForeignKey("categories.id"),
+            nullable=False,
         ),
     )
     op.create_table(
@@ -148,7 +153,10 @@ def _create_tables() -> None:
         "entry_categories",
         _entry_key(),
         sa.Column(
-            "category_id", sa.Integer, sa.ForeignKey("categories.id"), primary_key=True
+            "category_id",
+            sa.Integer,
+            sa.ForeignKey("categories.id"),
+            primary_key=True,
         ),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("kind", KEY, nullable=False),
@@ -198,7 +206,9 @@ def _create_indexes() -> None:
 
 
 def _carry_categories(connection: sa.Connection) -> None:
-    old = list(connection.execute(sa.select(_table("old_categories"))).mappings())
+    old = list(
+        connection.execute(sa.select(_table("old_categories"))).mappings()
+    )
     keys = {row["slug"]: row["id"] for row in old}
     rows = [
         {
@@ -223,7 +233,9 @@ def _carry_categories(connection: sa.Connection) -> None:
                 .where(categories.c.id == row["id"])
                 .values(parent_id=keys[row["parent"]])
             )
-    former = connection.execute(sa.select(_table("category_slug_history"))).mappings()
+    former = connection.execute(
+        sa.select(_table("category_slug_history"))
+    ).mappings()
     for row in former.all():
         connection.execute(_table("former_slugs").insert(), dict(row))
 
@@ -311,7 +323,9 @@ def _document(row: Any) -> str:
 
 def _carry_memberships(connection: sa.Connection, rows: dict[int, Any]) -> None:
     old = _table("old_entry_categories")
-    statement = sa.select(old.c.entry_pk, old.c.category_id, old.c.position).where(
+    statement = sa.select(
+        old.c.entry_pk, old.c.category_id, old.c.position
+    ).where(
         old.c.entry_pk.in_(list(rows)),
         # Others are inherited ones.
         old.c.position >= 0,
@@ -338,7 +352,9 @@ def _carry_words(connection: sa.Connection, pks: list[int]) -> None:
     statement = sa.select(old.c.entry_pk, words.label("words"))
     rows = [
         {"entry_pk": pk, "words": _padded(text)}
-        for pk, text in connection.execute(statement.where(old.c.entry_pk.in_(pks)))
+        for pk, text in connection.execute(
+            statement.where(old.c.entry_pk.in_(pks))
+        )
     ]
     if rows:
         connection.execute(_table("entry_words").insert(), rows)
@@ -395,11 +411,19 @@ def _drop_old_tables(connection: sa.Connection) -> None:
 
 def _continue_sequences(connection: sa.Connection) -> None:
     """Let PostgreSQL's sequences continue after the keys that were carried over."""
-    for table, column in (("categories", "id"), ("entries", "pk"), ("tokens", "id")):
+    for table, column in (
+        ("categories", "id"),
+        ("entries", "pk"),
+        ("tokens", "id"),
+    ):
         key = _table(table).c[column]
         sequence = sa.func.pg_get_serial_sequence(table, column)
-        maximum = sa.select(sa.func.coalesce(sa.func.max(key), 0) + 1).scalar_subquery()
-        connection.execute(sa.select(sa.func.setval(sequence, maximum, sa.false())))
+        maximum = sa.select(
+            sa.func.coalesce(sa.func.max(key), 0) + 1
+        ).scalar_subquery()
+        connection.execute(
+            sa.select(sa.func.setval(sequence, maximum, sa.false()))
+        )
 
 
 def _table(name: str) -> sa.Table:

@@ -35,7 +35,9 @@ def upgrade() -> None:
         sa.Column("fingerprint", KEY, nullable=False),
         sa.Column("secret", KEY, nullable=False),
     )
-    op.execute("INSERT INTO installation SELECT id, fingerprint, secret FROM revisions")
+    op.execute(
+        "INSERT INTO installation SELECT id, fingerprint, secret FROM revisions"
+    )
     for name in (
         "fingerprint",
         "secret",
@@ -45,7 +47,8 @@ def upgrade() -> None:
     ):
         op.drop_column("revisions", name)
     op.add_column(
-        "revisions", sa.Column("floor", INSTANT, nullable=False, server_default="0")
+        "revisions",
+        sa.Column("floor", INSTANT, nullable=False, server_default="0"),
     )
     op.add_column(
         "tokens",
@@ -56,10 +59,14 @@ def upgrade() -> None:
 
 def _convert_ends_of_series(connection: sa.Connection) -> None:
     """Write UNTIL in UTC, which version 1 stored in the local time of the event."""
-    contents = sa.table("entry_contents", sa.column("entry_pk"), sa.column("document"))
+    contents = sa.table(
+        "entry_contents", sa.column("entry_pk"), sa.column("document")
+    )
     key, document = contents.c
     # This finds rules alone, since quotes within texts have backslashes. They are few.
-    statement = sa.select(key, document).where(document.like('%"rrule":"%UNTIL=%'))
+    statement = sa.select(key, document).where(
+        document.like('%"rrule":"%UNTIL=%')
+    )
     for entry_pk, old in connection.execute(statement).all():
         event = json.loads(old)["event"]
         rule = event["recurrence"]["rrule"]
