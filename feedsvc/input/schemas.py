@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import marshmallow as ma
 from babel.core import get_global
+from babel.numbers import get_currency_precision
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
@@ -374,6 +375,18 @@ class OfferSchema(ModelSchema):
     currency = fields.ParsedString(_check_currency, required=True)
     url = fields.url()
     availability = ma.fields.String(validate=OneOf(models.AVAILABILITIES))
+
+    @ma.validates_schema
+    def validate_decimals(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Refuse more decimals than a currency has: 20.000 may mean 20,000 dong."""
+        decimals = data["price"].partition(".")[2]
+        # Content management systems may send two of any currency.
+        most = max(2, get_currency_precision(data["currency"]))
+        if len(decimals) > most:
+            error = (
+                f"Must have at most {most} decimals, which begin with a point."
+            )
+            raise ValidationError({"price": [error]})
 
 
 class PerformerSchema(NamedSchema):

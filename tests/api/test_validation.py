@@ -119,7 +119,7 @@ BAD_VALUES: dict[str, tuple[Any, ...]] = {
     "location/longitude": (180.1, ABSENT),
     "attendance": ("both",),
     "offers": (EVENT["offers"][:1] * 51,),
-    "offers/0/price": ("1,5", "-1"),
+    "offers/0/price": ("1,5", "-1", "20.000"),
     "offers/0/currency": ("XYZ", ABSENT),
     "offers/0/availability": ("no",),
     "performers/0/email": ("x@x.example",),
