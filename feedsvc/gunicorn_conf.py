@@ -11,7 +11,11 @@ from typing import Any
 
 from feedsvc.logs import Logger
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+_host = os.environ.get("HOST", "127.0.0.1")
+# gunicorn wants brackets around an IPv6 address.
+if ":" in _host:
+    _host = f"[{_host.strip('[]')}]"
+bind = f"{_host}:{os.environ.get('PORT', '8000')}"
 wsgi_app = "feedsvc.asgi:app"
 worker_class = "asgi"
 asgi_loop = "uvloop"

@@ -5,7 +5,8 @@ a change to daylight saving time skips takes place as long after the change as i
 be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
 
 dateutil walks a rule from its start. For a daily rule of 1970 that is through 20,000
-days, so the walk of a rule without a COUNT begins near the requested time.
+days, so the walk begins near the requested time, unless the rule has a COUNT and not
+as many occurrences in each of its intervals.
 """
 
 from __future__ import annotations
@@ -66,8 +67,12 @@ def current_or_next(event: Event, now: datetime) -> Event:
 
 def last_occurrence(event: Event) -> Event:
     """Return the last occurrence of a series; the event if it is not recurring."""
-    (last,) = deque(occurrences(event, event.starts - _ONE_DAY), maxlen=1)
-    return last
+    # A walk of the whole series is only needed if the exdates leave out its end.
+    for after in (_late_start(event), event.starts - _ONE_DAY):
+        last = deque(occurrences(event, after), maxlen=1)
+        if last:
+            break
+    return last[0]
 
 
 def series_end(event: Event) -> datetime:
@@ -139,26 +144,66 @@ def display_occurrence(entry: Entry) -> Event | None:
     return _occurrence_at(event, entry.starts.astimezone(event.timezone))
 
 
+def _late_start(event: Event) -> datetime:
+    """Return a time shortly before the last occurrence by the rule of a series.
+
+    It may be any time before, down to the start, if the rule tells no better one.
+    """
+    if event.recurrence is None:
+        return event.starts - _ONE_DAY
+    rule = event.recurrence.rule_parts
+    days = _longest_days(rule)
+    steps = 0
+    if "UNTIL" in rule:
+        until = datetime.strptime(rule["UNTIL"][:8], "%Y%m%d").replace(
+            tzinfo=UTC
+        )
+        steps = (until - event.starts).days // days
+    elif "COUNT" in rule and _per_interval(rule):
+        # The shortest month and year are shorter than the longest by a tenth at most.
+        steps = int(rule["COUNT"]) // _per_interval(rule) * 9 // 10
+    return event.starts + max(0, steps - 2) * days * _ONE_DAY
+
+
+def _longest_days(rule: Mapping[str, str]) -> int:
+    """Return the days of the longest interval of a rule."""
+    days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[rule["FREQ"]]
+    return days * int(rule.get("INTERVAL", 1))
+
+
+def _per_interval(rule: Mapping[str, str]) -> int:
+    """Return the number of occurrences in each interval of a rule; 0 if it varies."""
+    parts = rule.keys() - {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
+    if not parts:
+        return 1
+    if rule["FREQ"] == "WEEKLY" and parts == {"BYDAY"}:
+        return len(set(rule["BYDAY"].split(",")))
+    return 0
+
+
 def _start_of_walk(
     rule: Mapping[str, str], start: datetime, since: datetime
-) -> datetime:
+) -> tuple[datetime, int]:
     """Return a time shortly before `since` from which a rule has the same occurrences.
 
-    It is a whole number of intervals after the start of the series.
+    It is a whole number of intervals after the start of the series. The second value is
+    the number of occurrences between the two, by which COUNT is less from there on.
     """
     frequency = rule["FREQ"]
     # Not every month has a later day.
     has_every_day = start.day <= 28 or frequency in ("DAILY", "WEEKLY")
-    if "COUNT" in rule or since <= start or not has_every_day:
-        return start
-    interval = int(rule.get("INTERVAL", 1))
-    longest_days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[
-        frequency
-    ]
+    per_interval = _per_interval(rule)
+    is_countable = "COUNT" not in rule or per_interval > 0
+    if since <= start or not has_every_day or not is_countable:
+        return start, 0
     # It is one interval earlier than it may be: dateutil would start in the middle of a
     # week, and BYSETPOS would count from there.
-    steps = max(0, (since - start).days // (longest_days * interval) - 1)
-    return start + steps * interval * _PERIODS[frequency]
+    steps = max(0, (since - start).days // _longest_days(rule) - 1)
+    if "COUNT" in rule:
+        steps = min(steps, (int(rule["COUNT"]) - 1) // per_interval)
+    interval = int(rule.get("INTERVAL", 1))
+    begin = start + steps * interval * _PERIODS[frequency]
+    return begin, steps * per_interval
 
 
 def _starts_since(
@@ -168,9 +213,11 @@ def _starts_since(
     start = _as_datetime(event.start)
     since = since.replace(tzinfo=start.tzinfo)
     recurrence_set = rruleset()
-    begin = _start_of_walk(recurrence.rule_parts, start, since)
+    begin, passed = _start_of_walk(recurrence.rule_parts, start, since)
     rule = rrulestr(recurrence.rrule, dtstart=begin)
     assert isinstance(rule, rrule)
+    if "COUNT" in recurrence.rule_parts:
+        rule = rule.replace(count=int(recurrence.rule_parts["COUNT"]) - passed)
     recurrence_set.rrule(rule)
     for rdate in map(_as_datetime, recurrence.rdates):
         if rdate >= since:

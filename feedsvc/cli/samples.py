@@ -10,8 +10,10 @@ from importlib.resources import files
 from typing import Any
 
 from feedsvc.input.schemas import CategorySchema
+from feedsvc.models import EPOCH
 from feedsvc.services import Services
-from feedsvc.storage.categories import Categories, put_category
+from feedsvc.storage.categories import put_category
+from feedsvc.storage.database import revision_row
 from feedsvc.storage.entries import put_entry
 
 _RELATIVE_DATE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
@@ -19,13 +21,14 @@ _DATE_FIELDS = ("date_published", "start", "end")
 
 
 def load_sample_data(services: Services) -> bool:
-    """Load the samples, if there is no category yet; return whether they were loaded.
+    """Load the samples, if nothing was written yet; return whether they were loaded.
 
     Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 in
     the site's time zone. `{pictures}` is the URL of the folder of pictures.
     """
     with services.database.read() as session:
-        if Categories(session).all():
+        # The time of the last write.
+        if revision_row(session).written_at > EPOCH:
             return False
     site = services.site
     text = files(__package__).joinpath("samples.json").read_text("utf-8")

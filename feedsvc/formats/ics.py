@@ -114,31 +114,33 @@ def _calendar(
     size = len(calendar.to_ical())
     updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)
-    zones: list[bytes] = []
+    zones: dict[str, bytes] = {}
     events: dict[str, bytes] = {}
     for entry in entries:
         event = b"".join(map(_fold, _event(entry, site)))
         size += len(event)
-        if entry.event and not entry.event.all_day:
-            years[entry.event.timezone.key] |= _years(entry, entry.event)
-        needed_zones = _zones(years)
-        if size + sum(map(len, needed_zones)) > MAX_BYTES:
+        needed_zones = zones
+        # Times in UTC end with Z and have no TZID.
+        key = entry.event.timezone.key if entry.event else "UTC"
+        if entry.event and not entry.event.all_day and key != "UTC":
+            years[key] |= _years(entry, entry.event)
+            zone = vtimezone(key, min(years[key]), max(years[key]))
+            needed_zones = {**zones, key: zone}
+        if size + sum(map(len, needed_zones.values())) > MAX_BYTES:
             break
         zones = needed_zones
         events[entry.guid] = event
         updated = max(updated, entry.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
     head = calendar.to_ical().removesuffix(_END)
-    parts = [head, *zones, *(events[guid] for guid in sorted(events)), _END]
+    parts = [
+        head,
+        *(zones[key] for key in sorted(zones)),
+        *(events[guid] for guid in sorted(events)),
+        _END,
+    ]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
     return b"".join(parts).replace(b"\x7f", b"")
-
-
-def _zones(years: Mapping[str, set[int]]) -> list[bytes]:
-    """Return the time zones of events that take place in some years of each."""
-    # Times in UTC end with Z and have no TZID.
-    keys = sorted(years.keys() - {"UTC"})
-    return [vtimezone(key, min(years[key]), max(years[key])) for key in keys]
 
 
 def _fold(line: str) -> bytes:
@@ -153,9 +155,10 @@ def _fold(line: str) -> bytes:
         end = begin + _MAX_OCTETS
         while octets[end] & 0xC0 == 0x80:  # within a character
             end -= 1
-        # Some programs read an escape only in one line.
-        if octets[end - 1] in b"\\^":
-            end -= 1
+        # Some programs read an escape only in one line: it begins with an odd one of
+        # these characters.
+        part = octets[begin:end]
+        end -= (len(part) - len(part.rstrip(b"\\^"))) % 2
         parts.append(octets[begin:end])
         begin = end
     parts.append(octets[begin:])

@@ -48,7 +48,8 @@ class _Observance:
     daylight: bool
 
 
-@lru_cache(maxsize=256)
+# More than there are zones: events in all of them must not compute each anew.
+@lru_cache(maxsize=1024)
 def vtimezone(key: str, first: int, last: int) -> bytes:
     """Return a zone with its changes, a year before `first` to one after `last`."""
     zone = ZoneInfo(key)
@@ -81,7 +82,7 @@ def vtimezone(key: str, first: int, last: int) -> bytes:
 
 
 # Each calendar needs about 60 years of a zone, and compares each of their days.
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=65536)
 def _changes(zone: ZoneInfo, year: int) -> tuple[datetime, ...]:
     """Return the times in a year at which the UTC offset of a zone changes.
 

@@ -124,7 +124,7 @@ class Importer:
         :raises _Skipped: another field, or the guid, is invalid.
         """
         guid = plain_text.strip_invalid_chars(item.guid).strip()
-        if not 0 < len(guid) <= MAX_GUID_LENGTH:
+        if not guid.removeprefix("urn:uuid:") or len(guid) > MAX_GUID_LENGTH:
             raise _Skipped(
                 f"it has no guid of at most {MAX_GUID_LENGTH} characters"
             )

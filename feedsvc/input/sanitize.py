@@ -21,7 +21,7 @@ MAX_LENGTH = 256 * 1024
 MAX_TAGS = 10_000
 MAX_DEPTH = 256
 MAX_ATTRIBUTES = 1000
-MAX_OUTPUT = 2 * 1024 * 1024
+MAX_OUTPUT = 2 * MAX_LENGTH
 MAX_COMPLEXITY = 20 * 1024 * 1024
 MAX_SEARCH_COST = 5_000_000_000
 #: An element takes the parser as long as this number of characters.
@@ -60,6 +60,9 @@ _DROPPED_WITH_CONTENT = set(
     "script style title template noscript object svg math textarea".split()
 )
 _URL_ATTRIBUTES = {"cite", "href", "poster", "src"}
+_URL_ATTRIBUTE = re.compile(
+    rf"(?i)\b(?:{'|'.join(sorted(_URL_ATTRIBUTES))})\s*="
+)
 _NUMERIC_ATTRIBUTES = {"colspan", "height", "rowspan", "span", "start", "width"}
 _VOID_TAGS = set(
     "area base br col embed hr img input link meta param source track wbr".split()
@@ -100,6 +103,10 @@ def sanitize(html: str, base_url: str) -> str:
     html = plain_text.unify_line_ends(html)
     if html.count("<") > MAX_TAGS:
         raise ValueError(f"More than {MAX_TAGS:,} tags.")
+    # Each URL may be a relative one, which the base makes longer.
+    url_count = len(_URL_ATTRIBUTE.findall(html))
+    if len(html) + url_count * len(base_url) > MAX_OUTPUT:
+        raise _too_long()
     _check_complexity(html)
     cleaner = _build_cleaner(base_url)
     sanitized = _sanitize_once(html, cleaner)
@@ -179,7 +186,11 @@ def _check_output(html: str) -> None:
     if max_depth > MAX_DEPTH:
         raise ValueError(f"Tags are nested more than {MAX_DEPTH} deep.")
     if len(html.encode()) > MAX_OUTPUT:
-        raise ValueError("Longer than 2 MiB after sanitizing.")
+        raise _too_long()
+
+
+def _too_long() -> ValueError:
+    return ValueError(f"Longer than {MAX_OUTPUT:,} bytes after sanitizing.")
 
 
 def _check_complexity(html: str) -> None:

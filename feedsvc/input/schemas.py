@@ -43,6 +43,8 @@ _OTHER_NAMES = {
 _OTHER_NAMES_OF_CONTENT = ("body", "content", "html", "text")
 
 _UNKNOWN = "Unknown field."
+_MAX_HINTS = 20
+_MAX_HINTED_LENGTH = 50
 _EVENT_MEMBERS = {member.name for member in dataclasses.fields(models.Event)}
 
 
@@ -59,8 +61,10 @@ class ClosedSchema(ma.Schema):
     ) -> None:
         """Say which known field an unknown one probably is."""
         messages = error.messages_dict
-        for name in messages:
-            if messages[name] == [_UNKNOWN]:
+        unknown = [name for name in messages if messages[name] == [_UNKNOWN]]
+        # To look for similar names takes long, so a few get a hint.
+        for name in unknown[:_MAX_HINTS]:
+            if len(str(name)) <= _MAX_HINTED_LENGTH:
                 messages[name] = [_UNKNOWN + self.hint(str(name), data[name])]
 
     def hint(self, name: str, value: Any) -> str:

@@ -92,8 +92,9 @@ class Categories:
     def with_descendants(self, row: CategoryRow) -> list[int]:
         """Return the keys of a category and of all categories below it."""
         keys = [row.id]
-        for child in self._children.get(row.id, ()):
-            keys += self.with_descendants(child)
+        # The list grows while it is read.
+        for key in keys:
+            keys += [child.id for child in self._children.get(key, ())]
         return keys
 
 

@@ -364,7 +364,7 @@ def put_entry(
     if row and row.status != "deleted":
         _check_permission(transaction, row.categories)
     if entry.translation_key:
-        _check_single_translation(session, entry)
+        _check_translations(transaction, entry)
     _check_guid(session, row, entry.guid)
 
     # Some dates outlive a replacement. With them the entry may equal the stored one: a
@@ -517,6 +517,9 @@ def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
             detail = f"Must be “{row.guid}”, since a guid never changes."
             raise ValidationFailed(FieldError("#/guid", detail))
         return
+    # Without one, the entry gets a new UUID.
+    if not guid:
+        return
     bare = guid.removeprefix("urn:uuid:")
     other = session.scalar(
         sa.select(EntryRow.id).where(
@@ -527,22 +530,26 @@ def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
         raise Conflict(f"The guid “{guid}” is that of the entry “{other}”.")
 
 
-def _check_single_translation(session: Session, entry: Entry) -> None:
-    """Check that an entry has no other translation into its own language.
+def _check_translations(transaction: Transaction, entry: Entry) -> None:
+    """Check that an entry may be a translation of those with its key.
 
-    :raises ValidationFailed: it has one.
+    :raises ValidationFailed: one of them has its language.
+    :raises Forbidden: the writer is limited to other categories than theirs, whose
+        pages and feeds would link to the entry.
     """
-    other = session.scalar(
-        sa.select(EntryRow.id).where(
-            EntryRow.kind == entry.kind,
-            EntryRow.translation_key == entry.translation_key,
-            EntryRow.language == entry.language.lower(),
-            EntryRow.id != entry.id,
-        )
+    others = sa.select(EntryRow).where(
+        EntryRow.kind == entry.kind,
+        EntryRow.translation_key == entry.translation_key,
+        EntryRow.id != entry.id,
     )
-    if other:
-        detail = f"The entry “{other}” has this key and language already."
+    language = entry.language.lower()
+    same = transaction.session.scalar(others.filter_by(language=language))
+    if same:
+        detail = f"The entry “{same.id}” has this key and language already."
         raise ValidationFailed(FieldError("#/translation_key", detail))
+    if transaction.category_ids:
+        for other in transaction.session.scalars(others):
+            _check_permission(transaction, other.categories)
 
 
 def _with_history(entry: Entry, old: Entry) -> Entry:

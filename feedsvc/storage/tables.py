@@ -128,7 +128,11 @@ class CategoryRow(Base):
     @property
     def with_ancestors(self) -> list[CategoryRow]:
         """The category and those above it."""
-        return [self, *(self.parent.with_ancestors if self.parent else ())]
+        rows = [self]
+        # No recursion, whose depth is limited.
+        while rows[-1].parent:
+            rows.append(rows[-1].parent)
+        return rows
 
     @property
     def category(self) -> Category:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.storage.database import Database
+from feedsvc.storage.tables import CategoryRow
 from tests.api.problems import pointers
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
@@ -89,3 +91,18 @@ def test_slug_of_the_body_is_that_of_the_path(editor: ApiClient) -> None:
         assert editor.client.get(f"/feeds/news/{slug}.rss").status_code == 404
     response = editor.send("PATCH", "/categories/opera", {"slug": None})
     assert pointers(response) == ["#/slug"]
+
+
+def test_categories_may_be_nested_at_any_depth(
+    editor: ApiClient, client: FlaskClient, database: Database
+) -> None:
+    with database.write() as transaction:
+        parent = None
+        for number in range(1100):
+            parent = CategoryRow(slug=f"c{number}", title="C", parent=parent)
+            transaction.session.add(parent)
+    document = {"title": "Dưới", "categories": ["c1099"]}
+    editor.put("/articles/deep", document)
+    editor.put("/categories/deeper", {"title": "D", "parent": "c1099"})
+    assert shown(client, "c0") == {"Dưới"}
+    assert client.get("/").status_code == 200

@@ -246,3 +246,14 @@ def test_patch_does_not_change_what_is_moved_meanwhile(
             )
             editor.put("/articles/a", OWN)
     assert set(statuses) <= {200, 403, 503}
+
+
+def test_department_translates_no_entry_of_others(
+    department: ApiClient, editor: ApiClient
+) -> None:
+    editor.put("/articles/o", {**FOREIGN, "translation_key": "o"})
+    editor.put("/articles/m", {**OWN, "translation_key": "m"})
+    english = {**OWN, "language": "en"}
+    foreign = {**english, "translation_key": "o"}
+    check_refused(department, ("PUT", "/articles/o-en", foreign))
+    department.put("/articles/m-en", {**english, "translation_key": "m"})

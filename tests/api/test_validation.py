@@ -100,7 +100,7 @@ BAD_VALUES: dict[str, tuple[Any, ...]] = {
     # The time of its publication, in another zone.
     "expires": ("2026-11-01T08:00:00.000500+07:00",),
     "id": ("khac",),
-    "guid": ("x" * 1001, "a\x0b", "\ufffe"),
+    "guid": ("x" * 1001, "a\x0b", "\ufffe", "urn:uuid:"),
     "translation_key": ("a b",),
     "a~1b~0c": (1,),
     "start": (

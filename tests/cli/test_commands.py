@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from feedsvc.models import Category
+from feedsvc.models import SCOPES, Category
 from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.commands import invoke, run
@@ -97,6 +97,15 @@ def test_token_of_the_settings_file_works_against_its_service(
         create = ("token", "create", "cms", "--scope", "news:write")
         service.token = service.command(*create).strip()
         assert service.request("GET", "/api/v1/articles").status_code == 200
+
+
+def test_demo_leaves_a_database_with_entries_alone(database_url: str) -> None:
+    with Service(database_url) as service:
+        service.make_token(*SCOPES)
+        service.put("/articles/a", {"title": "Của mình"})
+        assert "not empty" in service.command("demo")
+        changes = service.request("GET", "/api/v1/changes").json()["changes"]
+    assert [change["title"] for change in changes] == ["Của mình"]
 
 
 def test_demo_loads_samples_once(database_url: str) -> None:

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice, permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feedsvc.models import SCOPES
+from feedsvc.timezones import zone_names
 from tests.conftest import RecordMeasurement
 from tests.server import Service
 from tests.waiting import wait_until
@@ -48,6 +50,7 @@ def article(**members: Any) -> bytes:
 
 POSITIONS = ",".join(str(number) for number in range(2, 100))
 UNKNOWN = {f"{number:036}": 1 for number in range(999)}
+SIMILAR = {"".join(name): 1 for name in islice(permutations("duration"), 990)}
 
 NEWS = {
     "marks in a title": article(title=TIBETAN * 85_000),
@@ -71,6 +74,14 @@ NEWS = {
     "numbers as categories": fill_body('{"categories":[1', ",1", "]}"),
     "texts as categories": fill_body('{"categories":[""', ',""', "]}"),
     "unknown members of authors": article(authors=[UNKNOWN] * 50),
+    "members of authors with similar names": article(authors=[SIMILAR] * 50),
+    "a member with a long name": b'{"title": "T", "'
+    + b"a" * (MAX_BODY - 40)
+    + b'": 1}',
+    "relative URLs": article(
+        url="https://portal.example/" + "a/" * 1000,
+        content_html="<video src=a poster=a>" * 9_999,
+    ),
     "numbers as an id": b'{"id": ' + b"1" * (MAX_BODY - 8) + b"}",
 }
 EVENTS = {
@@ -269,6 +280,33 @@ def test_batch_of_costly_documents_delays_nobody(
         time_factor,
         max_seconds=2 * len(items),
     )
+
+
+def test_calendar_of_all_time_zones_and_long_series_is_bounded(
+    one_worker: Service, record_measurement: RecordMeasurement, time_factor: int
+) -> None:
+    rules = ("FREQ=YEARLY", "FREQ=DAILY;COUNT=1000")
+    items = [
+        {
+            "action": "put",
+            "kind": "events",
+            "id": f"{number}",
+            "title": "T",
+            "start": "2020-01-01T19:00:00",
+            "timezone": zone,
+            "recurrence": {"rrule": rules[number % 2]},
+        }
+        for number, zone in enumerate(sorted(zone_names())[:400])
+    ]
+    assert one_worker.request("POST", "/api/v1/batch", items).status_code == 200
+    # The changes of zones are computed once.
+    one_worker.request("GET", "/feeds/events.ics")
+    one_worker.put("/events/other", {"title": "T", "start": "2026-12-24"})
+    meter = Meter(one_worker)
+    assert one_worker.request("GET", "/feeds/events.ics").ok
+    seconds = meter.seconds()
+    record_measurement("all time zones", f"{seconds:.2f} s", "0.5 s")
+    assert seconds < 0.5 * time_factor
 
 
 def test_long_headers_cost_little(
