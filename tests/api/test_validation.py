@@ -52,6 +52,7 @@ BAD_VALUES: dict[str, tuple[Any, ...]] = {
         "क़" * 251,  # 251 characters, 502 in NFC
         "\u202e\u2066 \u2069",  # nothing but controls
         "a" + "\u0316" * 31,
+        "a" + "\u0f73" * 31,  # each is two marks in NFD
         "a\x85\ufdd0\U0010ffff",
         *(f"a{character}b" for character in "\x0b\x1f\ufffe\U0001ffff"),
     ),

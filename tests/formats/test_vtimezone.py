@@ -123,6 +123,17 @@ def test_zone_has_the_years_of_its_events_only() -> None:
     assert years <= set(range(2013, 2017))
 
 
+def test_dates_of_a_component_begin_with_its_start() -> None:
+    """ical.js ignores DTSTART if there is an RDATE."""
+    document, _ = calendar("Africa/Casablanca", 2014, 2015)
+    read: Any = Calendar.from_ical(document)
+    (zone,) = read.walk("VTIMEZONE")
+    listed = [each for each in zone.subcomponents if "RDATE" in each]
+    assert listed
+    for component in listed:
+        assert component["RDATE"][0].dts[0].dt == component["DTSTART"].dt
+
+
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (500_000, 900_000)])
 def test_end_in_the_second_of_the_start_is_left_out(
     start: int, end: int

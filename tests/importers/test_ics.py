@@ -163,10 +163,13 @@ def test_series_in_utc_recurs_in_utc(
     assert "BEGIN:VTIMEZONE" not in calendar
 
 
+@pytest.mark.parametrize(
+    "lines", ["DTSTART:hôm qua", "DTSTART:20260705\nGEO:1;2\nGEO:3;4"]
+)
 def test_event_that_cannot_be_read_is_named_and_skipped(
-    import_events: ImportEvents,
+    import_events: ImportEvents, lines: str
 ) -> None:
-    broken = "UID:1\nSUMMARY:Hỏng\nDTSTART:hôm qua"
+    broken = f"UID:1\nSUMMARY:Hỏng\n{lines}"
     (event,), (warning,) = import_events(
         broken, "UID:2\nSUMMARY:Lành\nDTSTART:20260705T190000"
     )
