@@ -108,7 +108,9 @@ def _read(env: FileAwareEnv) -> Config:
             validate=_with_validation_error(check_database_url),
         ),
         site=_read_site(env, default_url=f"http://localhost:{port}"),
-        max_body=env.int("FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)),
+        max_body=env.int(
+            "FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)
+        ),
         rate_writes=env.str(
             "FEEDSVC_RATE_WRITES",
             "600/minute",

@@ -77,7 +77,9 @@ def make_article(id: str, document: dict[str, Any]) -> Article:
     )
 
 
-def make_generator(category: str, articles: Sequence[Article]) -> FeedGenerator:
+def make_generator(
+    category: str, articles: Sequence[Article]
+) -> FeedGenerator:
     """Return feedgen's feed, which it writes as RSS or Atom."""
     generator = FeedGenerator()
     generator.id(f"{SITE}/feeds/news/{category}")
@@ -111,7 +113,9 @@ def make_json(category: str, articles: Sequence[Article]) -> dict[str, object]:
             "summary": article.summary,
             "content_html": article.content_html,
             "tags": [category],
-            "date_published": article.published.replace(tzinfo=UTC).isoformat(),
+            "date_published": article.published.replace(
+                tzinfo=UTC
+            ).isoformat(),
         }
         for article in articles
     ]

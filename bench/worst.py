@@ -124,7 +124,9 @@ def _lines(app: Flask, server: int | None) -> Iterator[str]:
     database.poll()
     last = to_microseconds(database.revisions.last)
     for name, path, max_ms in requests:
-        status, ms, mib = _measure(app, path.replace("LAST", str(last)), server)
+        status, ms, mib = _measure(
+            app, path.replace("LAST", str(last)), server
+        )
         assert status in (200, 404), (path, status)
         verdict = "holds" if ms <= max_ms and mib <= MAX_MIB else "missed"
         yield (

@@ -75,7 +75,9 @@ def _decode_headers(scope: HTTPScope) -> dict[str, str]:
     for raw_name, raw_value in scope["headers"]:
         name = raw_name.decode("latin-1")
         value = raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
+        headers[name] = (
+            f"{headers[name]},{value}" if name in headers else value
+        )
     return headers
 
 
@@ -96,7 +98,9 @@ async def _answer(
     request_headers: dict[str, str],
     send: Send,
 ) -> None:
-    status, headers, body = response.prepare(request_headers, _services.clock())
+    status, headers, body = response.prepare(
+        request_headers, _services.clock()
+    )
     if scope["method"] == "HEAD":
         body = b""
     await _send_response(status, headers, body, scope, send)
@@ -143,7 +147,9 @@ def _collected_length(headers: dict[str, str]) -> int:
     return length if is_read else 0
 
 
-async def _collect_body(body: bytearray, length: int, receive: Receive) -> bool:
+async def _collect_body(
+    body: bytearray, length: int, receive: Receive
+) -> bool:
     """Read a body before it occupies a thread; return false if there are too many.
 
     One that does not arrive in time stays incomplete, which Flask answers with an
@@ -165,6 +171,10 @@ def _receive_collected(body: bytearray) -> Receive:
     """Return a `receive` that has a body."""
 
     async def receive() -> HTTPRequestEvent:
-        return {"type": "http.request", "body": bytes(body), "more_body": False}
+        return {
+            "type": "http.request",
+            "body": bytes(body),
+            "more_body": False,
+        }
 
     return receive

@@ -167,7 +167,9 @@ def _late_start(event: Event) -> datetime:
 
 def _longest_days(rule: Mapping[str, str]) -> int:
     """Return the days of the longest interval of a rule."""
-    days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[rule["FREQ"]]
+    days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[
+        rule["FREQ"]
+    ]
     return days * int(rule.get("INTERVAL", 1))
 
 
@@ -242,7 +244,9 @@ def _occurrence_at(event: Event, start: datetime) -> Event:
     instant = start.astimezone(UTC)
     end = None
     if event.end:
-        end = (instant + (event.ends - event.starts)).astimezone(event.timezone)
+        end = (instant + (event.ends - event.starts)).astimezone(
+            event.timezone
+        )
     local = instant.astimezone(event.timezone)
     return replace(event, start=local, end=end, recurrence=None)
 

@@ -110,7 +110,9 @@ def check(programs: list[Program]) -> int:
         ]
         for change in CORPUS["changes"].values():
             send(service, *change)
-        keeping = [program for program in programs if program.group == "memory"]
+        keeping = [
+            program for program in programs if program.group == "memory"
+        ]
         shown = read(keeping, service, list(KEPT))
         expected = expected_facts(service)
         rows += [
@@ -152,7 +154,9 @@ def make_row(
     row = {"feed reader": program.label, "version": program.version}
     for format in FORMATS:
         feeds = {
-            path: items for path, items in shown.items() if f".{format}" in path
+            path: items
+            for path, items in shown.items()
+            if f".{format}" in path
         }
         row[FORMATS[format]] = cell(expected, feeds)
     return {**row, REASON: ""}
@@ -170,7 +174,9 @@ def cell(expected: dict[str, dict[str, Facts]], shown: Shown) -> str:
             value = entry.get(name, "")
             LOG.info("%s: %s: %s: %s", path, entry.get("title"), name, value)
     return (
-        ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+        ", ".join(
+            f"{name} {number}" for name, number in sorted(counts.items())
+        )
         or "all"
     )
 

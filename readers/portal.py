@@ -44,7 +44,9 @@ def running(home: Path) -> Iterator[Service]:
         yield service
 
 
-def send(service: Service, method: str, path: str, document: Any = None) -> Any:
+def send(
+    service: Service, method: str, path: str, document: Any = None
+) -> Any:
     """Send a request to the API that must succeed, and return the response's JSON."""
     response = service.request(method, f"/api/v1{path}", document)
     assert response.ok, response.text

@@ -201,7 +201,9 @@ def pytest_terminal_summary(
 ) -> None:
     if _is_soak(config):
         for row in (("quantity", "measured", "limit"), *_MEASUREMENTS):
-            terminalreporter.write_line(f"{row[0]:<80} {row[1]:>24}   {row[2]}")
+            terminalreporter.write_line(
+                f"{row[0]:<80} {row[1]:>24}   {row[2]}"
+            )
 
 
 class ApiClient:

@@ -81,6 +81,8 @@ def test_docs_tell_what_packages_may_import() -> None:
 def test_formats_read_no_clock() -> None:
     for path in modules("formats"):
         nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-        names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        names = {
+            node.attr for node in nodes if isinstance(node, ast.Attribute)
+        }
         names |= {node.id for node in nodes if isinstance(node, ast.Name)}
         assert not names & {"now", "today", "utcnow"}, path.name

@@ -50,7 +50,10 @@ def test_last_slash_is_dropped_but_for_hubs() -> None:
     )
     assert config.site.public_url == "https://feeds.example"
     # A hub's own URL is called as it is.
-    assert config.site.hubs == ("https://a.example/", "https://b_c.example/hub")
+    assert config.site.hubs == (
+        "https://a.example/",
+        "https://b_c.example/hub",
+    )
 
 
 def test_value_is_read_from_file(tmp_path: Path) -> None:
@@ -95,7 +98,10 @@ def test_unreadable_settings_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["one,two/db?target_session_attrs=read-write", "/db?host=one:1&host=two:2"],
+    [
+        "one,two/db?target_session_attrs=read-write",
+        "/db?host=one:1&host=two:2",
+    ],
 )
 def test_database_url_may_have_several_hosts(value: str) -> None:
     url = f"postgresql+psycopg://{value}"

@@ -122,7 +122,9 @@ def documented_commands() -> list[str]:
         for command in re.findall(r"\.venv/bin/feedsvc ([^`\n#|&;]+)", text)
     }
     # Not those with a place to fill in.
-    return [command for command in found if not re.search("…|COMMAND", command)]
+    return [
+        command for command in found if not re.search("…|COMMAND", command)
+    ]
 
 
 def test_documented_commands_run(
@@ -217,7 +219,9 @@ def busy(service: Service) -> type[BaseHTTPRequestHandler]:
 
     class Busy(BaseHTTPRequestHandler):
         def forward(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.rfile.read(
+                int(self.headers.get("Content-Length") or 0)
+            )
             if statuses:
                 self.send_response(statuses.pop())
                 self.send_header("Retry-After", "0")
@@ -330,7 +334,9 @@ def test_headlines_of_partners_are_printed(service: Service) -> None:
     )
     lines = printed.splitlines()
     assert len(lines) == 5
-    link = f'<li><a href="{service.url}/entries/5">Tin 5 &lt;&amp;&gt;</a></li>'
+    link = (
+        f'<li><a href="{service.url}/entries/5">Tin 5 &lt;&amp;&gt;</a></li>'
+    )
     assert lines[0] == link
 
 
@@ -361,7 +367,9 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
     function = function.partition("\nsend(")[0]
     environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
     with running(Blog) as url:
-        done = run_script("python", function + script, {**environ, "BLOG": url})
+        done = run_script(
+            "python", function + script, {**environ, "BLOG": url}
+        )
     assert done.returncode == 0, done.stderr
     (listed,) = service.request("GET", "/api/v1/articles").json()["items"]
     entry = service.request("GET", f"/api/v1/articles/{listed['id']}").json()

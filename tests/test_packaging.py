@@ -18,7 +18,9 @@ from feedsvc import __version__
 from tests.server import ROOT
 from tests.wheel import InstalledService, publish_entry
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]
 
 BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
 
@@ -89,7 +91,9 @@ def test_extras_are_those_of_the_documents(installation: Path) -> None:
     assert re.search(
         r"^Requires-Dist: psycopg.* extra == \"postgres\"", text, re.M
     )
-    assert re.search(r"^Requires-Dist: pytest==.* extra == \"dev\"", text, re.M)
+    assert re.search(
+        r"^Requires-Dist: pytest==.* extra == \"dev\"", text, re.M
+    )
 
 
 def test_installation_publishes_an_entry(

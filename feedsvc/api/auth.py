@@ -48,9 +48,9 @@ def write_as_token() -> AbstractContextManager[Transaction]:
 
 
 def _authenticate() -> Token:
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(
-        " "
-    )
+    scheme, _, credentials = request.headers.get(
+        "Authorization", ""
+    ).partition(" ")
     credentials = credentials.strip()
     if scheme.lower() != "bearer" or not credentials:
         raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")

@@ -74,7 +74,9 @@ class BatchResultSchema(ClosedSchema):
 class BatchResultsSchema(ClosedSchema):
     """The results of a batch."""
 
-    results = ma.fields.List(ma.fields.Nested(BatchResultSchema), required=True)
+    results = ma.fields.List(
+        ma.fields.Nested(BatchResultSchema), required=True
+    )
 
 
 _BODY = {
@@ -159,7 +161,9 @@ def _parse_body() -> list[Any]:
         if not isinstance(items, list):
             raise BadRequest("The body must be a JSON array.")
     if len(items) > MAX_ITEMS:
-        raise RequestEntityTooLarge(f"A batch has at most {MAX_ITEMS:,} items.")
+        raise RequestEntityTooLarge(
+            f"A batch has at most {MAX_ITEMS:,} items."
+        )
     return items
 
 
@@ -187,7 +191,9 @@ def _validate(document: Any) -> _Item:
         return _Item(kind, entry_id)
     del document["action"]
     try:
-        entry = load_validated(current_services().entry_schemas[kind], document)
+        entry = load_validated(
+            current_services().entry_schemas[kind], document
+        )
     except ValidationFailed as invalid:
         return _Item(kind, entry_id, error=invalid)
     return _Item(kind, entry_id, entry)

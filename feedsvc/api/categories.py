@@ -33,7 +33,9 @@ _EXAMPLE = {"title": "Giao thông", "description": "Đường, cầu và xe buý
 class CategoriesSchema(ClosedSchema):
     """All categories."""
 
-    categories = ma.fields.List(ma.fields.Nested(CategorySchema), required=True)
+    categories = ma.fields.List(
+        ma.fields.Nested(CategorySchema), required=True
+    )
 
 
 blueprint = ApiBlueprint("categories")
@@ -107,7 +109,10 @@ class CategoryBySlug(MethodView):
                 _schema, _schema.dump(stored), patch
             )
             with write_as_token() as transaction:
-                if Categories(transaction.session).get(slug).category != stored:
+                if (
+                    Categories(transaction.session).get(slug).category
+                    != stored
+                ):
                     continue
                 # First the rename, so that the other changes apply to the new slug.
                 if category.slug != slug:

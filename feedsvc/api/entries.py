@@ -206,9 +206,7 @@ def _check_timezone(
         return
     zone = patch["timezone"] or schema.site.timezone.key
     if zone != document["timezone"]:
-        detail = (
-            "Send start too, and end, rdates and exdates if the event has them."
-        )
+        detail = "Send start too, and end, rdates and exdates if the event has them."
         raise ValidationFailed(FieldError("#/timezone", detail))
 
 

@@ -87,7 +87,10 @@ def check_body_headers(media_types: Collection[str]) -> None:
     if request.method not in ("POST", "PUT", "PATCH"):
         return
     # Werkzeug would cut a chunked body at the limit without an error.
-    if request.content_length is None or "Transfer-Encoding" in request.headers:
+    if (
+        request.content_length is None
+        or "Transfer-Encoding" in request.headers
+    ):
         raise LengthRequired(
             "Send a body with a Content-Length, not a chunked one."
         )
@@ -146,6 +149,8 @@ def request_precondition(expected: Entry | None = None) -> Precondition:
                 "If-Match does not match the entry's version. GET the entry again."
             )
         if none_match is not None and none_match.contains_weak(etag):
-            raise PreconditionFailed("If-None-Match excludes the stored entry.")
+            raise PreconditionFailed(
+                "If-None-Match excludes the stored entry."
+            )
 
     return check

@@ -41,7 +41,9 @@ def load_sample_data(services: Services) -> bool:
         for sample in samples[name]
     ]
     with services.database.write("demo") as transaction:
-        for category in CategorySchema().load(samples["categories"], many=True):
+        for category in CategorySchema().load(
+            samples["categories"], many=True
+        ):
             put_category(transaction, category)
         for entry in entries:
             put_entry(transaction, entry)

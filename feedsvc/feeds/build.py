@@ -59,7 +59,9 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         query,
         site,
         categories=tuple(row.category for row in (*included, *excluded)),
-        updated=max((entry.updated for entry in shown), default=NEVER_MODIFIED),
+        updated=max(
+            (entry.updated for entry in shown), default=NEVER_MODIFIED
+        ),
         entries=shown,
         has_more=len(entries) > len(shown) and not is_last,
     )

@@ -59,7 +59,9 @@ def select_entries(
         )
         published_at = EntryCategoryRow.published_at
     elif query.category_filter.match_all:
-        statement = statement.where(*(in_categories(keys) for keys in included))
+        statement = statement.where(
+            *(in_categories(keys) for keys in included)
+        )
     elif included:
         any_of = [key for keys in included for key in keys]
         statement = statement.where(in_categories(any_of))
@@ -71,7 +73,12 @@ def select_entries(
     # With `from`, a series is sorted by its first occurrence in the window.
     starts_at: Any = EntryRow.starts_at
     listed_at: Any = EntryRow.listed_at
-    if window and window.series and query["from"] and query["order"] == "start":
+    if (
+        window
+        and window.series
+        and query["from"]
+        and query["order"] == "start"
+    ):
         first = _first_occurrences(window)
         statement = statement.outerjoin(first, first.c.pk == EntryRow.pk)
         starts_at = sa.func.coalesce(first.c.starts_at, starts_at)
@@ -135,7 +142,9 @@ def _first_occurrences(window: Window) -> sa.CTE:
     series = rows.data(list(window.series.items())).cte()
     # With a type and distinct rows, SQLite makes an index for the join.
     pk = sa.cast(series.c.pk, sa.Integer).label("pk")
-    return sa.select(pk, series.c.starts_at).distinct().cte("first_occurrences")
+    return (
+        sa.select(pk, series.c.starts_at).distinct().cte("first_occurrences")
+    )
 
 
 def _order(

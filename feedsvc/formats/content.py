@@ -42,7 +42,9 @@ def content_html(entry: Entry, site: Site) -> str:
         labels.event_line(entry, site),
     ):
         if line:
-            parts.append(f"<p><strong>{escape(line, quote=False)}</strong></p>")
+            parts.append(
+                f"<p><strong>{escape(line, quote=False)}</strong></p>"
+            )
     image = lead_image(entry)
     if image:
         parts.append(_figure(image, site.language))
@@ -83,7 +85,9 @@ def attachment_name(file: Attachment) -> str:
 
 def _attachment_link(file: Attachment, language: str) -> str:
     size = (
-        f" ({labels.format_size(file.length, language)})" if file.length else ""
+        f" ({labels.format_size(file.length, language)})"
+        if file.length
+        else ""
     )
     return _link(attachment_name(file), file.url) + size
 

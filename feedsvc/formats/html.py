@@ -206,7 +206,9 @@ def _group_entries(feed: Feed, language: str) -> list[tuple[str, list[Entry]]]:
     is_behind_ongoing = False
     for entry in feed.entries:
         is_behind_ongoing = is_behind_ongoing or entry.is_ongoing
-        groups.setdefault((is_behind_ongoing, heading(entry)), []).append(entry)
+        groups.setdefault((is_behind_ongoing, heading(entry)), []).append(
+            entry
+        )
     return [(name, entries) for (_, name), entries in groups.items()]
 
 

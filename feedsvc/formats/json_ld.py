@@ -57,7 +57,10 @@ def _article(entry: Entry, site: Site) -> Json:
         # Google requires an author.
         "author": [_agent("Person", author) for author in entry.authors]
         or publisher,
-        "publisher": {**publisher, "logo": site.icon and iri_to_uri(site.icon)},
+        "publisher": {
+            **publisher,
+            "logo": site.icon and iri_to_uri(site.icon),
+        },
         "articleSection": [category.title for category in entry.categories],
         # schema.org has no such member for events.
         "workTranslation": [

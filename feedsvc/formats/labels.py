@@ -292,7 +292,9 @@ def event_hours(entry: Entry, site: Site, language: str) -> str:
     occurrence = display_occurrence(entry)
     if entry.event is None or occurrence is None:
         return ""
-    hours = _name_zone(_hours(occurrence, language), occurrence, site, language)
+    hours = _name_zone(
+        _hours(occurrence, language), occurrence, site, language
+    )
     if not entry.event.recurrence:
         return hours
     frequency = _frequency(entry.event, entry.event.recurrence, language)
@@ -419,7 +421,9 @@ def _frequency(event: Event, recurrence: Recurrence, language: str) -> str:
     if interval == "1":
         text = translate(language, f"recurrence.{frequency}")
     else:
-        text = translate(language, f"recurrence.{frequency}_interval", interval)
+        text = translate(
+            language, f"recurrence.{frequency}_interval", interval
+        )
     if frequency != "weekly":
         return text
     locale = _locale(language)

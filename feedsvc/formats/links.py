@@ -108,9 +108,7 @@ def map_link(place: Place) -> str:
     """Return a link to a place on OpenStreetMap, or a search without coordinates."""
     # OpenStreetMap needs no key, and does not track readers.
     if place.latitude is None or place.longitude is None:
-        return (
-            f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
-        )
+        return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
     position = f"{place.latitude}/{place.longitude}"
     marker = f"mlat={place.latitude}&mlon={place.longitude}"
     return f"{_MAP}/?{marker}#map=17/{position}"

@@ -136,7 +136,9 @@ def _components(
         component["RRULE"] = prop.vRecur.from_ical(rule)
         components.append(component)
     dates = [
-        onset for onset in onsets[:begin] if first - 1 <= onset.year <= last + 1
+        onset
+        for onset in onsets[:begin]
+        if first - 1 <= onset.year <= last + 1
     ]
     if dates:
         component = _component(observance, dates[0])

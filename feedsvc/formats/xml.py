@@ -148,7 +148,11 @@ def escape_if_markup(text: str) -> str:
 
 
 def sub_element(
-    parent: Element, name: str, text: str | None = None, /, **attributes: object
+    parent: Element,
+    name: str,
+    text: str | None = None,
+    /,
+    **attributes: object,
 ) -> Element:
     """Append an element, such as `dc:source`; attributes that are None are left out."""
     values = {

@@ -61,7 +61,9 @@ def _parse(data: bytes) -> FeedParserDict:
         raise BadRequest(f"The file cannot be read: {error}") from error
     if not parsed.get("version"):
         raise BadRequest("The file is no RSS, Atom or iCalendar.")
-    if any("wordpress.org/export" in uri for uri in parsed.namespaces.values()):
+    if any(
+        "wordpress.org/export" in uri for uri in parsed.namespaces.values()
+    ):
         # Its drafts and private posts look like public ones.
         raise BadRequest(
             "The file is an export of WordPress: see docs/connecting.md."

@@ -155,7 +155,9 @@ def _zone(event: Event, site_zone: ZoneInfo) -> ZoneInfo:
 def _have_same_offsets(zone: ZoneInfo, other: ZoneInfo, year: int) -> bool:
     """Tell if two zones agree in each hour of ten years."""
     begin = datetime.combine(date(year, 1, 1), time())
-    hours = (begin + timedelta(hours=number) for number in range(10 * 365 * 24))
+    hours = (
+        begin + timedelta(hours=number) for number in range(10 * 365 * 24)
+    )
     return all(zone.utcoffset(hour) == other.utcoffset(hour) for hour in hours)
 
 

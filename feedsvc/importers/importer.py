@@ -195,7 +195,9 @@ def _label(item: ImportedEntry) -> str:
     return f"“{item.fields.get('title') or item.guid}”"
 
 
-def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
+def _to_api_payload(
+    item: ImportedEntry, schema: EntrySchema
+) -> dict[str, Any]:
     """Return the fields that the API has for this kind, without empty ones."""
     payload = {
         name: value

@@ -290,7 +290,9 @@ def guid() -> ParsedString:
 
 def language() -> ParsedString:
     """Return a field for the tag of a language that exists (RFC 5646)."""
-    return ParsedString(_parse_language, metadata={"examples": ["vi", "en-GB"]})
+    return ParsedString(
+        _parse_language, metadata={"examples": ["vi", "en-GB"]}
+    )
 
 
 def email() -> ParsedString:

@@ -34,7 +34,9 @@ def load_patched(
     """
     patched = apply_merge_patch(stored, patch)
     # A null would vanish in the patched document, and a misspelt name with it.
-    unknown = {name: patch[name] for name in patch if name not in schema.fields}
+    unknown = {
+        name: patch[name] for name in patch if name not in schema.fields
+    }
     return load_validated(schema, patched | unknown)
 
 

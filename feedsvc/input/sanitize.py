@@ -63,7 +63,14 @@ _URL_ATTRIBUTES = {"cite", "href", "poster", "src"}
 _URL_ATTRIBUTE = re.compile(
     rf"(?i)\b(?:{'|'.join(sorted(_URL_ATTRIBUTES))})\s*="
 )
-_NUMERIC_ATTRIBUTES = {"colspan", "height", "rowspan", "span", "start", "width"}
+_NUMERIC_ATTRIBUTES = {
+    "colspan",
+    "height",
+    "rowspan",
+    "span",
+    "start",
+    "width",
+}
 _VOID_TAGS = set(
     "area base br col embed hr img input link meta param source track wbr".split()
 )

@@ -95,7 +95,9 @@ class ModelSchema(ClosedSchema):
             return data
         ignored = self.dump_fields.keys() - self.load_fields.keys()
         ignored.update(
-            name for name in self.member_names() if data.get(name) in (None, "")
+            name
+            for name in self.member_names()
+            if data.get(name) in (None, "")
         )
         return {
             name: value for name, value in data.items() if name not in ignored
@@ -107,7 +109,9 @@ class ModelSchema(ClosedSchema):
         return self.model_class(**_with_tuples(data))
 
     @ma.post_dump
-    def drop_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    def drop_nulls(
+        self, data: dict[str, Any], **kwargs: Any
+    ) -> dict[str, Any]:
         """Return the members that have a value."""
         return {
             name: value for name, value in data.items() if value is not None
@@ -223,7 +227,9 @@ class EntrySchema(ModelSchema):
     version = ma.fields.Integer(dump_only=True)
     public = ma.fields.Boolean(
         dump_only=True,
-        metadata={"description": "Whether readers see the entry in feeds now."},
+        metadata={
+            "description": "Whether readers see the entry in feeds now."
+        },
     )
     preview_url = ma.fields.String(
         dump_only=True,
@@ -381,7 +387,9 @@ class OfferSchema(ModelSchema):
     availability = ma.fields.String(validate=OneOf(models.AVAILABILITIES))
 
     @ma.validates_schema
-    def validate_decimals(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def validate_decimals(
+        self, data: Mapping[str, Any], **kwargs: Any
+    ) -> None:
         """Refuse more decimals than a currency has: 20.000 may mean 20,000 dong."""
         decimals = data["price"].partition(".")[2]
         # Content management systems may send two of any currency.
@@ -436,9 +444,13 @@ class EventSchema(EntrySchema):
         ma.fields.Nested(OfferSchema), 50, attribute="event.offers"
     )
     performers = fields.ShortList(
-        fields.NestedOrString(PerformerSchema), 50, attribute="event.performers"
+        fields.NestedOrString(PerformerSchema),
+        50,
+        attribute="event.performers",
     )
-    organizer = fields.NestedOrString(PersonSchema, attribute="event.organizer")
+    organizer = fields.NestedOrString(
+        PersonSchema, attribute="event.organizer"
+    )
     event_status = ma.fields.String(
         attribute="event.status", validate=OneOf(models.EVENT_STATUSES)
     )

@@ -54,7 +54,9 @@ class Categories:
     @property
     def rows(self) -> list[CategoryRow]:
         """The categories that are not deleted, by slug."""
-        return [row for row in self._by_slug.values() if row.deleted_at is None]
+        return [
+            row for row in self._by_slug.values() if row.deleted_at is None
+        ]
 
     def all(self) -> list[Category]:
         """Return the categories that are not deleted, by slug."""
@@ -158,7 +160,9 @@ def put_category(
     return is_new
 
 
-def rename_category(transaction: Transaction, slug: str, new_slug: str) -> None:
+def rename_category(
+    transaction: Transaction, slug: str, new_slug: str
+) -> None:
     """Give a category another slug; the old one redirects to it from now on.
 
     :raises NotFound: there is no such category.

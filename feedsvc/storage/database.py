@@ -7,7 +7,12 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    closing,
+    contextmanager,
+    suppress,
+)
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -243,9 +248,9 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
     mode = "ro" if is_read_only else "rw"
     engine = sa.create_engine(
         # To connect must not create an empty file: `create_file` does it.
-        url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
-            {"mode": mode, "uri": "true"}
-        ),
+        url.set(
+            database=f"file:{quote(url.database or '')}"
+        ).update_query_dict({"mode": mode, "uri": "true"}),
         module=sqlite,
         pool_size=_POOL_SIZE,
         pool_timeout=BUSY_SECONDS,

@@ -53,7 +53,9 @@ _decoder = msgspec.json.Decoder[dict[str, Any]](_EntryDocument)
 
 def encode_document(entry: Entry) -> str:
     """Return the document of an entry; entries with the same members have the same."""
-    members = {name: _plain(getattr(entry, name)) for name in _DOCUMENT_MEMBERS}
+    members = {
+        name: _plain(getattr(entry, name)) for name in _DOCUMENT_MEMBERS
+    }
     present = {
         name: value for name, value in members.items() if value is not None
     }
@@ -86,7 +88,9 @@ def _event_members(event: Event) -> dict[str, Any]:
         "timezone": event.timezone.key,
         "recurrence": event.recurrence and event.recurrence.to_dict(),
     }
-    return {name: value for name, value in members.items() if value is not None}
+    return {
+        name: value for name, value in members.items() if value is not None
+    }
 
 
 def _local_text(moment: date) -> str:

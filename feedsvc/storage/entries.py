@@ -219,7 +219,9 @@ def renew_revisions(transaction: Transaction) -> None:
     revisions.floor = transaction.next_revision(*KINDS)
     order = sa.select(
         EntryRow.pk,
-        sa.func.row_number().over(order_by=EntryRow.changed_at).label("number"),
+        sa.func.row_number()
+        .over(order_by=EntryRow.changed_at)
+        .label("number"),
     ).subquery()
     lift_timeouts(transaction.session.connection())
     transaction.session.execute(
@@ -252,9 +254,13 @@ def list_changed_categories(
     for kind, category_id in session.execute(statement):
         categories[kind, ""] = None
         if category_id:
-            for row in session.get_one(CategoryRow, category_id).with_ancestors:
+            for row in session.get_one(
+                CategoryRow, category_id
+            ).with_ancestors:
                 categories[kind, row.slug] = row.category
-    return [(kind, categories[kind, slug]) for kind, slug in sorted(categories)]
+    return [
+        (kind, categories[kind, slug]) for kind, slug in sorted(categories)
+    ]
 
 
 def read_entries(
@@ -284,7 +290,9 @@ def with_translations(
     session: Session, entries: Sequence[Entry]
 ) -> tuple[Entry, ...]:
     """Return entries with links to their translations that readers see."""
-    keys = {entry.translation_key for entry in entries if entry.translation_key}
+    keys = {
+        entry.translation_key for entry in entries if entry.translation_key
+    }
     if not keys:
         return tuple(entries)
     statement = (
@@ -446,7 +454,9 @@ def read_validity(session: Session, *kinds: str) -> Validity:
     """Return how long what is read of some kinds in this snapshot is valid."""
     due_times = [
         session.scalar(
-            sa.select(sa.func.min(EntryRow.due_at)).where(EntryRow.kind == kind)
+            sa.select(sa.func.min(EntryRow.due_at)).where(
+                EntryRow.kind == kind
+            )
         )
         for kind in kinds
     ]
@@ -619,5 +629,7 @@ def _schedule(entry: Entry | None) -> str:
     if entry is None or entry.event is None:
         return ""
     event = replace(entry.event, organizer=None, offers=(), performers=())
-    bare = Entry(entry.id, entry.kind, "", "", status=entry.status, event=event)
+    bare = Entry(
+        entry.id, entry.kind, "", "", status=entry.status, event=event
+    )
     return encode_document(bare)

@@ -19,7 +19,9 @@ from feedsvc.storage.tables import EntryRow, EntryWordsRow
 _INLINE = (
     "a|abbr|b|bdi|bdo|cite|code|del|dfn|em|i|ins|kbd|mark|q|s|samp|small|span"
 )
-_INLINE_TAG = re.compile(rf"</?(?:{_INLINE}|strong|sub|sup|u|var|wbr)\b[^<>]*>")
+_INLINE_TAG = re.compile(
+    rf"</?(?:{_INLINE}|strong|sub|sup|u|var|wbr)\b[^<>]*>"
+)
 _TAG = re.compile(r"<(?:[^<>\"]|\"[^\"]*\")*>")
 
 

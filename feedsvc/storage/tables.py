@@ -262,8 +262,12 @@ class EntryRow(Base):
         Index(
             "ix_entries_published", "kind", "is_public", "published_at", "guid"
         ),
-        Index("ix_entries_starts", "kind", "is_public", "is_over", "starts_at"),
-        Index("ix_entries_listed", "kind", "is_public", "is_over", "listed_at"),
+        Index(
+            "ix_entries_starts", "kind", "is_public", "is_over", "starts_at"
+        ),
+        Index(
+            "ix_entries_listed", "kind", "is_public", "is_over", "listed_at"
+        ),
         Index("ix_entries_ends", "kind", "is_public", "ends_at"),
         Index("ix_entries_due", "kind", "due_at"),
         Index("ix_entries_changes", "kind", "changed_at"),

@@ -78,7 +78,9 @@ def _unavailable(error: SQLAlchemyError) -> errors.Unavailable:
     database = current_services().database
     # Errors of a missing table or column. A PostgreSQL that is away raises another one,
     # and asking it again would take seconds.
-    is_sqlite_error = database.is_sqlite and isinstance(error, OperationalError)
+    is_sqlite_error = database.is_sqlite and isinstance(
+        error, OperationalError
+    )
     if is_sqlite_error or isinstance(error, ProgrammingError):
         try:
             check_schema(database)

@@ -18,7 +18,11 @@ from feedsvc.models import KINDS, Entry, Site
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import read_revisions
-from feedsvc.storage.entries import find_entry, read_validity, with_translations
+from feedsvc.storage.entries import (
+    find_entry,
+    read_validity,
+    with_translations,
+)
 from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
     NOINDEX,
@@ -52,7 +56,9 @@ def show_front_page() -> Response:
         events = build_feed(session, FeedQuery("events", page), site)
         categories = Categories(session)
         newest = newest_by_category(session, categories)
-        return render_front_page(articles, events, categories.all(), newest, ui)
+        return render_front_page(
+            articles, events, categories.all(), newest, ui
+        )
 
     return _cached_response("/", render, ui)
 

@@ -119,7 +119,9 @@ def common_headers(
 def add_common_headers(response: Response) -> Response:
     """Add the headers of every response; caches keep those alone that allow it."""
     response.headers.setdefault("Cache-Control", "no-store")
-    headers = common_headers(request.method, request.path, response.status_code)
+    headers = common_headers(
+        request.method, request.path, response.status_code
+    )
     response.headers.update(headers)
     return response
 

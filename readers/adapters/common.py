@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 Facts = dict[str, Any]
-BEGIN, END = datetime(2029, 12, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC)
+BEGIN, END = (
+    datetime(2029, 12, 1, tzinfo=UTC),
+    datetime(2031, 2, 1, tzinfo=UTC),
+)
 """A period with every event of the corpus, for programs that expand series."""
 
 
@@ -90,7 +93,9 @@ def _follow(value: Any, names: list[str]) -> Any:
 def main() -> None:
     """Print the programs by group, or what one shows of a feed."""
     if len(sys.argv) == 1:
-        print(json.dumps({group: [*names] for group, names in _groups.items()}))
+        print(
+            json.dumps({group: [*names] for group, names in _groups.items()})
+        )
         return
     name, url, path, home = sys.argv[1:]
     (adapter,) = [names[name] for names in _groups.values() if name in names]

@@ -10,7 +10,15 @@ from datetime import date, datetime, timedelta
 from email import message_from_binary_file, policy
 from typing import Any
 
-from readers.adapters.common import BEGIN, END, Facts, Source, main, pick, shows
+from readers.adapters.common import (
+    BEGIN,
+    END,
+    Facts,
+    Source,
+    main,
+    pick,
+    shows,
+)
 
 JSON_ITEM = "title link=url date=date_published text=content_html plain_text=content_text|summary authors=authors.name enclosures=attachments.url categories=tags"
 
@@ -38,7 +46,8 @@ def fastfeedparser(source: Source) -> Iterator[Facts]:
     import fastfeedparser
 
     return map(
-        _like_feedparser, fastfeedparser.parse(source.path.read_bytes()).entries
+        _like_feedparser,
+        fastfeedparser.parse(source.path.read_bytes()).entries,
     )
 
 
@@ -122,7 +131,9 @@ def atoma(source: Source) -> Iterator[Facts]:
                 ),
                 "link": entry.links[0].href,
                 "enclosures": [
-                    link.href for link in entry.links if link.rel == "enclosure"
+                    link.href
+                    for link in entry.links
+                    if link.rel == "enclosure"
                 ],
             }
 
@@ -144,8 +155,13 @@ def podcastparser(source: Source) -> Iterator[Facts]:
 def feedendum(source: Source) -> Iterator[Facts]:
     import feedendum
 
-    parse = {".rss": feedendum.from_rss_text, ".atom": feedendum.from_atom_text}
-    for item in parse[source.path.suffix](source.path.read_text("utf-8")).items:
+    parse = {
+        ".rss": feedendum.from_rss_text,
+        ".atom": feedendum.from_atom_text,
+    }
+    for item in parse[source.path.suffix](
+        source.path.read_text("utf-8")
+    ).items:
         yield pick(item, "id title link=url text=content categories")
 
 

@@ -44,7 +44,9 @@ def test_failed_authentications_over_address_rate_are_429(
     statuses = [bad.send("GET", "/articles").status_code for _ in range(7)]
     assert statuses == [401] * 5 + [429] * 2
     without_token = good.client.get("/api/v1/articles")
-    assert without_token.status_code == 401, "who shows no token does not guess"
+    assert without_token.status_code == 401, (
+        "who shows no token does not guess"
+    )
     assert good.send("GET", "/articles").status_code == 200, (
         "nobody else is locked out"
     )

@@ -95,7 +95,10 @@ def test_each_item_has_its_result(editor: ApiClient, format: str) -> None:
         "id": "b",
         "status": 422,
         "errors": [
-            {"pointer": "#/title", "detail": "Missing data for required field."}
+            {
+                "pointer": "#/title",
+                "detail": "Missing data for required field.",
+            }
         ],
     }
     assert [error["pointer"] for error in results[7]["errors"]] == [
@@ -147,7 +150,10 @@ def test_invalid_batch_request_is_refused(
     assert client.post("/api/v1/batch", json=[]).status_code == 401
     assert (
         editor.send(
-            "POST", "/batch", data=b"[]", headers={"Content-Type": "text/plain"}
+            "POST",
+            "/batch",
+            data=b"[]",
+            headers={"Content-Type": "text/plain"},
         ).status_code
         == 415
     )

@@ -18,15 +18,21 @@ pytestmark = pytest.mark.both_databases
 @pytest.fixture(autouse=True)
 def tree(editor: ApiClient, clock: Clock) -> None:
     """van-hoa > am-nhac > opera, each with one article."""
-    editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
+    editor.put(
+        "/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"}
+    )
     editor.put("/categories/opera", {"title": "Opera", "parent": "am-nhac"})
     for slug in ("van-hoa", "am-nhac", "opera"):
-        editor.put(f"/articles/a-{slug}", {"title": slug, "categories": [slug]})
+        editor.put(
+            f"/articles/a-{slug}", {"title": slug, "categories": [slug]}
+        )
     clock.forward(seconds=10)
 
 
 def shown(client: FlaskClient, slug: str) -> set[str]:
-    return {item["title"] for item in items(client, f"/feeds/news/{slug}.json")}
+    return {
+        item["title"] for item in items(client, f"/feeds/news/{slug}.json")
+    }
 
 
 def parents(client: FlaskClient) -> dict[str, str | None]:

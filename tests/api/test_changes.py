@@ -27,7 +27,9 @@ def follow(
         ]
         if page["next"] == after:
             return seen, after
-        assert [change["seq"] for change in page["changes"]][-1] == page["next"]
+        assert [change["seq"] for change in page["changes"]][-1] == page[
+            "next"
+        ]
         after = page["next"]
 
 

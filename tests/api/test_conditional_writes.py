@@ -31,7 +31,9 @@ def test_if_match_with_stale_version_is_412(editor: ApiClient) -> None:
         editor.send("DELETE", "/articles/a", headers=fresh).status_code == 204
     )
     existing = {"If-Match": "*"}
-    answer = editor.send("PUT", "/articles/a", {"title": "x"}, headers=existing)
+    answer = editor.send(
+        "PUT", "/articles/a", {"title": "x"}, headers=existing
+    )
     assert answer.status_code == 412
 
 
@@ -88,7 +90,11 @@ def test_patch_changes_only_its_members(editor: ApiClient) -> None:
         "title": "Một",
         "content_text": "Nội dung",
         "categories": ["van-hoa"],
-        "image": {"url": "https://x.example/a.jpg", "alt": "a", "caption": "b"},
+        "image": {
+            "url": "https://x.example/a.jpg",
+            "alt": "a",
+            "caption": "b",
+        },
     }
     before = editor.put("/articles/a", full).get_json()
     image = {"alt": None, "credit": "Lan"}

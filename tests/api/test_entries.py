@@ -57,7 +57,8 @@ def test_get_returns_everything_that_was_put(editor: ApiClient) -> None:
         created = editor.put(path, document)
         assert created.status_code == 201
         assert (
-            created.headers["Location"] == f"https://feeds.example/api/v1{path}"
+            created.headers["Location"]
+            == f"https://feeds.example/api/v1{path}"
         )
         assert created.headers["ETag"] == '"1"'
         answered = created.get_json()
@@ -219,7 +220,9 @@ def test_parameters_of_a_media_type_are_dropped(
     assert entry["image"]["type"] == "audio/ogg"
 
 
-@pytest.mark.parametrize("language", ["vi", "VI-vn", "zh-Hant-TW", "hmn", "km"])
+@pytest.mark.parametrize(
+    "language", ["vi", "VI-vn", "zh-Hant-TW", "hmn", "km"]
+)
 def test_language_that_exists_is_accepted(
     editor: ApiClient, language: str
 ) -> None:
@@ -231,7 +234,9 @@ def test_language_that_exists_is_accepted(
 
 
 def test_list_leaves_bodies_out(editor: ApiClient) -> None:
-    editor.put("/articles/a", {"title": "x", "content_html": "<p>Nội dung</p>"})
+    editor.put(
+        "/articles/a", {"title": "x", "content_html": "<p>Nội dung</p>"}
+    )
     editor.put("/articles/b", {"title": "x", "content_text": "Nội dung"})
     event = {"title": "x", "content_text": "Nội dung", "start": "2026-12-24"}
     editor.put("/events/c", event)
@@ -328,7 +333,9 @@ def test_response_tells_if_the_entry_is_public(
         "date_published": "2026-11-25T04:00:00Z",
         "expires": "2026-11-25T05:00:00Z",
     }
-    draft = editor.put("/articles/a", {**article, "status": "draft"}).get_json()
+    draft = editor.put(
+        "/articles/a", {**article, "status": "draft"}
+    ).get_json()
     scheduled = editor.put("/articles/a", article).get_json()
     for entry in (draft, scheduled):
         assert entry["public"] is False

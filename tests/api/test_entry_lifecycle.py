@@ -96,7 +96,9 @@ def test_withdrawn_entry_shows_its_notice_for_30_days(
     assert "Đã gỡ: Sai." in client.get(FEED).text
     wait(days=1, seconds=1)
     assert guid not in client.get(FEED).text
-    editor.send("PATCH", "/articles/a", {"status": "published", "notice": None})
+    editor.send(
+        "PATCH", "/articles/a", {"status": "published", "notice": None}
+    )
     assert "Sai sự thật" in client.get(FEED).text
 
 
@@ -171,7 +173,8 @@ def test_deleted_category_is_410_and_entries_lose_it(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     editor.put(
-        "/articles/a", {"title": "Một", "categories": ["van-hoa", "giao-thong"]}
+        "/articles/a",
+        {"title": "Một", "categories": ["van-hoa", "giao-thong"]},
     )
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 204
     assert editor.send("DELETE", "/categories/van-hoa").status_code == 410

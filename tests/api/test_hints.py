@@ -70,7 +70,10 @@ EXAMPLES = "a time such as 2026-12-24T19:00:00+07:00."
     ],
 )  # fmt: skip
 def test_detail_says_what_was_meant(
-    shared_editor: ApiClient, members: dict[str, Any], pointer: str, detail: str
+    shared_editor: ApiClient,
+    members: dict[str, Any],
+    pointer: str,
+    detail: str,
 ) -> None:
     path, required = "/articles/a", {"title": "x"}
     if "start" in members:
@@ -183,7 +186,10 @@ def test_id_of_the_other_kind_is_404_that_names_the_kind(
     editor.put("/events/e", {"title": "x", "start": "2026-12-24"})
     document = {"title": "y"} if method == "PATCH" else None
     for path, expected in (
-        ("/articles/e", "“e” is the id of an entry of the other kind, events."),
+        (
+            "/articles/e",
+            "“e” is the id of an entry of the other kind, events.",
+        ),
         ("/articles/none", "There is no entry “none”."),
     ):
         answer = editor.send(method, path, document)

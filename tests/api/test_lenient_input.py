@@ -63,7 +63,11 @@ def test_nested_member_without_a_value_counts_as_absent(
         "offers": [{"price": "5", "currency": "VND"}],
     }
     document = {
-        "image": {"url": "https://a.example/x.jpg", "alt": None, "width": None},
+        "image": {
+            "url": "https://a.example/x.jpg",
+            "alt": None,
+            "width": None,
+        },
         "authors": [{"name": "Lan", "email": "", "url": None}],
         "location": {"name": "Nhà hát", "address": "", "latitude": None},
         "offers": [{"price": "5", "currency": "VND", "url": ""}],
@@ -118,7 +122,9 @@ def test_string_stands_for_an_object_with_this_name(editor: ApiClient) -> None:
     assert stored["performers"] == [{"name": "Dàn nhạc"}]
     for name in ("source", "location", "organizer"):
         assert stored[name] == {"name": document[name]}
-    response = editor.send("PUT", "/events/a", {**EVENT, "location": "x" * 501})
+    response = editor.send(
+        "PUT", "/events/a", {**EVENT, "location": "x" * 501}
+    )
     assert pointers(response) == ["#/location/name"]
 
 

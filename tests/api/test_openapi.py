@@ -131,7 +131,9 @@ def test_documented_scopes_are_the_required_ones(
     client: FlaskClient, database: Database, document: Json
 ) -> None:
     """A token with one scope is accepted exactly where the description says so."""
-    tokens = {scope: create_token(database, scope, [scope]) for scope in SCOPES}
+    tokens = {
+        scope: create_token(database, scope, [scope]) for scope in SCOPES
+    }
     for method, path, operation in operations(document):
         url = re.sub(r"{\w+}", "nix", path)
         named = {

@@ -92,7 +92,9 @@ def test_responses_conform_to_openapi(
         if mode is GenerationMode.NEGATIVE and not has_input:
             continue
 
-        @settings(max_examples=EXAMPLES, suppress_health_check=NO_HEALTH_CHECKS)
+        @settings(
+            max_examples=EXAMPLES, suppress_health_check=NO_HEALTH_CHECKS
+        )
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Case[Any]) -> None:
             check_response(case, case.call())

@@ -143,7 +143,10 @@ def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
         ),
         (
             SATURDAY,
-            {"rrule": "FREQ=DAILY;COUNT=1", "exdates": ["2026-12-05T19:00:00"]},
+            {
+                "rrule": "FREQ=DAILY;COUNT=1",
+                "exdates": ["2026-12-05T19:00:00"],
+            },
             ["#/recurrence/exdates"],
         ),
         (
@@ -214,7 +217,9 @@ def test_valid_recurrence_is_accepted_quickly_and_returned(
 
 
 def test_patch_of_null_removes_the_recurrence(editor: ApiClient) -> None:
-    editor.put("/events/e", {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY"}})
+    editor.put(
+        "/events/e", {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY"}}
+    )
     patched = editor.send(
         "PATCH", "/events/e", {"recurrence": None}, headers=MERGE
     )

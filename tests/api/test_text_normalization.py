@@ -27,7 +27,9 @@ def test_lines_are_normalized(editor: ApiClient) -> None:
     assert stored["content_text"] == "Hà\nNội x\nmột\nhai\nba\nbốn"
 
 
-def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
+def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> (
+    None
+):
     all_characters = [chr(number) for number in range(sys.maxunicode + 1)]
     forbidden_by_xml = "\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f"
     named = set(

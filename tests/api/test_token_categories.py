@@ -23,7 +23,9 @@ BARE = {"title": "Không có"}
 @pytest.fixture
 def department(app: Flask, editor: ApiClient) -> ApiClient:
     """Return a client whose token is limited to van-hoa; am-nhac is below it."""
-    editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
+    editor.put(
+        "/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"}
+    )
     token = run(
         app, "token", "create", "van-hoa", "--category", "van-hoa"
     ).strip()
@@ -131,7 +133,9 @@ def test_refused_items_leave_the_others_of_a_batch(
         {"action": "put", "id": "a", **FOREIGN},
         {"action": "put", "id": "b", **OWN},
     ]
-    statuses = results(department, [{"kind": "news", **item} for item in items])
+    statuses = results(
+        department, [{"kind": "news", **item} for item in items]
+    )
     assert statuses == [201, 403, 403, 204, 403, 201]
     latest = changes(client)["changes"]
     assert [(change["action"], change["id"]) for change in latest] == [
@@ -242,7 +246,8 @@ def test_patch_does_not_change_what_is_moved_meanwhile(
         for _ in range(20):
             moved = editor.put("/articles/a", FOREIGN)
             assert (
-                editor.send("GET", "/articles/a").get_json() == moved.get_json()
+                editor.send("GET", "/articles/a").get_json()
+                == moved.get_json()
             )
             editor.put("/articles/a", OWN)
     assert set(statuses) <= {200, 403, 503}

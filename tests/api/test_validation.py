@@ -190,7 +190,9 @@ def test_longer_text_than_allowed_is_422(
     assert accepted.status_code in (200, 201)
 
 
-def test_event_without_title_and_start_is_422(shared_editor: ApiClient) -> None:
+def test_event_without_title_and_start_is_422(
+    shared_editor: ApiClient,
+) -> None:
     assert pointers(shared_editor.send("PUT", "/events/x", {})) == ["#/title", "#/start"]  # fmt: skip
 
 
@@ -257,7 +259,9 @@ def test_document_that_is_not_an_object_is_422(
     shared_editor: ApiClient, document: Any
 ) -> None:
     body = json.dumps(document)
-    response = shared_editor.send("PUT", "/articles/x", data=body, headers=JSON)
+    response = shared_editor.send(
+        "PUT", "/articles/x", data=body, headers=JSON
+    )
     assert pointers(response) == ["#"]
 
 
@@ -277,7 +281,9 @@ def test_lone_surrogate_is_422_with_pointer(
 ) -> None:
     response = shared_editor.send("PUT", "/events/x", data=body, headers=JSON)
     assert pointer in pointers(response)
-    item = b'[{"action": "put", "kind": "events", "id": "x", ' + body[1:] + b"]"
+    item = (
+        b'[{"action": "put", "kind": "events", "id": "x", ' + body[1:] + b"]"
+    )
     response = shared_editor.send("POST", "/batch", data=item, headers=JSON)
     assert response.status_code == 207
 

@@ -131,7 +131,9 @@ def test_xss_payloads_leave_every_format_valid_and_inert(
     for kind in FORMATS[format].kinds:
         for number in groups():
             query = "?content=full&limit=100&when=all"
-            document = feed(client, f"/feeds/{kind}/g-{number}.{format}{query}")
+            document = feed(
+                client, f"/feeds/{kind}/g-{number}.{format}{query}"
+            )
             count, bodies = entries(document, format)
             counted += count
             shown.update(bodies)
@@ -153,7 +155,9 @@ def test_xss_payloads_in_categories_are_inert(client: FlaskClient) -> None:
     for position, number in enumerate(everywhere()):
         format = list(FORMATS)[position % len(FORMATS)]
         entries(
-            feed(client, f"/feeds/events/p-{number}.{format}?limit=1&when=all"),
+            feed(
+                client, f"/feeds/events/p-{number}.{format}?limit=1&when=all"
+            ),
             format,
         )
     etree.fromstring(feed(client, "/feeds.opml"))

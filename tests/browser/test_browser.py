@@ -114,7 +114,9 @@ def test_first_title_is_visible_on_a_phone(open_page: Open, kind: str) -> None:
     assert title["y"] + title["height"] <= 844
 
 
-def test_search_and_language_are_in_one_row_on_a_phone(open_page: Open) -> None:
+def test_search_and_language_are_in_one_row_on_a_phone(
+    open_page: Open,
+) -> None:
     page = open_page(
         "/feeds/news.html?ui=en", viewport={"width": 360, "height": 800}
     )
@@ -189,7 +191,9 @@ def test_list_leads_to_an_event_and_its_ics_file(
     expect(page.get_by_text("Nhà hát Lớn · 1 Tràng Tiền")).to_be_visible()
     expect(page.locator("figcaption")).to_have_text("Cây cầu & sông Ảnh: Nam")
     with page.expect_download() as download:
-        page.locator(".facts").get_by_role("link", name="Thêm vào lịch").click()
+        page.locator(".facts").get_by_role(
+            "link", name="Thêm vào lịch"
+        ).click()
     download.value.save_as(tmp_path / "event.ics")
     assert "SUMMARY:Hội sách" in (tmp_path / "event.ics").read_text("utf-8")
 

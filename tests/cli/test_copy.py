@@ -105,7 +105,9 @@ def test_backup_is_copied_and_stays_as_it_is(
     with closing(sqlite.connect(tmp_path / "feedsvc.db")) as connection:
         connection.execute(f"VACUUM INTO '{folder}/backup.db'")
     backup = (folder / "backup.db").read_bytes()
-    copy = make_app(database_url=f"sqlite:///{tmp_path}/copy.db", migrate=False)
+    copy = make_app(
+        database_url=f"sqlite:///{tmp_path}/copy.db", migrate=False
+    )
     run(copy, "db", "copy", f"sqlite:///{folder}/backup.db")
     assert rows_of(copy) == rows_of(app)
     assert [path.read_bytes() for path in folder.iterdir()] == [backup]

@@ -27,7 +27,9 @@ def check(document: bytes, url: str | None) -> Iterator[str]:
     if feed.get("next_url") == feed["feed_url"]:
         yield "next_url leads to the same page"
     ids = Counter(item.get("id") for item in feed["items"])
-    yield from (f"duplicate id: {id}" for id, count in ids.items() if count > 1)
+    yield from (
+        f"duplicate id: {id}" for id, count in ids.items() if count > 1
+    )
     for item in feed["items"]:
         for finding in check_body(item.get("content_html", "")):
             yield f"{item.get('id')} {finding}"

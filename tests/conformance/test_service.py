@@ -83,7 +83,9 @@ def announced_findings(client: FlaskClient) -> list[str]:
     return found
 
 
-def test_sample_feeds_have_no_findings(app: Flask, client: FlaskClient) -> None:
+def test_sample_feeds_have_no_findings(
+    app: Flask, client: FlaskClient
+) -> None:
     assert load_sample_data(get_services(app))
     assert announced_findings(client) == []
 

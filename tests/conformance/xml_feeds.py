@@ -21,7 +21,9 @@ REQUIRED = {
     "channel": {"title", "link", "description", "language", "lastBuildDate"},
     "item": {"title", "link", "guid", "pubDate"},
 }
-REPEATABLE = set("entry item author category link atom:link dc:creator".split())
+REPEATABLE = set(
+    "entry item author category link atom:link dc:creator".split()
+)
 """Other elements are at most once in these parents."""
 
 SAME_VALUES = (
@@ -69,7 +71,9 @@ def check(document: bytes, url: str | None) -> Iterator[str]:
         for entry in _entries(root)
         for child in _named(entry, "id", "guid")
     )
-    yield from (f"duplicate id: {id}" for id, count in ids.items() if count > 1)
+    yield from (
+        f"duplicate id: {id}" for id, count in ids.items() if count > 1
+    )
 
 
 def name(element: Element) -> str:
@@ -126,7 +130,9 @@ def _check_children(parent: Element) -> Iterator[str]:
         if own in counts and borrowed in counts:
             yield f"has the same value in {own} and {borrowed}"
     texts = [
-        child for child in counts if child in ("description", "content:encoded")
+        child
+        for child in counts
+        if child in ("description", "content:encoded")
     ]
     if texts[:1] == ["content:encoded"]:
         yield "has its content before its description"

@@ -32,7 +32,13 @@ def categories() -> list[Json]:
 
 def entries() -> list[Json]:
     """Return the entries, each with its kind and id."""
-    news = [*_read("news"), *_titles(), *_bodies(), *_dates(), *bulk.articles()]
+    news = [
+        *_read("news"),
+        *_titles(),
+        *_bodies(),
+        *_dates(),
+        *bulk.articles(),
+    ]
     events = [*_read("events"), *bulk.events()]
     return [
         {"kind": kind, **entry}
@@ -100,7 +106,9 @@ def _titles() -> Iterator[Json]:
 
 def _bodies() -> Iterator[Json]:
     """Yield an article for each difficult body, with a URL for its relative links."""
-    long = "<p>" + "Một đoạn văn dài về thành phố bên sông Hồng. " * 20 + "</p>"
+    long = (
+        "<p>" + "Một đoạn văn dài về thành phố bên sông Hồng. " * 20 + "</p>"
+    )
     bodies = {
         **_read("bodies"),
         "long": long * 180,

@@ -134,7 +134,8 @@ def attacked_template(
         }
         with open_app(path, **settings) as app:
             post_payloads(
-                make_client(app, name="loader"), get_services(app).entry_schemas
+                make_client(app, name="loader"),
+                get_services(app).entry_schemas,
             )
 
     return build_once(tmp_path_factory, "attacked", build)

@@ -53,7 +53,9 @@ def documented_commands() -> str:
     Those that install packages and a certificate are left out.
     """
     text = (ROOT / "docs/operating.md").read_text("utf-8")
-    step = re.split(r"\n#+ ", text.partition("\n### 4. nginx with TLS\n")[2])[0]
+    step = re.split(r"\n#+ ", text.partition("\n### 4. nginx with TLS\n")[2])[
+        0
+    ]
     commands = "\n".join(
         re.findall(r"^ {4}((?!apt|certbot).+)$", step, re.MULTILINE)
     )

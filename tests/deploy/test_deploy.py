@@ -86,7 +86,9 @@ def test_kubernetes_pods_are_behind_nginx() -> None:
     _, _, command = next(containers_of("nginx"))["command"]
     shipped, own = re.findall(r"s/(.*?)/(.*?)/", command)[0]
     assert own == f"feedsvc:{port['port']}"
-    assert f"server {shipped};" in (DEPLOY / "upstream.conf").read_text("utf-8")
+    assert f"server {shipped};" in (DEPLOY / "upstream.conf").read_text(
+        "utf-8"
+    )
 
 
 def test_image_has_the_same_version_and_user_everywhere() -> None:
@@ -95,7 +97,9 @@ def test_image_has_the_same_version_and_user_everywhere() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     operating = (ROOT / "docs/operating.md").read_text("utf-8")
     assert f" feedsvc:{__version__}\n" in operating
-    assert f" feedsvc:{__version__} " in (ROOT / "README.md").read_text("utf-8")
+    assert f" feedsvc:{__version__} " in (ROOT / "README.md").read_text(
+        "utf-8"
+    )
     assert f"`feedsvc, version {__version__}`" in operating
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     users = set(re.findall(r"--[ug]id (\d+)", dockerfile))
@@ -181,7 +185,9 @@ def test_password_of_compose_needs_no_escape(
                 **os.environ,
                 "FEEDSVC_DATABASE_URL": environment[
                     "FEEDSVC_DATABASE_URL"
-                ].replace("@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"),
+                ].replace(
+                    "@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"
+                ),
                 "PGPASSWORD": password,
             },
             capture_output=True,

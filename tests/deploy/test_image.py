@@ -185,5 +185,6 @@ def test_image_serves_with_a_read_only_root(
         service.wait(30)
     assert "Traceback" not in log.read_text()
     assert (
-        subprocess.run([*in_image, *check], capture_output=True).returncode == 1
+        subprocess.run([*in_image, *check], capture_output=True).returncode
+        == 1
     )

@@ -132,12 +132,16 @@ def test_source_is_credited_once(
     content: str, name: str, credited: bool
 ) -> None:
     entry = replace(BARE, content_html=content, source=Source(name))
-    assert (b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)) is credited
+    assert (
+        b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)
+    ) is credited
 
 
 def test_image_is_in_the_body_once() -> None:
     image = Image("https://media.example/a.jpg?x=1&y=2")
-    inside = '<p><img alt="" src="https://media.example/a.jpg?x=1&amp;y=2"></p>'
+    inside = (
+        '<p><img alt="" src="https://media.example/a.jpg?x=1&amp;y=2"></p>'
+    )
     for content, count in (
         (inside, 1),
         ("<p>x</p>", 1),
@@ -238,7 +242,9 @@ def test_atom_has_no_plain_text_as_cdata() -> None:
     """newsboat shows the brackets too, or nothing."""
     entry = replace(BARE, summary="Một & hai < ba")
     document = rendered("news", "atom", entry).decode()
-    summary = '<summary type="html"><![CDATA[Một &amp; hai &lt; ba]]></summary>'
+    summary = (
+        '<summary type="html"><![CDATA[Một &amp; hai &lt; ba]]></summary>'
+    )
     assert summary in document
 
 
@@ -323,7 +329,9 @@ def test_withdrawn_summary_has_the_notice_once(format: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["full", "summary"])
-def test_summary_begins_with_the_reason_of_a_cancellation(content: str) -> None:
+def test_summary_begins_with_the_reason_of_a_cancellation(
+    content: str,
+) -> None:
     document = render_feed(feed("events", "json", CALLED_OFF, content=content))
     (item,) = json.loads(document)["items"]
     assert item["summary"].startswith(
@@ -403,7 +411,9 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
     )
     if element.get("type") == "html":
         parser = html5lib.HTMLParser(namespaceHTMLElements=False)
-        assert "".join(parser.parseFragment(element.text).itertext()) == caption
+        assert (
+            "".join(parser.parseFragment(element.text).itertext()) == caption
+        )
         assert parser.errors == []
     else:
         assert element.text == caption

@@ -223,10 +223,14 @@ def test_calendar_has_at_most_1_000_000_bytes() -> None:
     longest, cut = long_calendar(length - 1), long_calendar(length)
     # Another character may begin another line.
     assert 1_000_000 - len(b"x\r\n ") < len(longest) <= 1_000_000
-    assert [event["UID"] for event in read(longest).events] == list("123456789")
+    assert [event["UID"] for event in read(longest).events] == list(
+        "123456789"
+    )
     calendar = read(cut)
     assert [event["UID"] for event in calendar.events] == list("23456789")
-    assert [zone.tz_name for zone in calendar.timezones] == ["Asia/Ho_Chi_Minh"]
+    assert [zone.tz_name for zone in calendar.timezones] == [
+        "Asia/Ho_Chi_Minh"
+    ]
 
 
 def test_event_without_room_changes_no_bytes() -> None:

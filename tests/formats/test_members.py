@@ -45,7 +45,8 @@ UNUSED_EVENT_MEMBERS = {"recurrence"}
 STRING_MEMBERS = {
     name
     for name, type_ in get_type_hints(Entry).items()
-    if type_ in (str, str | None) and name not in ("kind", "status", "language")
+    if type_ in (str, str | None)
+    and name not in ("kind", "status", "language")
 }
 
 HIDDEN_ON_ENTRY_PAGES = {"id", "guid", "content_text", "translation_key"}

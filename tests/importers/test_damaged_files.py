@@ -39,7 +39,9 @@ def test_item_that_cannot_be_read_is_skipped(app: Flask) -> None:
 
 
 def test_item_is_in_50_categories_at_most(app: Flask) -> None:
-    tags = "".join(f"<category>Mục {number}</category>" for number in range(60))
+    tags = "".join(
+        f"<category>Mục {number}</category>" for number in range(60)
+    )
     import_file(
         app, rss_feed(f"<item><guid>a</guid><title>A</title>{tags}</item>")
     )

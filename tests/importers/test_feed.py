@@ -44,10 +44,13 @@ def test_wordpress_feed(app: Flask) -> None:
 
 
 def test_feeds_of_drupal_and_a_newspaper(app: Flask) -> None:
-    entries = import_fixture(app, "drupal.rss") | import_fixture(app, "bao.rss")
+    entries = import_fixture(app, "drupal.rss") | import_fixture(
+        app, "bao.rss"
+    )
     pots = entries["4711 at https://so-van-hoa.example"]
     assert (
-        'href="https://so-van-hoa.example/ve-chung-toi"' in pots["content_html"]
+        'href="https://so-van-hoa.example/ve-chung-toi"'
+        in pots["content_html"]
     )
     assert pots["image"] == {
         "url": "https://so-van-hoa.example/sites/default/files/gom%20lon.jpg"
@@ -100,7 +103,10 @@ def test_atom(app: Flask) -> None:
             '<enclosure url="https://a.example/c.png" type="image/png" length="7"/>',
             {
                 "attachments": [
-                    {"url": "https://a.example/b.mp4", "mime_type": "video/mp4"}
+                    {
+                        "url": "https://a.example/b.mp4",
+                        "mime_type": "video/mp4",
+                    }
                 ],
                 "image": {"url": "https://a.example/c.png"},
             },
@@ -157,7 +163,9 @@ def test_author_without_address_gets_none(app: Flask) -> None:
 def test_export_of_wordpress_is_refused(app: Flask) -> None:
     """It contains drafts, which would be published."""
     namespace = b'<rss xmlns:wp="http://wordpress.org/export/1.2/"'
-    data = rss_feed("<item><title>a</title></item>").replace(b"<rss", namespace)
+    data = rss_feed("<item><title>a</title></item>").replace(
+        b"<rss", namespace
+    )
     result = invoke(app, "import", "-", input=data)
     assert result.exit_code == 1
     assert "an export of WordPress" in result.stderr
@@ -176,7 +184,9 @@ def test_declared_encoding_is_read(app: Flask, encoding: str) -> None:
     document = rss_feed(
         "<item><guid>g</guid><title>Đô, lê, ơ, ư</title></item>"
     )
-    declared = document.decode().replace("UTF-8", encoding.removesuffix("-sig"))
+    declared = document.decode().replace(
+        "UTF-8", encoding.removesuffix("-sig")
+    )
     import_file(app, declared.encode(encoding))
     assert stored_entries(app, "news")["g"]["title"] == "Đô, lê, ơ, ư"
 

@@ -51,7 +51,9 @@ def test_import_refuses_longer_content_as_the_api_does(app: Flask) -> None:
     body = "chữ " * 60_000
     item = f"<item><guid>g</guid><title>Dài</title><description>{body}</description></item>"
     warnings = import_file(app, rss_feed(item)).stderr
-    assert "skipped: “Dài”: content_html: Longer than 262,144 bytes" in warnings
+    assert (
+        "skipped: “Dài”: content_html: Longer than 262,144 bytes" in warnings
+    )
     assert stored_entries(app, "news") == {}
 
 
@@ -96,7 +98,9 @@ def test_warnings_cannot_control_the_terminal(app: Flask) -> None:
 
 
 def test_errors_cannot_control_the_terminal(app: Flask) -> None:
-    result = invoke(app, "import", "-", input="BEGIN:VCALENDAR\n\x1b]0;x\x07\n")
+    result = invoke(
+        app, "import", "-", input="BEGIN:VCALENDAR\n\x1b]0;x\x07\n"
+    )
     assert result.exit_code == 1
     assert "Error: The calendar cannot be read: " in result.stderr
     assert "\x1b" not in result.stderr
@@ -195,7 +199,9 @@ def test_edited_entry_is_not_overwritten(
     data = (FIXTURES / "drupal.rss").read_bytes()
     import_file(app, data)
     (entry,) = stored_entries(app, "news").values()
-    edited = editor.send("PATCH", f"/articles/{entry['id']}", change).get_json()
+    edited = editor.send(
+        "PATCH", f"/articles/{entry['id']}", change
+    ).get_json()
     assert edited["version"] == 2
     result = import_file(
         app, data.replace(b"G\xe1\xbb\x91m", b"G\xe1\xba\xa1ch")
@@ -219,7 +225,8 @@ def test_entry_changed_by_the_service_is_updated(
     tick()
     editor.send("PATCH", "/categories/xa-hoi", {"slug": "doi-song"})
     result = import_file(
-        app, rss_feed(items.format(body.replace("x&lt;/", "y&lt;/") + tomorrow))
+        app,
+        rss_feed(items.format(body.replace("x&lt;/", "y&lt;/") + tomorrow)),
     )
     assert "0 new, 1 changed, 0 unchanged, 0 skipped" in result.stdout
 
@@ -300,7 +307,9 @@ def test_date_modified_is_that_of_the_source(
     assert edited["date_modified"] > "2026"
 
 
-def test_date_modified_is_never_in_the_future(app: Flask, clock: Clock) -> None:
+def test_date_modified_is_never_in_the_future(
+    app: Flask, clock: Clock
+) -> None:
     import_file(app, ATOM.format("2037-02-03T04:05:06Z").encode())
     (entry,) = stored_entries(app, "news").values()
     assert datetime.fromisoformat(

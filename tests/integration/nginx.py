@@ -52,7 +52,9 @@ def nginx(folder: Path, port: int) -> Iterator[str]:
 
 def cache_keys(folder: Path) -> set[str]:
     """Return the keys of the responses in nginx's cache."""
-    files = [path for path in (folder / "feedsvc").rglob("*") if path.is_file()]
+    files = [
+        path for path in (folder / "feedsvc").rglob("*") if path.is_file()
+    ]
     return {
         match[1].decode()
         for path in files

@@ -60,9 +60,13 @@ NEWS = {
     "two kinds of marks in a title": article(title="\u0316\u0301" * 64_000),
     "accents in a title": fill_body('{"title": "', "e\u0302\u0301", '"}'),
     "marks in a text": article(content_text=TIBETAN * (CONTENT // 3)),
-    "accents in a text": article(content_text="e\u0302\u0301" * (CONTENT // 5)),
+    "accents in a text": article(
+        content_text="e\u0302\u0301" * (CONTENT // 5)
+    ),
     "ideographs in a text": article(content_text="口" * (CONTENT // 3)),
-    "marks in HTML": article(content_html="<p>" + TIBETAN * (CONTENT // 3 - 3)),
+    "marks in HTML": article(
+        content_html="<p>" + TIBETAN * (CONTENT // 3 - 3)
+    ),
     "ampersands in HTML": article(
         content_html="<p>" + "&amp " * 19_000 + "x" * 160_000
     ),
@@ -245,7 +249,9 @@ def test_cost_of_one_document_is_bounded(
 
 
 def test_batch_of_costly_documents_delays_nobody(
-    one_worker: Service, record_measurement: RecordMeasurement, time_factor: int
+    one_worker: Service,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     bodies = [EVENTS["sixth day of months"], EVENTS["a Tuesday of Mondays"]]
     items = [
@@ -283,7 +289,9 @@ def test_batch_of_costly_documents_delays_nobody(
 
 
 def test_calendar_of_all_time_zones_and_long_series_is_bounded(
-    one_worker: Service, record_measurement: RecordMeasurement, time_factor: int
+    one_worker: Service,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     rules = ("FREQ=YEARLY", "FREQ=DAILY;COUNT=1000")
     items = [
@@ -298,7 +306,9 @@ def test_calendar_of_all_time_zones_and_long_series_is_bounded(
         }
         for number, zone in enumerate(sorted(zone_names())[:400])
     ]
-    assert one_worker.request("POST", "/api/v1/batch", items).status_code == 200
+    assert (
+        one_worker.request("POST", "/api/v1/batch", items).status_code == 200
+    )
     # The changes of zones are computed once.
     one_worker.request("GET", "/feeds/events.ics")
     one_worker.put("/events/other", {"title": "T", "start": "2026-12-24"})
@@ -310,7 +320,9 @@ def test_calendar_of_all_time_zones_and_long_series_is_bounded(
 
 
 def test_long_headers_cost_little(
-    one_worker: Service, record_measurement: RecordMeasurement, time_factor: int
+    one_worker: Service,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
 ) -> None:
     long = ", ".join(f"a/b{number};q=0.5" for number in range(450))
     for path, name in (

@@ -73,7 +73,12 @@ def test_full_disk_refuses_writes_and_loses_none(
     assert statuses[201] > 0
     assert statuses[503] > 0, "the disk did not fill up"
     disk.fill(0)
-    for path in ("/feeds/news.rss", "/feeds/news.atom?limit=3", "/", "/readyz"):
+    for path in (
+        "/feeds/news.rss",
+        "/feeds/news.atom?limit=3",
+        "/",
+        "/readyz",
+    ):
         assert service.request("GET", path).status_code == 200, path
     disk.free()
     kept = set(stored)
@@ -140,10 +145,14 @@ def test_outside_lock_refuses_writes_and_delays_no_read(
     waits = [future.result() for future in refused]
     p99 = statistics.quantiles(reads, n=100)[-1]
     record_measurement("write refused after", f"{max(waits):.2f} s", "6 s")
-    record_measurement("reads meanwhile, p99", f"{p99 * 1000:.0f} ms", "100 ms")
+    record_measurement(
+        "reads meanwhile, p99", f"{p99 * 1000:.0f} ms", "100 ms"
+    )
     assert max(waits) < 5 + time_factor
     assert p99 < 0.1 * time_factor
     wait_until(
-        lambda: service.request("PUT", "/api/v1/articles/a", {"title": "A"}).ok,
+        lambda: (
+            service.request("PUT", "/api/v1/articles/a", {"title": "A"}).ok
+        ),
         10,
     )

@@ -103,7 +103,9 @@ def test_cached_feeds_are_served_while_postgresql_is_away(
             assert all(service.request("GET", path).ok for path in feeds)
             assert service.request("GET", "/healthz").ok
             refused = [
-                service.request("PUT", "/api/v1/articles/n0", {"title": "Sau"}),
+                service.request(
+                    "PUT", "/api/v1/articles/n0", {"title": "Sau"}
+                ),
                 service.request("GET", "/feeds/news.atom?limit=3"),
                 service.request("GET", "/readyz"),
             ]

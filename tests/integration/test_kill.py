@@ -52,7 +52,9 @@ def test_concurrent_writers_lose_no_write(
         with ThreadPoolExecutor(WRITERS) as pool:
             statuses = Counter(pool.map(revise, range(count)))
         assert statuses == {201: 1, 200: count - 1}
-        version = service.request("GET", "/api/v1/articles/a").json()["version"]
+        version = service.request("GET", "/api/v1/articles/a").json()[
+            "version"
+        ]
     assert version == count, "each revision is counted, so none was lost"
     check_integrity(database_url)
     record_measurement(

@@ -50,7 +50,9 @@ def test_log_has_writes_and_errors_but_no_token(
     service.start(log, "broken:app")
     try:
         path = f"/api/v1/articles/{token}"
-        assert service.request("PUT", path, {"title": token}).status_code == 201
+        assert (
+            service.request("PUT", path, {"title": token}).status_code == 201
+        )
         broken = service.request("GET", "/broken")
         assert broken.status_code == 500
         target = f"GET /{token}?token={token} HTTP/1.1\r\nHost: a\r\n"

@@ -111,7 +111,9 @@ def test_every_coding_is_served_and_revalidated(
             coding,
         ), asked
         assert answer.headers["Vary"] == "Accept-Encoding"
-        assert answer.headers["Cache-Control"] == plain.headers["Cache-Control"]
+        assert (
+            answer.headers["Cache-Control"] == plain.headers["Cache-Control"]
+        )
         etag = answer.headers["ETag"]
         again = get(proxy + FEED, Accept_Encoding=asked, If_None_Match=etag)
         assert (again.status_code, again.content) == (304, b"")

@@ -26,7 +26,9 @@ def started(database_url: str) -> Iterator[Service]:
         yield service
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(11, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "count", [2, pytest.param(11, marks=pytest.mark.soak)]
+)
 def test_reload_fails_no_request(
     started: Service, count: int, record_measurement: RecordMeasurement
 ) -> None:

@@ -57,7 +57,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def send(service: Service, data: bytes) -> list[int]:
     """Send bytes, and return the status of each response within two seconds."""
-    with socket.create_connection(("127.0.0.1", service.port), 2) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", service.port), 2
+    ) as connection:
         received = b""
         with suppress(ConnectionError, TimeoutError):
             connection.sendall(data)

@@ -69,7 +69,9 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
     gthread.start(Path(os.devnull), *GTHREAD)
     for path, document in STORED.items():
         asgi.put(path, document)
-    assert asgi.request("DELETE", "/api/v1/articles/deleted").status_code == 204
+    assert (
+        asgi.request("DELETE", "/api/v1/articles/deleted").status_code == 204
+    )
     # Last-Modified is stated when its second is certainly over.
     feed = "/feeds/news.rss"
     wait_until(lambda: "Last-Modified" in gthread.request("GET", feed).headers)
@@ -317,7 +319,9 @@ def test_bodies_are_refused_by_their_headers(
     assert json.loads(response[2])["status"] == status
 
 
-def test_body_of_the_maximal_length_is_accepted(servers: list[Service]) -> None:
+def test_body_of_the_maximal_length_is_accepted(
+    servers: list[Service],
+) -> None:
     headers = {"Authorization": f"Bearer {servers[0].token}", **JSON}
     headers["Content-Length"] = str(MAX_BODY)
     body = json.dumps(STORED["/articles/short"]).encode().ljust(MAX_BODY)
@@ -356,7 +360,9 @@ def test_slow_bodies_delay_no_other_request(servers: list[Service]) -> None:
     with ExitStack() as stack:
         for _ in range(MORE_THAN_THREADS):
             send_half_a_body(servers[0], stack)
-        assert servers[0].request("GET", "/api/v1/articles/draft", timeout=5).ok
+        assert (
+            servers[0].request("GET", "/api/v1/articles/draft", timeout=5).ok
+        )
 
 
 @pytest.mark.soak
@@ -393,7 +399,9 @@ def test_waiting_writers_delay_no_cached_feed(
     ):
         lock.execute("BEGIN IMMEDIATE")
         for _ in range(MORE_THAN_THREADS):
-            pool.submit(asgi.request, "PUT", "/api/v1/articles/short", document)
+            pool.submit(
+                asgi.request, "PUT", "/api/v1/articles/short", document
+            )
         time.sleep(1)
         begin = time.monotonic()
         assert asgi.request("GET", "/feeds/news.rss", timeout=5).ok

@@ -71,7 +71,9 @@ def writing(service: Service) -> Iterator[list[Writer]]:
             writer.join()
 
 
-def wait_until_acknowledged(writers: list[Writer], timeout: float = 60) -> None:
+def wait_until_acknowledged(
+    writers: list[Writer], timeout: float = 60
+) -> None:
     """Wait until each writer has had one answer more."""
     before = [(writer, writer.acknowledged) for writer in writers]
     wait_until(

@@ -108,7 +108,10 @@ class ExpectedFeeds:
         ]
         return sorted(
             items,
-            key=lambda item: (parse_time(item["date_published"]), item["guid"]),
+            key=lambda item: (
+                parse_time(item["date_published"]),
+                item["guid"],
+            ),
             reverse=True,
         )
 
@@ -126,7 +129,10 @@ class ExpectedFeeds:
         if item["status"] == "draft":
             return False
         # Changes at the same time differ by microseconds.
-        if parse_time(item["date_published"]).replace(microsecond=0) > self.now:
+        if (
+            parse_time(item["date_published"]).replace(microsecond=0)
+            > self.now
+        ):
             return False
         return "expires" not in item or parse_time(item["expires"]) > self.now
 

@@ -35,7 +35,9 @@ def expected_entries(
         replace(entry, authors=without_email_names(entry.authors))
         for entry in expected_feeds.feed(kind, category)
     ]
-    return [entry.as_rss() for entry in entries] if format == "rss" else entries
+    return (
+        [entry.as_rss() for entry in entries] if format == "rss" else entries
+    )
 
 
 def without_email_names(authors: Iterable[str]) -> tuple[str, ...]:
@@ -55,7 +57,9 @@ def parsed_entry(entry: Any, format: str) -> ReaderEntry:
         as_html(entry.title) if format == "rss" else entry.title,
         normalize_url(entry.link),
         parse_date(entry.published).astimezone(UTC),
-        parse_date(entry.updated).astimezone(UTC) if format == "atom" else None,
+        parse_date(entry.updated).astimezone(UTC)
+        if format == "atom"
+        else None,
         without_email_names(
             author.name for author in entry.get("authors", []) if author
         ),

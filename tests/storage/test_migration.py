@@ -169,7 +169,9 @@ def comparable(path: str, body: Any) -> Any:
             for change in body["changes"]
         }
     return {
-        name: value for name, value in body.items() if name not in ADDED_MEMBERS
+        name: value
+        for name, value in body.items()
+        if name not in ADDED_MEMBERS
     }
 
 
@@ -199,7 +201,9 @@ def test_alembic_checks_the_tables_and_numbers_a_migration(
     alembic("check")
     alembic("revision", "-m", "Add a column")
     versions = tmp_path / "feedsvc/storage/migrations/versions"
-    *_, newest, added = sorted(path.name for path in versions.glob("[0-9]*.py"))
+    *_, newest, added = sorted(
+        path.name for path in versions.glob("[0-9]*.py")
+    )
     assert added == f"{int(newest[:4]) + 1:04}_add_a_column.py"
 
 
@@ -213,7 +217,9 @@ def test_answers_of_version_1_stay(editor: ApiClient) -> None:
             differences.append((path, old["status"], new.status_code))
         for header in ("location", "etag"):
             if header in old and new.headers.get(header) != old[header]:
-                differences.append((path, old[header], new.headers.get(header)))
+                differences.append(
+                    (path, old[header], new.headers.get(header))
+                )
         if "body" in old:
             body = new.text if ".ics" in path else new.get_json(force=True)
             if comparable(path, body) != comparable(path, old["body"]):
@@ -261,7 +267,8 @@ def test_sequence_of_a_moved_event_rises_again(
     assert "\r\nSEQUENCE:1\r\n" in get(editor, "/entries/moved.ics").text
     assert editor.send("PATCH", "/events/moved", patch).status_code == 200
     assert (
-        f"\r\nSEQUENCE:{sequence}\r\n" in get(editor, "/entries/moved.ics").text
+        f"\r\nSEQUENCE:{sequence}\r\n"
+        in get(editor, "/entries/moved.ics").text
     )
 
 

@@ -44,7 +44,9 @@ def add_entries(editor: ApiClient, clock: Clock) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
+def shared_client(
+    shared_editor: ApiClient, shared_clock: Clock
+) -> FlaskClient:
     """Return a client of an application that no test changes."""
     add_entries(shared_editor, shared_clock)
     return shared_editor.client
@@ -315,7 +317,9 @@ def test_forged_host_changes_no_response(
         plain = shared_client.get(path)
         response = shared_client.get(path, headers=forged)
         assert response.data == plain.data
-        assert response.headers.get("Location") == plain.headers.get("Location")
+        assert response.headers.get("Location") == plain.headers.get(
+            "Location"
+        )
         assert "evil" not in str(response.headers)
     record_measurement(
         "responses that a forged Host or X-Forwarded-* changed",
@@ -352,7 +356,9 @@ def test_policy_of_pages_allows_our_scripts_and_documented_frames(
     policy = dict(part.strip().split(maxsplit=1) for part in text.split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'"
-    assert policy["frame-src"].split() == [f"https://{host}" for host in EMBEDS]
+    assert policy["frame-src"].split() == [
+        f"https://{host}" for host in EMBEDS
+    ]
     # Partners may frame lists.
     assert (policy.get("frame-ancestors") == "'none'") is not is_list
     # A script has no text of its own but JSON-LD, which runs nowhere.

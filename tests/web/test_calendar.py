@@ -16,7 +16,11 @@ from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.web.feeds import calendar
 
-PARIS, SYDNEY, SANTIAGO = "Europe/Paris", "Australia/Sydney", "America/Santiago"
+PARIS, SYDNEY, SANTIAGO = (
+    "Europe/Paris",
+    "Australia/Sydney",
+    "America/Santiago",
+)
 CHATHAM, HOWE, KIRITIMATI = "Pacific/Chatham", "Australia/Lord_Howe", "Pacific/Kiritimati"  # fmt: skip
 EVENT = "/entries/e.ics"
 LATER = "…"
@@ -112,7 +116,9 @@ def test_calendar_has_the_occurrences_of_an_event(
         if event["recurrence"]
         else whole.events
     )
-    occurrences = [as_text(each.start, each.end) for each in islice(read, most)]
+    occurrences = [
+        as_text(each.start, each.end) for each in islice(read, most)
+    ]
     assert occurrences == wanted
 
 
@@ -192,11 +198,17 @@ def test_calendar_follows_the_changes_of_an_event(
         "TENTATIVE",
         "Dự kiến: Hội",
     )
-    assert seen(event_status="postponed") == (5, "TENTATIVE", "Hoãn: Hội", on_5)
+    assert seen(event_status="postponed") == (
+        5,
+        "TENTATIVE",
+        "Hoãn: Hội",
+        on_5,
+    )
     assert seen(event_status="cancelled") == (6, "CANCELLED", "Hủy: Hội", on_5)
     for number, count in ((7, 2), (8, 3)):
         assert (
-            seen(recurrence={"rrule": f"FREQ=DAILY;COUNT={count}"})[0] == number
+            seen(recurrence={"rrule": f"FREQ=DAILY;COUNT={count}"})[0]
+            == number
         )
     daily = {"rrule": "FREQ=DAILY;COUNT=3"}
     assert seen(recurrence=daily, end="2026-12-05T21:00:00")[0] == 9

@@ -40,7 +40,9 @@ def test_every_error_of_pages_has_phrases(language: str) -> None:
     expected = {"error.parameter"}
     for status in (*STATUSES_OF_PAGES, "other"):
         expected |= {f"error.{status}", f"error.{status}_description"}
-    keys = {key for key in labels.phrases(language) if key.startswith("error.")}
+    keys = {
+        key for key in labels.phrases(language) if key.startswith("error.")
+    }
     assert keys == expected
 
 
@@ -56,7 +58,9 @@ def test_bad_parameter_is_named_in_the_language_of_the_page(
     ]
     language, _, _, detail = page_texts(client, f"{path}&ui=en", 400)
     assert language == "en"
-    assert detail == "The parameter “limit” must be a whole number, at least 1."
+    assert (
+        detail == "The parameter “limit” must be a whole number, at least 1."
+    )
     document = client.get(path).get_json()
     assert document["title"] == "Bad Request"
     assert document["detail"] == detail
@@ -87,7 +91,10 @@ def test_error_of_a_request(
     editor.put("/articles/a", {"title": "Tin"})
     editor.send("DELETE", "/articles/a")
     assert page_texts(client, path, status, method)[:2] == ["vi", vi]
-    assert page_texts(client, f"{path}?ui=en", status, method)[:2] == ["en", en]
+    assert page_texts(client, f"{path}?ui=en", status, method)[:2] == [
+        "en",
+        en,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ GOOD = {
 """Values that are no default, as the canonical URL has them."""
 
 BAD = {
-    "limit": "0|-1|+5|1.5|| 5|5 |1e2|٥|１|five|0x10|99999999999|%00".split("|"),
+    "limit": "0|-1|+5|1.5|| 5|5 |1e2|٥|１|five|0x10|99999999999|%00".split(
+        "|"
+    ),
     "page": ["0", "1001", "99999", "", "x", "-1", "1.0"],
     "content": ["", "FULL", "none", "full,summary"],
     "lang": [
@@ -73,7 +75,9 @@ def shared_client(shared_editor: ApiClient) -> FlaskClient:
 
 
 def test_every_parameter_has_values() -> None:
-    assert set(PARAMETERS) == set(GOOD) == set(BAD), "GOOD and BAD in this file"
+    assert set(PARAMETERS) == set(GOOD) == set(BAD), (
+        "GOOD and BAD in this file"
+    )
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -172,7 +176,9 @@ def test_defaults_and_other_spellings_are_the_same_feed(
     base, _, query = plain.partition("?")
     names = {part.partition("=")[0] for part in same.split("&")}
     kept = [
-        part for part in query.split("&") if part.partition("=")[0] not in names
+        part
+        for part in query.split("&")
+        if part.partition("=")[0] not in names
     ]
     expected = shared_client.get(f"/feeds/{plain}")
     response = shared_client.get(f"/feeds/{base}?{'&'.join([*kept, same])}")

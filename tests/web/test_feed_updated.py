@@ -20,7 +20,9 @@ NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
     """Store an old article, and one in each of some sets of categories."""
-    editor.put("/categories/y-te", {"title": "Y tế", "description": "Sức khoẻ"})
+    editor.put(
+        "/categories/y-te", {"title": "Y tế", "description": "Sức khoẻ"}
+    )
     old = {"title": "Cũ", "date_published": "2025-03-04T08:00:00"}
     editor.put("/articles/old", old)
     for number, slugs in enumerate([["giao-thong"], ["van-hoa"], ["y-te"]]):

@@ -42,7 +42,9 @@ def categorized(editor: ApiClient, clock: Clock) -> ApiClient:
 
 
 @pytest.fixture(scope="module")
-def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
+def shared_client(
+    shared_editor: ApiClient, shared_clock: Clock
+) -> FlaskClient:
     """Return a client of an application that no test changes."""
     add_categorized_articles(shared_editor, shared_clock)
     return shared_editor.client
@@ -367,7 +369,9 @@ def test_entry_that_is_not_public_is_in_no_feed(
     event = {"title": "Hội sách", "start": "2026-12-24"}
     editor.put("/events/e", {**event, "status": "draft"})
     assert not is_shown()
-    editor.put("/events/e", {**event, "date_published": "2026-11-26T00:00:00Z"})
+    editor.put(
+        "/events/e", {**event, "date_published": "2026-11-26T00:00:00Z"}
+    )
     assert not is_shown()
     clock.now = clock.now.replace(day=26, hour=0)
     assert is_shown()
@@ -379,7 +383,9 @@ def test_entry_that_is_not_public_is_in_no_feed(
     assert is_shown()
     editor.put("/events/e", {**event, "status": "draft"})
     assert not is_shown()
-    editor.put("/events/e", {**event, "status": "withdrawn", "notice": "Nhầm."})
+    editor.put(
+        "/events/e", {**event, "status": "withdrawn", "notice": "Nhầm."}
+    )
     assert is_shown()
     assert "Nhầm." in client.get(f"/feeds/events.{format}").text
     clock.forward(days=30)
@@ -401,7 +407,10 @@ EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội
         "event_status": "cancelled",
     },
     "moment": {"start": "2026-12-02T00:00:00"},
-    "next-year": {"start": "2027-01-01T08:00:00", "end": "2027-01-01T09:00:00"},
+    "next-year": {
+        "start": "2027-01-01T08:00:00",
+        "end": "2027-01-01T09:00:00",
+    },
 }
 
 

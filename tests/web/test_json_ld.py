@@ -59,7 +59,9 @@ def test_event_has_all_that_search_engines_require(
 ) -> None:
     event = replace_value(EVENT, "#/offers/0/availability", "sold_out")
     editor.put("/events/e", event)
-    page = "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
+    page = (
+        "https://portal.example/tin/%C4%91%E1%BA%A7y-%C4%91%E1%BB%A7?a=1&b=2"
+    )
     assert read(client, "e") == {
         "@type": "Event",
         "name": EVENT["title"],

@@ -100,7 +100,10 @@ def test_front_page_has_a_row_for_each_category(
         (
             row.findtext("a"),
             row.xpath("string(span)"),
-            [link.get("href").removeprefix(feeds) for link in row.findall("a")],
+            [
+                link.get("href").removeprefix(feeds)
+                for link in row.findall("a")
+            ],
         )
         for row in get_page(client, "/").xpath("//ul[@class='rows']/li")
     ]
@@ -169,7 +172,9 @@ def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     assert panel.xpath(".//input/@value") == [address, rss]
     google, outlook, webcal, *feeds = panel.xpath(".//a/@href")
     assert google == "https://calendar.google.com/calendar/r/settings/addbyurl"
-    assert outlook.startswith("https://outlook.live.com/calendar/0/addfromweb?")
+    assert outlook.startswith(
+        "https://outlook.live.com/calendar/0/addfromweb?"
+    )
     assert "+" not in outlook, "Outlook shows it as it is"
     parameters = parse_qs(urlsplit(outlook).query)
     assert parameters == {"url": [address], "name": [f"{name} – {SITE_TITLE}"]}
@@ -185,7 +190,11 @@ HANOI, PARIS = ["Asia/Ho_Chi_Minh"], ["Europe/Paris"]
     [
         # Google Calendar on Android takes whole days with a zone for other days.
         ({"start": "2026-12-24"}, "20261224/20261225", {}),
-        ({"start": "2026-12-05", "end": "2026-12-08"}, "20261205/20261208", {}),
+        (
+            {"start": "2026-12-05", "end": "2026-12-08"},
+            "20261205/20261208",
+            {},
+        ),
         (
             {"start": "2026-12-24T19:00:00"},
             "20261224T190000/20261224T190000",
@@ -260,7 +269,9 @@ def test_event_that_does_not_take_place_is_not_added_to_calendars(
     editor.put("/events/b", {**event, "status": "withdrawn"})
     page = get_page(client, "/feeds/events.html?content=full")
     links = page.xpath("//p[@class='actions']/a")
-    assert [link.text for link in links] == ["Cập nhật lịch của bạn (.ics)"] * 2
+    assert [link.text for link in links] == [
+        "Cập nhật lịch của bạn (.ics)"
+    ] * 2
 
 
 def open_graph(client: FlaskClient, path: str) -> dict[str, str]:
@@ -417,7 +428,9 @@ def test_preview_link_ends_after_seven_days(
     assert client.get(again).status_code == 200
 
 
-def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
+def test_error_pages_have_links(
+    editor: ApiClient, client: FlaskClient
+) -> None:
     withdrawn = {
         "title": "Tin",
         "status": "withdrawn",
@@ -493,7 +506,10 @@ def test_entry_page_leads_to_its_category_and_to_other_entries(
         editor.put(f"/articles/{number}", article)
     editor.put("/articles/other", {"title": "Khác"})
     page = get_page(client, "/entries/2")
-    assert page.xpath("//nav[@class='path']/a/text()") == ["Tin tức", "Văn hoá"]
+    assert page.xpath("//nav[@class='path']/a/text()") == [
+        "Tin tức",
+        "Văn hoá",
+    ]
     links = page.xpath("//footer/ul[@class='tags']//a/@href")
     assert links == [
         f"https://feeds.example/feeds/news/{slug}.html"
@@ -626,7 +642,8 @@ def test_site_color_and_logo(
     ).test_client()
     page = get_page(client, "/")
     assert (
-        page.xpath("//link[@rel='stylesheet']/@href")[-1] == "./static/site.css"
+        page.xpath("//link[@rel='stylesheet']/@href")[-1]
+        == "./static/site.css"
     )
     css = f":root {{ --brand: {color}; --on-brand: {writing}; }}\n"
     assert client.get("/static/site.css").text == css

@@ -68,7 +68,8 @@ def test_search_for_events_has_their_parameters(
         editor.put(f"/events/{id}", {**EVENT, "start": start})
     weekly = {"rrule": "FREQ=WEEKLY;COUNT=4"}
     editor.put(
-        "/events/series", {**EVENT, "start": "2026-12-02", "recurrence": weekly}
+        "/events/series",
+        {**EVENT, "start": "2026-12-02", "recurrence": weekly},
     )
     for query, expected in (
         ("order=start&q=ho+sach", ["soon", "series", "later"]),
@@ -162,7 +163,11 @@ def test_search_follows_edits_and_deletions(
 def test_withdrawn_entry_is_not_found_by_hidden_words(
     client: FlaskClient, editor: ApiClient
 ) -> None:
-    article = {"title": "Cầu mới", "content_text": "Sai", "status": "withdrawn"}
+    article = {
+        "title": "Cầu mới",
+        "content_text": "Sai",
+        "status": "withdrawn",
+    }
     editor.put("/articles/a", article)
     assert ids(client, "/feeds/news.json?q=cau") == ["a"]
     assert ids(client, "/feeds/news.json?q=sai") == []

@@ -102,7 +102,9 @@ def test_pages_of_a_window_neither_repeat_nor_lose_events(
     pages = [
         id
         for number in (1, 2, 3)
-        for id in items_of(client_with_events, f"{query}&limit=2&page={number}")
+        for id in items_of(
+            client_with_events, f"{query}&limit=2&page={number}"
+        )
     ]
     assert pages == list(items_of(client_with_events, query))
 
@@ -161,7 +163,10 @@ def test_without_a_first_day_a_series_shows_its_next_occurrence(
     client_with_events: FlaskClient,
 ) -> None:
     starts = starts_of(client_with_events, "to=2026-12-20&order=start")
-    assert (starts["weekly"], starts["nightly"]) == ("2026-11-30", "2026-11-25")
+    assert (starts["weekly"], starts["nightly"]) == (
+        "2026-11-30",
+        "2026-11-25",
+    )
     assert list(starts.values()) == sorted(starts.values())
 
 
@@ -187,7 +192,10 @@ def test_calendar_of_a_window_has_the_whole_series(
         ),
         ("from=2026-12-14&to=2026-12-14", "Sự kiện – 14/12/2026"),
         ("from=2026-12-14", "Sự kiện – từ 14/12/2026"),
-        ("to=2026-12-20&when=upcoming", "Sự kiện sắp tới – đến hết 20/12/2026"),
+        (
+            "to=2026-12-20&when=upcoming",
+            "Sự kiện sắp tới – đến hết 20/12/2026",
+        ),
         ("from=2026-12-14&ui=en", "Events – from 14 December 2026"),
         ("to=2026-12-20&ui=en", "Events – until 20 December 2026"),
         (f"{WEEK}&ui=en", "Events – 14 December 2026 to 20 December 2026"),

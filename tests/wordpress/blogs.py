@@ -58,7 +58,9 @@ class StubBlog:
         self._terms[len(self._terms) + 1] = term
 
     def _term_ids(self, *slugs: str) -> list[int]:
-        return [id for id, term in self._terms.items() if term["slug"] in slugs]
+        return [
+            id for id, term in self._terms.items() if term["slug"] in slugs
+        ]
 
     def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
         """Create or change a post; return its id here and in the service.

@@ -197,9 +197,13 @@ def test_post_that_the_service_has_under_another_guid_is_updated(
     )
 
 
-def test_categories_of_the_portal_survive(blog: Blog, service: Service) -> None:
+def test_categories_of_the_portal_survive(
+    blog: Blog, service: Service
+) -> None:
     service.put("/categories/portal", {"title": "Cổng"})
-    service.put("/categories/van-hoa", {"title": "Văn hóa", "parent": "portal"})
+    service.put(
+        "/categories/van-hoa", {"title": "Văn hóa", "parent": "portal"}
+    )
     before = get(service, "/categories/van-hoa")
     blog.add_category("van-hoa", "Culture")
     _, entry_id = blog.save(**POST, post_category=["van-hoa"])
@@ -253,10 +257,14 @@ def test_post_keeps_its_category_if_the_token_may_create_none(
     service.token = token
     service.put("/categories/giao-thong", {"title": "Giao thông"})
     blog.pass_hour()
-    assert get(service, f"/articles/{entry_id}")["categories"] == ["giao-thong"]
+    assert get(service, f"/articles/{entry_id}")["categories"] == [
+        "giao-thong"
+    ]
 
 
-def test_log_says_why_a_post_was_not_sent(blog: Blog, service: Service) -> None:
+def test_log_says_why_a_post_was_not_sent(
+    blog: Blog, service: Service
+) -> None:
     service.kill()
     post_id, _ = blog.save(**POST)
     assert f"feedsvc: post {post_id} was not sent: " in blog.log()

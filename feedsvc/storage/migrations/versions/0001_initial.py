@@ -94,7 +94,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("id"),
     )
     op.create_index(
-        "ix_entries_next_change_at", "entries", ["next_change_at"], unique=False
+        "ix_entries_next_change_at",
+        "entries",
+        ["next_change_at"],
+        unique=False,
     )
     op.create_index(
         "ix_entries_translation_key",
@@ -230,7 +233,9 @@ def upgrade() -> None:
         sa.Column("secret", sa.String()),
         sa.Column("lease", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "failures", sa.Integer(), server_default="0", nullable=False
+        ),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("next_attempt_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id"),

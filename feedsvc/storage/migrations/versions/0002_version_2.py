@@ -188,7 +188,11 @@ def _entry_key() -> sa.Column[int]:
 def _create_indexes() -> None:
     """Create the indexes, which takes less time after the rows are there."""
     for name, table, columns in (
-        ("ix_entries_published", "entries", "kind is_public published_at guid"),
+        (
+            "ix_entries_published",
+            "entries",
+            "kind is_public published_at guid",
+        ),
         ("ix_entries_starts", "entries", "kind is_public is_over starts_at"),
         ("ix_entries_listed", "entries", "kind is_public is_over listed_at"),
         ("ix_entries_ends", "entries", "kind is_public ends_at"),
@@ -254,7 +258,8 @@ def _carry_entries(connection: sa.Connection, now: datetime) -> int:
             rows.append(_entry_row(row, changed_at, now))
         connection.execute(_table("entries").insert(), rows)
         documents = [
-            {"entry_pk": row["pk"], "document": _document(row)} for row in batch
+            {"entry_pk": row["pk"], "document": _document(row)}
+            for row in batch
         ]
         connection.execute(_table("entry_contents").insert(), documents)
         _carry_memberships(connection, {row["pk"]: row for row in rows})
@@ -306,7 +311,9 @@ def _entry_row(row: Any, changed_at: int, now: datetime) -> dict[str, Any]:
         "is_over": is_over,
         "is_public": row["is_visible"],
         "was_public": row["was_visible"],
-        "due_at": min((each for each in due if each is not None), default=None),
+        "due_at": min(
+            (each for each in due if each is not None), default=None
+        ),
     }
 
 
@@ -321,7 +328,9 @@ def _document(row: Any) -> str:
     )
 
 
-def _carry_memberships(connection: sa.Connection, rows: dict[int, Any]) -> None:
+def _carry_memberships(
+    connection: sa.Connection, rows: dict[int, Any]
+) -> None:
     old = _table("old_entry_categories")
     statement = sa.select(
         old.c.entry_pk, old.c.category_id, old.c.position

@@ -52,7 +52,9 @@ def upgrade() -> None:
     )
     op.add_column(
         "tokens",
-        sa.Column("category_ids", sa.JSON, nullable=False, server_default="[]"),
+        sa.Column(
+            "category_ids", sa.JSON, nullable=False, server_default="[]"
+        ),
     )
     _convert_ends_of_series(op.get_bind())
 
