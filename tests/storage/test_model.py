@@ -203,6 +203,8 @@ class Model:
         )
         path = f"/feeds/{kind}{selector.path(self.slug_of_a)}.json?{query}"
         guids = self.expected_guids(kind, selector, parameters)
+        # The other process has not written what this one has.
+        get_services(self.apps[1]).database.poll()
         response, other = (app.test_client().get(path) for app in self.apps)
         if "page" in parameters and not guids:
             assert (response.status_code, other.status_code) == (404, 404)
