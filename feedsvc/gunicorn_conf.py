@@ -21,13 +21,11 @@ worker_class = "asgi"
 asgi_loop = "uvloop"
 # gunicorn reads this variable too, but its default is 1.
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-keepalive = (
-    5  # longer than nginx keeps idle connections in deploy/upstream.conf
-)
+# Longer than nginx keeps idle connections in deploy/upstream.conf.
+keepalive = 5
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
-graceful_timeout = (
-    25  # the files in deploy/ kill the service after 40 s or more
-)
+# The files in deploy/ kill the service after 40 s or more.
+graceful_timeout = 25
 control_socket_disable = True
 # By default gunicorn trusts its own machine: a header named SCRIPT_NAME would change
 # the path. Only feedsvc's own setting trusts proxies.

@@ -184,9 +184,8 @@ def to_plain_text(html: str) -> str:
 def _check_output(html: str) -> None:
     """Refuse sanitized HTML that is nested too deep or too long."""
     depth = max_depth = 0
-    for closing, tag in _TAG.findall(
-        html
-    ):  # every tag but a void one is closed
+    # Every tag but a void one is closed.
+    for closing, tag in _TAG.findall(html):
         if tag not in _VOID_TAGS:
             depth += -1 if closing else 1
             max_depth = max(max_depth, depth)
