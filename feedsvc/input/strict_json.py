@@ -13,7 +13,8 @@ MAX_DEPTH = 32
 #: Members of an object: each unknown one would be an error to report.
 MAX_MEMBERS = 1000
 
-#: Values of a document, by its commas and brackets, of which texts have fewer.
+#: Values of a document, by its commas and brackets, of which texts have fewer. An
+#: object counts as four.
 MAX_VALUES = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""What refusals say."""
+"""Read the errors of problem documents."""
 
 from __future__ import annotations
 

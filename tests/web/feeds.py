@@ -1,4 +1,4 @@
-"""What feeds have, through HTTP."""
+"""Read the entries of feeds and calendars through HTTP."""
 
 from __future__ import annotations
 
