@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.full_entries import ARTICLE, EVENT, TEXT_MEMBERS
+from marshmallow import Schema, fields
 
-_NAMES = {"name", "alt", "caption", "credit", "address"}.union(
-    *TEXT_MEMBERS.values()
-)
+from feedsvc.input.fields import Text
+from tests.full_entries import ARTICLE, EVENT, SCHEMAS
+
+
+def _text_names(schema: Schema | type[Schema]) -> set[str]:
+    """Return the names of all members of plain text, those of nested objects too."""
+    names = set()
+    for name, field in schema._declared_fields.items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, Text):
+            names.add(name)
+        elif isinstance(inner, fields.Nested):
+            names |= _text_names(inner.schema)
+    return names
+
+
+_NAMES = set().union(*map(_text_names, SCHEMAS.values()))
 
 
 def article_with(text: str) -> dict[str, Any]:
