@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from a2wsgi import WSGIMiddleware
+from flask import Response
 
+from feedsvc.api import batch
 from feedsvc.errors import Unavailable
 from feedsvc.feeds.response import CachedResponse, Headers
 from feedsvc.services import get_services
 from feedsvc.web.errors import problem_response
+from feedsvc.web.health import PATH as HEALTH_PATH
+from feedsvc.web.health import alive_response
 from feedsvc.web.responses import common_headers
 from wsgi import app as flask_app
 
@@ -37,15 +42,34 @@ _BODY_SECONDS = 30
 #: The longest response of the event loop, which may have to compress it first.
 _MAX_BYTES = 1 << 20
 
-#: Bytes of all bodies that a worker holds at the same time.
-_MAX_COLLECTED = 64 << 20
+#: Batches that run at the same time: few, so that threads are left for others.
+_MAX_BATCHES = 4
+
+#: Time that a further batch waits for one of them.
+_BATCH_WAIT_SECONDS = 5
 
 _services = get_services(flask_app)
 _flask = WSGIMiddleware(flask_app, workers=_THREADS)  # type: ignore[arg-type]
+_batches = asyncio.Semaphore(_MAX_BATCHES)
 
 
-#: The bodies that are being collected or processed.
-_bodies: list[bytearray] = []
+@dataclass
+class _Memory:
+    """The bytes of bodies that are being collected or processed, and their limit.
+
+    Small bodies have memory of their own, which large ones that nobody completes cannot
+    occupy.
+    """
+
+    limit: int
+    used: int = 0
+
+
+#: The longest body that counts as small.
+_SMALL_BODY = 64 << 10
+
+_small_bodies = _Memory(24 << 20)
+_large_bodies = _Memory(64 << 20)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,16 +81,43 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     response = _find_cached(scope)
     if response:
         await _answer(response, scope, headers, send)
-        return
+    elif scope["path"] == HEALTH_PATH and scope["method"] in ("GET", "HEAD"):
+        # Here no batch and no slow database can delay it.
+        await _send_flask_response(alive_response(), scope, send)
+    else:
+        await _collect_and_answer(scope, headers, receive, send)
+
+
+async def _collect_and_answer(
+    scope: HTTPScope, headers: dict[str, str], receive: Receive, send: Send
+) -> None:
+    """Let Flask answer a request, when its body has arrived and a thread may run it."""
+    length = _collected_length(headers)
+    memory = _small_bodies if length <= _SMALL_BODY else _large_bodies
     body = bytearray()
-    _bodies.append(body)
     try:
-        if await _collect_body(body, _collected_length(headers), receive):
-            await _flask(scope, _receive_collected(body), send)
+        if not await _collect_body(body, length, memory, receive):
+            await _refuse("Too many bodies are being sent.", scope, send)
+        elif scope["path"] == batch.blueprint.url_prefix:
+            await _answer_batch(body, scope, send)
         else:
-            await _refuse(scope, send)
+            await _flask(scope, _receive_collected(body), send)
     finally:
-        _bodies.remove(body)
+        memory.used -= len(body)
+
+
+async def _answer_batch(body: bytearray, scope: HTTPScope, send: Send) -> None:
+    """Let Flask answer a batch, when fewer than `_MAX_BATCHES` others run."""
+    try:
+        async with asyncio.timeout(_BATCH_WAIT_SECONDS):
+            await _batches.acquire()
+    except TimeoutError:
+        await _refuse("Too many batches are running.", scope, send)
+        return
+    try:
+        await _flask(scope, _receive_collected(body), send)
+    finally:
+        _batches.release()
 
 
 def _decode_headers(scope: HTTPScope) -> dict[str, str]:
@@ -106,14 +157,21 @@ async def _answer(
     await _send_response(status, headers, body, scope, send)
 
 
-async def _refuse(scope: HTTPScope, send: Send) -> None:
-    """Answer that too many bodies are on their way."""
-    error = Unavailable("Too many bodies are being sent at the moment.")
+async def _refuse(reason: str, scope: HTTPScope, send: Send) -> None:
+    """Answer that the worker has too much to do at the moment."""
+    error = Unavailable(reason)
     response = problem_response(error.status, str(error), error)
-    headers = [*response.headers, ("Retry-After", str(error.retry_after))]
-    await _send_response(
-        error.status, headers, response.get_data(), scope, send
-    )
+    response.headers["Retry-After"] = str(error.retry_after)
+    await _send_flask_response(response, scope, send)
+
+
+async def _send_flask_response(
+    response: Response, scope: HTTPScope, send: Send
+) -> None:
+    """Send a response that no cache may keep."""
+    headers = [*response.headers, ("Cache-Control", "no-store")]
+    body = b"" if scope["method"] == "HEAD" else response.get_data()
+    await _send_response(response.status_code, headers, body, scope, send)
 
 
 async def _send_response(
@@ -148,7 +206,7 @@ def _collected_length(headers: dict[str, str]) -> int:
 
 
 async def _collect_body(
-    body: bytearray, length: int, receive: Receive
+    body: bytearray, length: int, memory: _Memory, receive: Receive
 ) -> bool:
     """Read a body before it occupies a thread; return false if there are too many.
 
@@ -162,7 +220,8 @@ async def _collect_body(
                 if event["type"] != "http.request":
                     break
                 body += event["body"]
-                if sum(map(len, _bodies)) > _MAX_COLLECTED:
+                memory.used += len(event["body"])
+                if memory.used > memory.limit:
                     return False
     return True
 

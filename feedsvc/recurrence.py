@@ -11,10 +11,11 @@ as many occurrences in each of its intervals.
 
 from __future__ import annotations
 
+from calendar import isleap
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import takewhile
 
 from dateutil.relativedelta import relativedelta
@@ -111,7 +112,31 @@ def start_matches_rule(event: Event) -> bool:
     assert event.recurrence is not None
     start = _as_datetime(event.start)
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
-    return next(iter(rule), None) == start and not start.fold
+    assert isinstance(rule, rrule)
+    # dateutil searches up to the year 9999 if a rule never matches, which takes half a
+    # second. So it begins there, on the same day of a year with the same weekdays.
+    late_start = start.replace(year=_last_year_alike(start.year))
+    late_rule = rule.replace(dtstart=late_start, until=None, count=None)
+    try:
+        is_match = next(iter(late_rule), None) == late_start
+    except ValueError:
+        # There was no match up to the last week, which ends in the year 10000.
+        is_match = False
+    # With UNTIL before the start, there is no occurrence.
+    return is_match and next(iter(rule), None) == start and not start.fold
+
+
+def _last_year_alike(year: int) -> int:
+    """Return the last year, up to 9999, with the same weekdays of all dates."""
+
+    def weekdays(year: int) -> tuple[int, bool]:
+        return date(year, 1, 1).weekday(), isleap(year)
+
+    return next(
+        late_year
+        for late_year in range(MAXYEAR, year, -1)
+        if weekdays(late_year) == weekdays(year)
+    )
 
 
 def unmatched_exdates(event: Event) -> list[int]:

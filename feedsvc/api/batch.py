@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +24,7 @@ from feedsvc.errors import (
     FeedsvcError,
     FieldError,
     Forbidden,
+    Unavailable,
     ValidationFailed,
 )
 from feedsvc.input import fields
@@ -39,8 +42,13 @@ MAX_ITEMS = 5000
 #: Items a transaction: few, so that other writers need not wait for long.
 TRANSACTION_SIZE = 100
 
+#: Time after which items are no longer validated: proxies wait for 60 s.
+MAX_SECONDS = 45
+
 #: Errors of one item that the response lists.
 MAX_ERRORS_PER_ITEM = 10
+
+_log = logging.getLogger(__name__)
 
 _NDJSON = "application/x-ndjson"
 _EXAMPLE = [
@@ -128,20 +136,29 @@ class Batch(MethodView):
     @blueprint.alt_response(207, schema=BatchResultsSchema)
     def post(self) -> tuple[dict[str, Any], int]:
         """Put and delete many entries; an item with errors changes nothing."""
+        deadline = time.monotonic() + MAX_SECONDS
         documents = _parse_body()
         results: list[dict[str, Any]] = []
         for start in range(0, len(documents), TRANSACTION_SIZE):
             # Sanitizing takes long, so it comes before the transaction.
             items = [
-                _validate(document)
+                _validate(document, deadline)
                 for document in documents[start : start + TRANSACTION_SIZE]
             ]
             with write_as_token() as transaction:
                 for index, item in enumerate(items, start):
                     result = _store(item, transaction)
                     results.append({"index": index, "id": item.id, **result})
-        has_failures = any("errors" in result for result in results)
-        return {"results": results}, 207 if has_failures else 200
+        failures = [result for result in results if "errors" in result]
+        if failures:
+            _log.info(
+                "refused %d of %d items of a batch by %s, the first: %s",
+                len(failures),
+                len(results),
+                current_token().name,
+                failures[0],
+            )
+        return {"results": results}, 207 if failures else 200
 
 
 def _parse_body() -> list[Any]:
@@ -174,8 +191,11 @@ def _parse_line(line: bytes) -> Any:
         return error
 
 
-def _validate(document: Any) -> _Item:
-    """Return the item of a document, or the error of an invalid one."""
+def _validate(document: Any, deadline: float) -> _Item:
+    """Return the item of a document, or the error of an invalid or a late one.
+
+    :param deadline: by the monotonic clock.
+    """
     if isinstance(document, BadRequest):
         return _Item(error=document)
     try:
@@ -187,6 +207,11 @@ def _validate(document: Any) -> _Item:
     if scope not in current_token().scopes:
         forbidden = Forbidden(f"The token lacks the scope {scope}.")
         return _Item(kind, entry_id, error=forbidden)
+    if time.monotonic() > deadline:
+        late = Unavailable(
+            f"The batch took more than {MAX_SECONDS} s. Send this item again."
+        )
+        return _Item(kind, entry_id, error=late)
     if head["action"] == "delete":
         return _Item(kind, entry_id)
     del document["action"]

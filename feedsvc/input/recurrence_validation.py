@@ -52,10 +52,12 @@ _PARTS = {
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
 _MAX_POSITIONS = 5
+#: The last position of BYSETPOS: a month or a year has no more days.
+_LAST_POSITIONS = {"MONTHLY": 31, "YEARLY": 366}
 #: Parts that need a FREQ of MONTHLY or YEARLY.
 #:
 #: §3.3.10 has them with others too, but the few days of a shorter period may never
-#: match, and dateutil would look for a match in each until the year 9999.
+#: match.
 _MONTHLY_PARTS = ("BYMONTHDAY", "BYSETPOS")
 
 
@@ -107,6 +109,11 @@ def _check_positions(parts: dict[str, str]) -> None:
         raise ValueError("BYSETPOS needs another part such as BYDAY.")
     if parts["BYSETPOS"].count(",") >= _MAX_POSITIONS:
         raise ValueError(f"BYSETPOS has at most {_MAX_POSITIONS} positions.")
+    last = _LAST_POSITIONS[parts["FREQ"]]
+    if any(abs(int(each)) > last for each in parts["BYSETPOS"].split(",")):
+        raise ValueError(
+            f"BYSETPOS is at most {last} with FREQ={parts['FREQ']}."
+        )
 
 
 def localize(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:

@@ -9,11 +9,14 @@ from feedsvc.services import current_services
 from feedsvc.storage.database import revision_row
 from feedsvc.storage.migrations.runner import check_schema
 
+#: The path of the probe that the event loop answers, so that no thread is needed.
+PATH = "/healthz"
+
 blueprint = Blueprint("health", __name__)
 
 
-@blueprint.get("/healthz")
-def healthz() -> Response:
+@blueprint.get(PATH)
+def alive_response() -> Response:
     """Answer that the process is alive."""
     return _text_response("ok\n")
 

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from feedsvc.api import batch
 from feedsvc.input.strict_json import MAX_DEPTH
 from tests.conftest import ApiClient, MakeApp
 from tests.data.fixtures import make_client
@@ -208,3 +209,21 @@ def test_errors_of_an_item_are_limited(editor: ApiClient) -> None:
         attachments=[{} for _ in range(50)],
     )
     assert len(send(editor, [line]).get_json()["results"][0]["errors"]) == 10
+
+
+def test_items_that_come_too_late_are_503_and_change_nothing(
+    editor: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor.put("/articles/old", {"title": "x"})
+    monkeypatch.setattr(batch, "MAX_SECONDS", -1)
+    late = {"action": "delete", "kind": "news", "id": "old"}
+    response = send(editor, [put("a"), put("b", title=""), late])
+    assert response.status_code == 207
+    results = response.get_json()["results"]
+    assert [(each["id"], each["status"]) for each in results] == [
+        ("a", 503),
+        ("b", 503),
+        ("old", 503),
+    ]
+    assert editor.send("GET", "/articles/a").status_code == 404
+    assert editor.send("GET", "/articles/old").status_code == 200

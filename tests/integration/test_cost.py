@@ -8,7 +8,9 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice, permutations
 from pathlib import Path
@@ -343,25 +345,122 @@ def test_long_headers_cost_little(
 
 
 @pytest.mark.sqlite
+def test_batches_leave_threads_for_others(
+    one_worker: Service,
+    record_measurement: RecordMeasurement,
+    time_factor: int,
+) -> None:
+    document = json.loads(NEWS["formatting in HTML"])
+    item = {"action": "put", "kind": "news", **document}
+    # On most machines four at once take longer than the others wait.
+    items = [{**item, "id": f"{number}"} for number in range(12)]
+
+    def send(number: int) -> int:
+        path = f"/api/v1/batch?number={number}"
+        return one_worker.request("POST", path, items).status_code
+
+    def write() -> None:
+        one_worker.put("/articles/other", {"title": "T"})
+
+    def read() -> None:
+        assert one_worker.request("GET", "/feeds/events.json").ok
+
+    def probe() -> None:
+        assert one_worker.request("GET", "/healthz").text == "ok\n"
+
+    read()
+    with (
+        longest_times(write, read, probe) as longest,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        statuses = Counter(pool.map(send, range(16)))
+    for name, seconds, limit in zip(
+        ("another write", "a cached feed", "/healthz"),
+        longest,
+        (2, 0.5, 0.5),
+        strict=True,
+    ):
+        quantity = f"sixteen batches: {name}"
+        record_measurement(quantity, f"{seconds:.2f} s", f"{limit} s")
+        assert seconds < limit * time_factor, name
+    assert statuses.keys() <= {200, 503}
+    assert statuses[200] >= 4
+
+
+HALF = MAX_BODY // 2
+SMALL = 64 << 10
+
+
+@pytest.mark.sqlite
+def test_half_bodies_without_a_token_occupy_little(
+    one_worker: Service, record_measurement: RecordMeasurement
+) -> None:
+    """Each counts from its first byte to its end, whatever others do meanwhile."""
+    wrong_token = "Authorization: Bearer fsv_wrong\r\n"
+    meter = Meter(one_worker)
+    with ExitStack() as stack:
+        connections = [
+            begin_body(stack, one_worker, length, wrong_token)
+            for length in [MAX_BODY] * 40 + [SMALL] * 300
+        ]
+        # Requests without a body come between heads and bodies.
+        for _ in range(80):
+            one_worker.request("GET", "/feeds/none.rss")
+        for number, connection in enumerate(connections[:40]):
+            # Some send nothing, and others a little.
+            size = (HALF, HALF, HALF, 0, 1)[number % 5]
+            send_part(connection, size)
+            one_worker.request("GET", "/feeds/none.rss")
+        for connection in connections[40:]:
+            send_part(connection, SMALL - 1)
+        # Every write of a usual length goes on.
+        for _ in range(10):
+            one_worker.put(
+                "/articles/x", {"title": "T", "summary": "x" * 2000}
+            )
+        mib = meter.mib()
+    record_measurement("half bodies: memory", f"{mib:.0f} MiB", "110 MiB")
+    assert mib < 110
+    # What was occupied is free after the disconnects.
+    large = {"title": "T", "content_text": "x" * 2 * SMALL}
+    wait_until(
+        lambda: one_worker.request("PUT", "/api/v1/articles/x", large).ok
+    )
+
+
+def begin_body(
+    stack: ExitStack, service: Service, length: int, authorization: str
+) -> socket.socket:
+    """Send the head of a PUT."""
+    head = (
+        f"PUT /api/v1/articles/x HTTP/1.1\r\nHost: a\r\n"
+        f"{authorization}"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+    connection = socket.create_connection(("127.0.0.1", service.port))
+    stack.enter_context(connection)
+    connection.sendall(head.encode())
+    return connection
+
+
+def send_part(connection: socket.socket, size: int) -> None:
+    # The service may refuse it before it is complete.
+    with suppress(ConnectionError):
+        connection.sendall(b" " * size)
+
+
+@pytest.mark.sqlite
 def test_bodies_being_sent_are_bounded(one_worker: Service) -> None:
     token = f"Authorization: Bearer {one_worker.token}\r\n"
-    document = {"title": "T"}
-
-    def send_part(stack: ExitStack, authorization: str) -> socket.socket:
-        head = (
-            f"PUT /api/v1/articles/x HTTP/1.1\r\nHost: a\r\n{authorization}"
-            f"Content-Type: application/json\r\nContent-Length: {MAX_BODY}\r\n\r\n"
-        )
-        connection = socket.create_connection(("127.0.0.1", one_worker.port))
-        stack.enter_context(connection)
-        # The service may refuse it before it is complete.
-        with suppress(ConnectionError):
-            connection.sendall(head.encode() + b" " * (MAX_BODY - 1))
-        return connection
-
+    # It is longer than what counts as small.
+    document = {"title": "T", "content_text": "x" * SMALL}
     with ExitStack() as stack:
-        assert send_part(stack, "").recv(65536).startswith(b"HTTP/1.1 401 ")
-        connections = [send_part(stack, token) for _ in range(9)]
+        without_token = begin_body(stack, one_worker, MAX_BODY, "")
+        assert without_token.recv(65536).startswith(b"HTTP/1.1 401 ")
+        connections = []
+        for _ in range(9):
+            connections.append(begin_body(stack, one_worker, MAX_BODY, token))
+            send_part(connections[-1], MAX_BODY - 1)
         # Eight have room; the others still wait for their last byte.
         (refused,), _, _ = select.select(connections, [], [], 20)
         answer = refused.recv(65536)
