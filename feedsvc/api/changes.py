@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import marshmallow as ma
@@ -19,7 +20,9 @@ from feedsvc.storage.database import revision_row
 from feedsvc.storage.entries import list_changes
 from feedsvc.storage.tables import EntryRow, from_microseconds, to_microseconds
 
+#: Limits of a page, which may have fewer changes than its parameter `limit`.
 PAGE_BYTES = 4 * 1024 * 1024
+PAGE_SECONDS = 0.15
 
 #: More than any time in microseconds, and within the databases' integers.
 _MAX_CURSOR = 2**62
@@ -70,7 +73,7 @@ class Changes(MethodView):
 def _page(
     session: Session, after: int, limit: int, kind: str | None = None
 ) -> Response:
-    """Return a page, which ends after `PAGE_BYTES`.
+    """Return a page, which ends after `PAGE_BYTES` or `PAGE_SECONDS` of processor.
 
     :raises Gone: the cursor is from before a restore.
     """
@@ -83,12 +86,14 @@ def _page(
         )
     items: list[dict[str, Any]] = []
     size = 0
+    deadline = time.thread_time() + PAGE_SECONDS
     for row in list_changes(session, from_microseconds(after), kind, limit):
         item = _document(row)
         size += len(current_app.json.dumps(item).encode())
+        is_full = size > PAGE_BYTES or time.thread_time() > deadline
         # The first change is sent however large it is, or the client would never get
         # past it.
-        if items and size > PAGE_BYTES:
+        if items and is_full:
             break
         items.append(item)
         after = to_microseconds(row.changed_at)

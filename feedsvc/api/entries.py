@@ -243,6 +243,6 @@ def _document(session: Session, row: EntryRow) -> dict[str, Any]:
     services = current_services()
     document: dict[str, Any] = services.entry_schemas[row.kind].dump(row.entry)
     document["public"] = row.is_public
-    if not row.is_public:
+    if not row.is_public and row.status != "withdrawn":
         document["preview_url"] = services.preview_url(session, row.id)
     return document

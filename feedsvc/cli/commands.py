@@ -78,8 +78,11 @@ def upgrade() -> None:
 def restored() -> None:
     """Let those who follow the changes begin again, after a restore of a backup."""
     with checked_database().write() as transaction:
-        renew_revisions(transaction)
-    click.echo("Earlier cursors of /api/v1/changes are 410 from now on.")
+        floor = renew_revisions(transaction)
+    click.echo(
+        f"Cursors of /api/v1/changes from before {floor:%F %T} UTC are 410 from now "
+        "on. If that is in the past, set the clock and run this again."
+    )
 
 
 @db.command("copy")

@@ -319,8 +319,10 @@ def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> ma.fields.Integer:
 def _parse_guid(value: str) -> str:
     if len(value) > MAX_GUID_LENGTH:
         raise ValueError(f"Longer than {MAX_GUID_LENGTH:,} characters.")
+    if value != value.strip():
+        raise ValueError("Must have no white space at its ends.")
     # Calendars have it without this prefix.
-    if not value.removeprefix("urn:uuid:"):
+    if value.lower() == "urn:uuid:":
         raise ValueError("Must have a UUID after “urn:uuid:”.")
     plain_text.check(value)
     return value

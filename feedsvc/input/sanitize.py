@@ -271,6 +271,9 @@ def _build_cleaner(base_url: str) -> nh3.Cleaner:
 def _absolute_url(tag: str, value: str, base_url: str) -> str | None:
     """Return the absolute URL, or None if it must not be published."""
     value = value.strip()
+    # The address of the entry's own page, which no attribute can mean.
+    if not value:
+        return None
     if tag == "a" and re.fullmatch(r"(?i)(mailto|tel):[^\s<>\"\x27]+", value):
         return value
     if tag == "iframe" and value.startswith("//"):

@@ -300,6 +300,9 @@ class EntrySchema(ModelSchema):
                 data["content_html"],
                 "content_html",
             )
+            # It counts as absent, as an empty text does.
+            if not data["content_html"]:
+                del data["content_html"]
         if not data.get("summary"):
             data["summary"] = derived_summary(
                 data.get("content_html"), data.get("content_text")

@@ -6,11 +6,12 @@ stored: the descendants of a category are few, and `Categories` knows them.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from feedsvc.errors import (
     CategoryRenamed,
@@ -28,35 +29,31 @@ from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, FormerSlugRow
 
 
 class Categories:
-    """All categories of one snapshot, deleted ones too; read when they are needed."""
+    """The categories of one snapshot, deleted ones too; read when they are needed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     @cached_property
-    def _by_slug(self) -> dict[str, CategoryRow]:
-        statement = sa.select(CategoryRow).order_by(CategoryRow.slug)
-        return {row.slug: row for row in self._session.scalars(statement)}
-
-    @cached_property
-    def _former(self) -> dict[str, CategoryRow]:
-        former = self._session.scalars(sa.select(FormerSlugRow))
-        return {row.slug: row.category for row in former}
-
-    @cached_property
-    def _children(self) -> dict[int, list[CategoryRow]]:
-        children: dict[int, list[CategoryRow]] = {}
-        for row in self._by_slug.values():
-            if row.parent_id is not None:
-                children.setdefault(row.parent_id, []).append(row)
+    def _children(self) -> dict[int | None, list[int]]:
+        """The keys of the categories right below a category, by its key."""
+        statement = sa.select(CategoryRow.parent_id, CategoryRow.id).where(
+            CategoryRow.parent_id.is_not(None)
+        )
+        children = defaultdict(list)
+        for parent_id, id in self._session.execute(statement):
+            children[parent_id].append(id)
         return children
 
-    @property
+    @cached_property
     def rows(self) -> list[CategoryRow]:
         """The categories that are not deleted, by slug."""
-        return [
-            row for row in self._by_slug.values() if row.deleted_at is None
-        ]
+        statement = sa.select(CategoryRow).where(
+            CategoryRow.deleted_at.is_(None)
+        )
+        return list(
+            self._session.scalars(statement.order_by(CategoryRow.slug))
+        )
 
     def all(self) -> list[Category]:
         """Return the categories that are not deleted, by slug."""
@@ -64,7 +61,13 @@ class Categories:
 
     def find(self, slug: str) -> CategoryRow | None:
         """Return the category of a slug, a deleted one too; None if there is none."""
-        return self._by_slug.get(slug)
+        if "\0" in slug:
+            return None  # PostgreSQL refuses it in texts
+        return self._session.scalar(
+            sa.select(CategoryRow)
+            .filter_by(slug=slug)
+            .options(joinedload(CategoryRow.parent))
+        )
 
     def get(self, slug: str) -> CategoryRow:
         """Return the category of a slug.
@@ -75,8 +78,9 @@ class Categories:
         """
         row = self.find(slug)
         if row is None:
-            if slug in self._former:
-                raise CategoryRenamed(self._former[slug].slug)
+            former = self._find_former(slug)
+            if former:
+                raise CategoryRenamed(former.category.slug)
             raise NotFound(
                 f"There is no category “{slug}”. GET /api/v1/categories lists all."
             )
@@ -96,8 +100,11 @@ class Categories:
         keys = [row.id]
         # The list grows while it is read.
         for key in keys:
-            keys += [child.id for child in self._children.get(key, ())]
+            keys += self._children.get(key, ())
         return keys
+
+    def _find_former(self, slug: str) -> FormerSlugRow | None:
+        return None if "\0" in slug else self._session.get(FormerSlugRow, slug)
 
 
 def resolve_categories(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -209,11 +210,11 @@ def list_changes(
         session.expunge_all()
 
 
-def renew_revisions(transaction: Transaction) -> None:
+def renew_revisions(transaction: Transaction) -> datetime:
     """Give all entries later revisions, in their order, after a restore of a backup.
 
-    Cursors of the changes from before are below the new `floor`: with them, clients
-    would miss that changes which they saw are lost.
+    Return the new `floor`. Cursors of the changes from before are below it: with them,
+    clients would miss that changes which they saw are lost.
     """
     revisions = transaction.revisions
     revisions.floor = transaction.next_revision(*KINDS)
@@ -234,6 +235,7 @@ def renew_revisions(transaction: Transaction) -> None:
         sa.select(sa.func.max(EntryRow.changed_at))
     )
     revisions.last = newest or revisions.floor
+    return revisions.floor
 
 
 def list_changed_categories(
@@ -372,7 +374,10 @@ def put_entry(
     if row and row.status != "deleted":
         _check_permission(transaction, row.categories)
     if entry.translation_key:
-        _check_translations(transaction, entry)
+        is_new_key = (
+            old is None or old.translation_key != entry.translation_key
+        )
+        _check_translations(transaction, entry, is_new_key=is_new_key)
     _check_guid(session, row, entry.guid)
 
     # Some dates outlive a replacement. With them the entry may equal the stored one: a
@@ -517,7 +522,7 @@ def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
     """Check that a guid is that of the stored entry, or for a new one is free.
 
     Calendars have guids without `urn:uuid:`, so no other entry may have it with or
-    without.
+    without, in lower or upper case.
 
     :raises ValidationFailed: it is not that of the stored entry.
     :raises Conflict: another entry has it.
@@ -530,19 +535,22 @@ def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
     # Without one, the entry gets a new UUID.
     if not guid:
         return
-    bare = guid.removeprefix("urn:uuid:")
+    bare = re.sub("^urn:uuid:", "", guid, flags=re.IGNORECASE)
+    same = [bare, f"urn:uuid:{bare}", f"URN:UUID:{bare}"]
     other = session.scalar(
-        sa.select(EntryRow.id).where(
-            EntryRow.guid.in_([bare, f"urn:uuid:{bare}"])
-        )
+        sa.select(EntryRow.id).where(EntryRow.guid.in_(same))
     )
     if other:
         raise Conflict(f"The guid “{guid}” is that of the entry “{other}”.")
 
 
-def _check_translations(transaction: Transaction, entry: Entry) -> None:
+def _check_translations(
+    transaction: Transaction, entry: Entry, *, is_new_key: bool
+) -> None:
     """Check that an entry may be a translation of those with its key.
 
+    :param is_new_key: the stored entry has another key, or none. Only then permission
+        is needed: others may have translated an entry, which its writer can still mend.
     :raises ValidationFailed: one of them has its language.
     :raises Forbidden: the writer is limited to other categories than theirs, whose
         pages and feeds would link to the entry.
@@ -557,7 +565,7 @@ def _check_translations(transaction: Transaction, entry: Entry) -> None:
     if same:
         detail = f"The entry “{same.id}” has this key and language already."
         raise ValidationFailed(FieldError("#/translation_key", detail))
-    if transaction.category_ids:
+    if is_new_key and transaction.category_ids:
         for other in transaction.session.scalars(others):
             _check_permission(transaction, other.categories)
 

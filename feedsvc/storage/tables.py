@@ -307,7 +307,11 @@ class EntryRow(Base):
         begin = entry.published
         end = _end_of_publication(entry)
         has_ended = end is not None and end <= now
-        is_hidden = has_ended or entry.status in ("draft", "deleted")
+        # A withdrawal tells those who know the entry, and nobody else.
+        is_unknown = entry.status == "withdrawn" and not self.was_public
+        is_hidden = (
+            has_ended or is_unknown or entry.status in ("draft", "deleted")
+        )
         self.is_public = not is_hidden and begin is not None and begin <= now
         self.was_public = self.was_public or self.is_public
         # An event also changes when an occurrence begins or ends.

@@ -159,3 +159,17 @@ def test_cursor_ahead_of_the_newest_change_is_410(
 )  # fmt: skip
 def test_bad_parameter_is_400(client: FlaskClient, query: str) -> None:
     assert client.get(f"/api/v1/changes?{query}").status_code == 400
+
+
+def test_pages_that_take_long_end_early(
+    editor: ApiClient, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedsvc.api.changes.PAGE_SECONDS", -1)
+    ids = [str(number) for number in range(5)]
+    for id in ids:
+        editor.put(f"/articles/{id}", {"title": "x"})
+    after = 0
+    for id in ids:
+        page = client.get(f"/api/v1/changes?after={after}").get_json()
+        assert [change["id"] for change in page["changes"]] == [id]
+        after = page["next"]

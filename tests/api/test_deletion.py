@@ -61,6 +61,9 @@ def test_deleted_event_leaves_no_trace(
     editor: ApiClient, client: FlaskClient, database: Database, status: str
 ) -> None:
     document = {**WHOLE, "status": status}
+    if status == "withdrawn":
+        # Otherwise it never would have been public.
+        editor.put("/events/e", WHOLE)
     created = editor.put("/events/e", document).get_json()
     if status == "published":
         assert all(TRACES.search(client.get(path).text) for path in PUBLIC)
@@ -108,6 +111,7 @@ def test_withdrawn_event_shows_only_its_notice(
         for name, value in {**WHOLE, **harmless}.items()
         if value is not None
     }
+    editor.put("/events/e", document)
     editor.put("/events/e", {**document, "status": "withdrawn"})
     for path in PUBLIC:
         text = client.get(path).text.replace("\r\n ", "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from feedsvc.storage.tables import CategoryRow
 from tests.api.problems import errors
 from tests.conftest import ApiClient, MakeApp
 from tests.data.fixtures import Wait
@@ -393,3 +396,24 @@ def test_category_can_be_read_by_anyone(
     assert client.get("/api/v1/categories/nix").status_code == 404
     editor.put("/categories/kich", {"title": "Kịch"})
     assert client.get("/api/v1/categories/kich").status_code == 200
+
+
+def test_write_reads_its_own_categories_alone(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    for number in range(20):
+        editor.put(f"/categories/c{number}", {"title": "x"})
+    loaded = Counter[str]()
+
+    def count(row: CategoryRow, _: object) -> None:
+        loaded[row.slug] += 1
+
+    document = {"title": "x", "categories": ["c1", "c2"]}
+    item = {"action": "put", "kind": "news", "id": "b", **document}
+    sa.event.listen(CategoryRow, "load", count)
+    try:
+        editor.put("/articles/a", document)
+        editor.send("POST", "/batch", [item])
+    finally:
+        sa.event.remove(CategoryRow, "load", count)
+    assert loaded.keys() == {"c1", "c2"}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.feeds.query import FORMATS
 from tests.api.problems import errors
 from tests.conftest import ApiClient
 from tests.data.fixtures import Wait
@@ -15,6 +16,9 @@ from tests.fake_clock import Clock
 pytestmark = pytest.mark.both_databases
 
 FEED = "/feeds/news.atom"
+EVENT_FORMATS = [
+    name for name, format in FORMATS.items() if "events" in format.kinds
+]
 
 
 def test_scheduled_entry_appears_at_its_publication_time(
@@ -30,14 +34,14 @@ def test_scheduled_entry_appears_at_its_publication_time(
     editor.put("/articles/new", {**later, "categories": ["van-hoa"]})
     scheduled = client.get(FEED)
     assert scheduled.data == before.data
-    assert scheduled.cache_control.max_age == 30
-    assert client.get("/feeds/news/van-hoa.rss").cache_control.max_age == 30
+    assert scheduled.cache_control.s_maxage == 30
+    assert client.get("/feeds/news/van-hoa.rss").cache_control.s_maxage == 30
     assert client.get("/entries/new").status_code == 404
     clock.forward(seconds=30)
     waiting = client.get(FEED)
     assert waiting.data == before.data, "a request never settles"
-    assert waiting.cache_control.max_age == 0, (
-        "nobody keeps what is about to change"
+    assert waiting.cache_control.s_maxage == 0, (
+        "no shared cache keeps what is about to change"
     )
     tick()
     clock.forward(seconds=5)
@@ -188,3 +192,59 @@ def test_deleted_category_is_410_and_entries_lose_it(
     revived = editor.send("PUT", "/categories/van-hoa", {"title": "Văn hoá"})
     assert revived.status_code == 201
     assert client.get("/feeds/news/van-hoa.rss").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "state", [{"status": "draft"}, {"date_published": "2026-11-25T03:01:00Z"}]
+)
+def test_entry_that_never_was_public_stays_hidden_when_it_is_withdrawn(
+    editor: ApiClient,
+    client: FlaskClient,
+    wait: Wait,
+    state: dict[str, str],
+) -> None:
+    document = {"title": "Bí mật", "start": "2026-12-24T19:00:00"}
+    editor.put("/events/public", {**document, "title": "Lễ hội"})
+    secret = {
+        **document,
+        "url": "https://portal.example/bi-mat",
+        "categories": ["van-hoa"],
+        "notice": "Riêng tư",
+    }
+    editor.put("/events/secret", {**secret, **state})
+    withdrawal = {"status": "withdrawn"}
+    withdrawn = editor.send("PATCH", "/events/secret", withdrawal).get_json()
+    assert withdrawn["public"] is False
+    assert "preview_url" not in withdrawn
+    for _ in range(2):
+        for path in (
+            *(f"/feeds/events.{name}" for name in EVENT_FORMATS),
+            *(f"/feeds/events/van-hoa.{name}" for name in EVENT_FORMATS),
+            "/feeds/events.json?q=bi+mat&when=all",
+            "/feeds/events.ics?from=2026-12-01",
+            "/",
+            "/feeds.opml",
+            "/entries/public",
+            "/api/v1/changes",
+        ):
+            response = client.get(path)
+            assert response.status_code == 200, path
+            assert "Bí mật" not in response.text, path
+            assert "bi-mat" not in response.text, path
+            assert "secret" not in response.text, path
+        assert client.get("/entries/secret").status_code == 404
+        assert client.get("/entries/secret.ics").status_code == 404
+        # The moment of a scheduled entry comes.
+        wait(minutes=2)
+    editor.put("/events/secret", {**secret, "status": "published"})
+    assert "Bí mật" in client.get("/feeds/events.json").text
+
+
+def test_entry_that_once_was_public_is_named_when_it_is_withdrawn(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    editor.put("/articles/a", {"title": "Một"})
+    editor.put("/articles/a", {"title": "Một", "status": "draft"})
+    assert "Một" not in client.get(FEED).text
+    editor.put("/articles/a", {"title": "Một", "status": "withdrawn"})
+    assert "Một" in client.get(FEED).text

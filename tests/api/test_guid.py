@@ -42,7 +42,7 @@ def test_guid_of_another_entry_is_409(editor: ApiClient) -> None:
     editor.put("/events/draft", {**EVENT, "guid": uuid, "status": "draft"})
     editor.put("/articles/deleted", {**ARTICLE, "guid": GUID})
     editor.send("DELETE", "/articles/deleted")
-    for guid in (uuid, f"urn:uuid:{uuid}", GUID):
+    for guid in (uuid, f"urn:uuid:{uuid}", f"URN:UUID:{uuid}", GUID):
         response = editor.send("PUT", "/articles/a", {**ARTICLE, "guid": guid})
         assert response.status_code == 409
         assert guid in response.get_json()["detail"]
@@ -62,3 +62,11 @@ def test_another_guid_for_a_used_id_is_422(editor: ApiClient) -> None:
     editor.send("DELETE", "/articles/a")
     assert pointers(editor.send("PUT", "/articles/a", other)) == ["#/guid"]
     assert editor.put("/articles/a", ARTICLE).get_json()["guid"] == GUID
+
+
+@pytest.mark.parametrize("guid", [" a", "a\t", "\u00a0a", " "])
+def test_guid_has_no_white_space_at_its_ends(
+    editor: ApiClient, guid: str
+) -> None:
+    response = editor.send("PUT", "/articles/a", {**ARTICLE, "guid": guid})
+    assert pointers(response) == ["#/guid"]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from feedsvc.iframes import is_embed
 from feedsvc.input import sanitize
 from tests import data
+from tests.conftest import ApiClient
 from tests.data.payloads import COMPOSING, payloads
 
 FIXPOINT_EXAMPLES = 20 * int(os.environ.get("API_EXAMPLES", "15"))
@@ -380,3 +381,24 @@ def test_sanitized_html_is_neither_nested_too_deep_nor_too_long() -> None:
         sanitize.sanitize(nested(sanitize.MAX_DEPTH + 1), BASE)
     with pytest.raises(ValueError, match="bytes after sanitizing"):
         sanitize.sanitize("<img src=a>" * 2000, f"{BASE}/{'x' * 1500}/")
+
+
+def test_empty_addresses_are_dropped() -> None:
+    html = (
+        '<a href>a</a><a href="">b</a><img src alt="c"><video poster></video>'
+    )
+    sanitized = sanitize.sanitize(html, BASE)
+    assert BASE not in sanitized
+    assert 'alt="c"' in sanitized
+    # They must not count as much as others do: none of them becomes longer.
+    many = "<video src poster></video>" * 4_999
+    base = f"{BASE}/{'x' * 1500}/"
+    assert base not in sanitize.sanitize(many, base)
+
+
+def test_html_without_content_counts_as_absent(editor: ApiClient) -> None:
+    document = {"title": "Một", "content_html": "<script>x</script>"}
+    stored = editor.put("/articles/a", document)
+    assert "content_html" not in stored.get_json()
+    again = editor.put("/articles/a", stored.get_json())
+    assert again.get_json()["version"] == 1

@@ -160,6 +160,27 @@ def test_entries_of_the_other_kind_and_guids_of_others_stay(
     assert changes(client) == before
 
 
+def test_entry_that_others_have_translated_can_be_changed(
+    department: ApiClient, editor: ApiClient
+) -> None:
+    own = {**OWN, "translation_key": "k"}
+    department.put("/articles/a", own)
+    translation = {**FOREIGN, "translation_key": "k", "language": "en"}
+    editor.put("/articles/b", translation)
+    department.put("/articles/a", {**own, "title": "Đã sửa"})
+    for patch in ({"notice": "Đã sửa."}, {"status": "withdrawn"}):
+        response = department.send("PATCH", "/articles/a", patch)
+        assert response.status_code == 200
+    # Another key makes it a translation of others' entries.
+    editor.put("/articles/c", {**translation, "translation_key": "other"})
+    other = {**own, "translation_key": "other"}
+    check_refused(
+        department,
+        ("PUT", "/articles/a", other),
+        ("PUT", "/articles/new", {**own, "language": "de"}),
+    )
+
+
 def test_id_of_a_deleted_entry_may_be_used_again(
     department: ApiClient, editor: ApiClient
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from feedsvc.models import SCOPES, Category
 from feedsvc.services import get_services
@@ -160,3 +161,19 @@ def test_files_with_data_are_readable_by_their_owner_alone(
         os.umask(old_umask)
     assert set(modes.values()) == {0o600}
     assert {"feedsvc.db", "feedsvc.db-wal"} <= modes.keys()
+
+
+def test_restored_names_the_time_from_which_cursors_are_valid(
+    app: Flask, editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    clock.forward(hours=1)
+    editor.put("/articles/later", {"title": "x"})
+    cursor = client.get("/api/v1/changes").get_json()["next"]
+    # The entry is lost by the restore, and the clock is behind.
+    editor.send("DELETE", "/articles/later")
+    clock.forward(hours=-0.5)
+    assert "2026-11-25 04:00:00 UTC" in run(app, "db", "restored")
+    clock.forward(hours=1)
+    assert "2026-11-25 04:30:00 UTC" in run(app, "db", "restored")
+    changes = client.get(f"/api/v1/changes?after={cursor}")
+    assert changes.status_code == 410

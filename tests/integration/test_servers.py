@@ -36,11 +36,7 @@ STORED: dict[str, dict[str, Any]] = {
     },
     "/articles/short": {"title": "Ngắn", "categories": ["b"]},
     "/articles/draft": {"title": "Nháp", "status": "draft"},
-    "/articles/withdrawn": {
-        "title": "Gỡ",
-        "status": "withdrawn",
-        "notice": "Sai.",
-    },
+    "/articles/withdrawn": {"title": "Gỡ"},
     "/articles/deleted": {"title": "Xóa"},
     "/events/fair": {"title": "Hội", "start": "2031-01-01T19:00:00"},
 }
@@ -69,6 +65,8 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
     gthread.start(Path(os.devnull), *GTHREAD)
     for path, document in STORED.items():
         asgi.put(path, document)
+    withdrawal = {"title": "Gỡ", "status": "withdrawn", "notice": "Sai."}
+    asgi.put("/articles/withdrawn", withdrawal)
     assert (
         asgi.request("DELETE", "/api/v1/articles/deleted").status_code == 204
     )
