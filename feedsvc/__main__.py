@@ -1,5 +1,7 @@
 """The command line: `feedsvc …` and `python -m feedsvc …`."""
 
+import atexit
+
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
@@ -7,6 +9,7 @@ from flask.cli import ScriptInfo
 from config import Config, unknown_settings
 from feedsvc.app import create_app
 from feedsvc.cli.commands import commands
+from feedsvc.services import get_services
 
 
 def main() -> None:
@@ -20,7 +23,9 @@ def _create_app() -> Flask:
     # Here and not in `from_env`, which each worker calls.
     for sentence in unknown_settings():
         click.echo(f"Warning: {sentence}", err=True)
-    return create_app(config)
+    app = create_app(config)
+    atexit.register(get_services(app).database.close)
+    return app
 
 
 if __name__ == "__main__":

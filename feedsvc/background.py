@@ -82,11 +82,19 @@ def _repeat(action: Callable[[], None], seconds: float) -> None:
     """Run an action again and again in a thread, whatever errors it raises."""
 
     def run() -> None:
+        # An outage is two lines, however long it lasts.
+        logged_reason = ""
         while True:
             try:
                 action()
+                if logged_reason:
+                    _log.warning("Database: usable again")
+                logged_reason = ""
             except (SQLAlchemyError, FeedsvcError) as error:
-                _log.warning("Database: %s", getattr(error, "orig", error))
+                reason = str(getattr(error, "orig", error))
+                if reason != logged_reason:
+                    _log.warning("Database: %s", reason)
+                logged_reason = reason
             except Exception:
                 # The thread must outlive every error: without it, nothing is published.
                 _log.exception("Failed, retrying")

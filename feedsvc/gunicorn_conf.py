@@ -23,7 +23,8 @@ asgi_loop = "uvloop"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # Longer than nginx keeps idle connections in deploy/upstream.conf.
 keepalive = 5
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+# In memory, where a slow disk does not delay a worker's sign of life.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 # The files in deploy/ kill the service after 40 s or more.
 graceful_timeout = 25
 control_socket_disable = True
@@ -51,3 +52,13 @@ def post_worker_init(worker: Any) -> None:
     # responses by 50 ms.
     gc.freeze()
     get_services(wsgi.app).background.start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Close the database, unless the worker could not load the application."""
+    if "wsgi" not in sys.modules:
+        return
+    import wsgi
+    from feedsvc.services import get_services
+
+    get_services(wsgi.app).database.close()

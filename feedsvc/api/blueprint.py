@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
@@ -10,14 +11,14 @@ import flask
 import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_smorest import Api, Blueprint
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow.validate import Range
 from werkzeug.exceptions import HTTPException
 
 from feedsvc import __version__
-from feedsvc.api.auth import authorize
+from feedsvc.api.auth import authorize, current_token_name
 from feedsvc.api.request_parsing import StrictParser, check_body_headers
 from feedsvc.input.fields import EntryId, NestedOrString
 from feedsvc.input.schemas import ClosedSchema
@@ -39,7 +40,12 @@ _SWAGGER_UI_POLICY = (
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 )
 
+#: Characters of a refusal that are logged.
+_MAX_LOGGED = 500
+
 View = Callable[..., Any]
+
+_log = logging.getLogger(__name__)
 
 
 class FieldErrorSchema(ClosedSchema):
@@ -136,6 +142,7 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
     def __init__(self, name: str, *media_types: str) -> None:
         super().__init__(name, __name__, url_prefix=f"/api/v1/{name}")
         self.before_request(partial(check_body_headers, media_types))
+        self.after_request(_log_refusal)
 
     def requires_scope(self, *scopes: str) -> Callable[[View], View]:
         """Return a decorator that requires a token with at least one of some scopes.
@@ -179,6 +186,27 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
             requestBody={"required": True, "content": content}
         )
         return decorate
+
+
+def _log_refusal(response: Response) -> Response:
+    """Log a write that is refused; the storage logs those that it stores."""
+    is_read = request.method in ("GET", "HEAD", "OPTIONS")
+    if is_read or not 400 <= response.status_code < 500:
+        return response
+    problem = response.get_json()
+    details = [
+        f"{error['pointer']} {error['detail']}"
+        for error in problem.get("errors", ())
+    ]
+    _log.info(
+        "refused %s %s by %s: %d %s",
+        request.method,
+        request.path,
+        current_token_name(),
+        response.status_code,
+        " ".join(details or [problem["detail"]])[:_MAX_LOGGED],
+    )
+    return response
 
 
 def swagger_ui_blueprint(site: Site) -> flask.Blueprint:

@@ -41,6 +41,9 @@ def load_sample_data(services: Services) -> bool:
         for sample in samples[name]
     ]
     with services.database.write("demo") as transaction:
+        # Another process may have been first.
+        if transaction.revisions.written_at > EPOCH:
+            return False
         for category in CategorySchema().load(
             samples["categories"], many=True
         ):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from cachetools import LRUCache
 
@@ -11,6 +13,9 @@ from feedsvc.feeds.response import CachedResponse
 from feedsvc.storage.database import Database
 
 MAX_BYTES = 64 * 1024 * 1024
+
+#: Seconds that a thread waits for another one that renders the same response.
+MAX_WAIT = 2
 
 
 class ResponseCache:
@@ -26,6 +31,8 @@ class ResponseCache:
         self._responses: LRUCache[str, CachedResponse] = LRUCache(
             max_bytes, getsizeof=lambda response: response.size
         )
+        #: What threads render at the moment, by URL.
+        self._renderings: dict[str, Future[CachedResponse]] = {}
         self._lock = threading.Lock()
 
     def get(self, url: str) -> CachedResponse | None:
@@ -40,14 +47,46 @@ class ResponseCache:
     def get_or_render(
         self, url: str, render: Callable[[], CachedResponse]
     ) -> CachedResponse:
-        """Return the response of a canonical URL; render it if none is valid."""
+        """Return the response of a canonical URL; render it if none is valid.
+
+        Of threads that need the same response at the same time, one renders it. If it
+        fails or takes too long, each of the others renders its own.
+        """
+        deadline = time.monotonic() + MAX_WAIT
         response = self.get(url)
-        if response is None:
-            response = render()
-            self._put(url, response)
+        while response is None:
+            with self._lock:
+                other = self._renderings.get(url)
+                if other is None:
+                    rendering = self._renderings[url] = Future()
+            if other is None:
+                return self._render(url, render, rendering)
+            try:
+                other.result(deadline - time.monotonic())
+            except Exception:  # of any kind, or the time is over
+                return render()
+            # Not its result, which may be of an older revision than what is newest now.
+            response = self.get(url)
         return response
 
-    def _put(self, url: str, response: CachedResponse) -> None:
-        with self._lock:
-            if response.size <= self._responses.maxsize:
-                self._responses[url] = response
+    def _render(
+        self,
+        url: str,
+        render: Callable[[], CachedResponse],
+        rendering: Future[CachedResponse],
+    ) -> CachedResponse:
+        """Render a response and store it, for the threads that wait for it too."""
+        try:
+            response = render()
+        except Exception as error:
+            rendering.set_exception(error)
+            raise
+        else:
+            with self._lock:
+                if response.size <= self._responses.maxsize:
+                    self._responses[url] = response
+            rendering.set_result(response)
+            return response
+        finally:
+            with self._lock:
+                del self._renderings[url]

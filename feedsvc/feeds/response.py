@@ -134,7 +134,9 @@ class CachedResponse:
             ages["s-maxage"] = self.shared_max_age
         if self.due_at is not None:
             left = max(0, math.ceil((self.due_at - now).total_seconds()))
-            ages = {name: min(left, age) for name, age in ages.items()}
+            # Not that of readers who poll: all would come in the same second.
+            name = "max-age" if self.shared_max_age is None else "s-maxage"
+            ages[name] = min(left, ages[name])
         lifetimes = ", ".join(f"{name}={age}" for name, age in ages.items())
         # Caches go on with the last response while the service cannot be reached.
         return f"public, {lifetimes}, stale-if-error={_DAY_SECONDS}"

@@ -11,8 +11,8 @@ from feedsvc.storage.database import lift_timeouts
 from feedsvc.storage.migrations.runner import HEAD, schema_version
 from feedsvc.storage.tables import Base
 
-#: Rows that are in memory together.
-_STEP = 1000
+#: Rows that are in memory together, of at most half a megabyte each.
+_STEP = 100
 
 _TABLES = Base.metadata.tables
 
@@ -39,7 +39,8 @@ def count_rows(source: sa.Connection) -> int:
 def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
     """Copy the rows of all tables; yield the number of rows of each step.
 
-    :raises Conflict: the target has entries, categories or tokens.
+    :raises Conflict: the target has entries, categories or tokens, or a service was
+        started on it.
     """
     lift_timeouts(target)
     # Every writer takes this lock, so a service that was not stopped has to wait.
@@ -49,10 +50,15 @@ def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
             raise Conflict(
                 f"The database of the settings is not empty: it has {name}."
             )
+    # Its workers may go on with the empty feeds that they have cached.
+    if target.scalar(sa.select(_TABLES["installation"].c.fingerprint)):
+        raise Conflict(
+            "A service was started on the database of the settings. Name a new one."
+        )
     # In this order, each table comes after those that it refers to.
     for table in Base.metadata.sorted_tables:
         stored = _as_stored(table)
-        # A new database has its own revisions, and hubs if a service was started.
+        # A new database has its own revisions and secret.
         target.execute(sa.delete(table))
         statement = sa.select(stored).execution_options(yield_per=_STEP)
         for partition in source.execute(statement).mappings().partitions():

@@ -129,6 +129,7 @@ class Database:
         self.url = sa.make_url(url)
         self.clock = clock
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._is_read_only = is_read_only
         if self.is_sqlite:
             self.engine = _create_sqlite_engine(self.url, is_read_only)
             read_options: dict[str, Any] = {}
@@ -179,7 +180,7 @@ class Database:
                 row.written_at = row.last
             session.commit()
         if self.is_sqlite and transaction.erases:
-            self._truncate_log()
+            self._truncate_log(timeout=0.1)
         for line in transaction.log_lines:
             _log.info("%s by %s", line, actor or "feedsvc")
         self._note_revisions(Revisions(row.last, row.news, row.events))
@@ -203,19 +204,28 @@ class Database:
             if revisions.last > self.revisions.last:
                 self.revisions = revisions
 
-    def _truncate_log(self) -> None:
+    def _truncate_log(self, timeout: float) -> None:
         """Empty SQLite's write-ahead log, which has former versions of pages.
 
         A reader of an older snapshot may be in the way; then a later deletion does it.
-        Writers wait meanwhile, so it waits for readers only a tenth of a second.
+
+        :param timeout: seconds to wait for readers, while writers wait too.
         """
-        connection = sqlite.connect(self.url.database, timeout=0.1)
-        with suppress(sqlite.OperationalError), closing(connection):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # It must not create a file.
+        uri = f"file:{quote(self.url.database or '')}?mode=rw"
+        with suppress(sqlite.OperationalError):
+            connection = sqlite.connect(uri, timeout, uri=True)
+            with closing(connection):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections that are not in use, before the process ends.
+
+        SQLite's file has all data then, so that a copy of it is a backup.
+        """
         self.engine.dispose()
+        if self.is_sqlite and not self._is_read_only:
+            self._truncate_log(timeout=1)
 
 
 def lift_timeouts(connection: sa.Connection) -> None:

@@ -32,15 +32,11 @@ def fill(app: Flask, editor: ApiClient) -> None:
     editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
     editor.put("/articles/deleted", {"title": "Xoá"})
     editor.send("DELETE", "/articles/deleted")
-    add_hub(app, ["https://feeds.example/feeds/news.rss"])
-
-
-def add_hub(app: Flask, waiting: list[str]) -> None:
     with get_services(app).database.write() as transaction:
         hub = HubRow(
             url="https://hub.example/", told=EPOCH, claimed_until=EPOCH
         )
-        hub.waiting = waiting
+        hub.waiting = ["https://feeds.example/feeds/news.rss"]
         transaction.session.add(hub)
 
 
@@ -74,8 +70,6 @@ def test_copy_to_the_other_kind_and_back_keeps_everything(
 ) -> None:
     fill(app, editor)
     postgresql = make_app(database_url=postgresql_url)
-    # A service with the hub of the source has been started with it.
-    add_hub(postgresql, [])
     new = make_app(database_url=f"sqlite:///{tmp_path}/new.db", migrate=False)
     source = app
     for number, target in enumerate((postgresql, new)):
@@ -125,6 +119,19 @@ def test_target_must_be_empty(
     )
     assert done.stderr == message
     assert rows_of(app) == before
+
+
+def test_target_of_a_started_service_is_refused(
+    app: Flask, editor: ApiClient, make_app: MakeApp, tmp_path: Path
+) -> None:
+    editor.put("/articles/a", {"title": "Một"})
+    target = make_app(database_url=f"sqlite:///{tmp_path}/started.db")
+    get_services(target).background.tick()
+    before = rows_of(target)
+    done = invoke(target, "db", "copy", url_of(app))
+    assert done.exit_code == 1
+    assert "A service was started on the database" in done.stderr
+    assert rows_of(target) == before
 
 
 @pytest.mark.parametrize(

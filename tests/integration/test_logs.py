@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from feedsvc.models import SCOPES
+from tests.postgres import Cluster
 from tests.server import Service
+from tests.waiting import wait_until
 
 BROKEN = """
 from flask import request
@@ -80,3 +82,79 @@ def test_log_has_writes_and_errors_but_no_token(
         for message in messages
     )
     assert any('"GET /fsv_…" 404' in message for message in messages)
+
+
+@pytest.mark.sqlite
+def test_refused_writes_are_logged(database_url: str, tmp_path: Path) -> None:
+    service = Service(
+        database_url, WEB_CONCURRENCY="1", FEEDSVC_RATE_WRITES="5/minute"
+    )
+    service.make_token("news:write")
+    log = tmp_path / "log"
+    service.start(log)
+    calls = [
+        ("PUT", "/articles/a", {"title": ""}),
+        ("PUT", "/events/a", {"title": "x", "start": "2030-01-01"}),
+        ("DELETE", "/articles/none", None),
+        ("POST", "/batch", [{"action": "delete", "kind": "news", "id": "b"}]),
+        ("PUT", "/articles/a\x1b[0m", {"title": "x"}),
+        ("PUT", "/articles/a", {"title": "x"}),
+    ]
+    try:
+        for method, path, document in calls:
+            service.request(method, f"/api/v1{path}", document)
+        service.token = "fsv_wrong"
+        service.request("PUT", "/api/v1/articles/a", {"title": "x"})
+        # What is read leaves no line.
+        service.request("GET", "/api/v1/articles/none")
+    finally:
+        service.stop()
+    refusals = [
+        line.partition("refused ")[2]
+        for line in log.read_text().splitlines()
+        if "refused" in line
+    ]
+    identifier = "Must be 1 to 128 of"
+    expected = [
+        "PUT /api/v1/articles/a by test: 422 #/title Missing data",
+        "PUT /api/v1/events/a by test: 403 The token lacks the scope",
+        "DELETE /api/v1/articles/none by test: 404 There is no entry",
+        "1 of 1 items of a batch by test, the first: {'index': 0, 'id': 'b'",
+        f"PUT /api/v1/articles/a\\x1b[0m by test: 422 #/id {identifier}",
+        "PUT /api/v1/articles/a by test: 429 Too many requests.",
+        "PUT /api/v1/articles/a by 127.0.0.1: 401 The token is unknown.",
+    ]
+    for line, beginning in zip(refusals, expected, strict=True):
+        assert line.startswith(beginning)
+
+
+@pytest.mark.postgresql
+def test_outage_of_the_database_is_two_lines(
+    database_url: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    service = Service(database_url, WEB_CONCURRENCY="1")
+    log = tmp_path / "log"
+    service.start(log)
+
+    def messages() -> list[str]:
+        parts = [
+            line.partition("Database: ")[2]
+            for line in log.read_text().splitlines()
+        ]
+        return [part for part in parts if part]
+
+    try:
+        with (
+            cluster.stopped(),
+            socket.create_server(("127.0.0.1", cluster.port)) as server,
+        ):
+            # The worker tries again and again.
+            for _ in range(8):
+                server.accept()[0].close()
+            reasons = messages()
+        wait_until(lambda: "usable again" in messages())
+    finally:
+        service.stop()
+    # PostgreSQL may say several things while it stops.
+    assert len(reasons) == len(set(reasons))
+    assert 1 <= len(reasons) <= 3

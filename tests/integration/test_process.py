@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import requests
+from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
@@ -96,3 +100,22 @@ def test_requests_in_flight_at_sigterm_are_answered(
     )
     assert failed == 0
     assert statuses.count(200) > 0
+
+
+@pytest.mark.sqlite
+def test_clean_stop_leaves_all_data_in_one_file(
+    started: Service, tmp_path: Path
+) -> None:
+    started.put("/articles/a", {"title": "Một"})
+    started.stop()
+    copy = shutil.copy(tmp_path / "feedsvc.db", tmp_path / "copy.db")
+    assert count_rows(copy, "entries") == 1
+    started.command("token", "create", "lan")
+    copy = shutil.copy(tmp_path / "feedsvc.db", tmp_path / "copy.db")
+    assert count_rows(copy, "tokens") == 2
+
+
+def count_rows(path: Path | str, table: str) -> int:
+    with closing(sqlite.connect(path)) as connection:
+        (count,) = connection.execute(f"SELECT count(*) FROM {table}")
+    return int(count[0])

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def test_serve_ends_with_one_line_if_the_port_is_taken(tmp_path: Path) -> None:
     assert re.fullmatch(
         "Error: .*in use.*another PORT.*\n", raised.value.stderr
     )
+
+
+def test_demos_may_start_on_one_database_at_once(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db")
+    with ThreadPoolExecutor(4) as pool:
+        outputs = list(pool.map(service.command, ["demo"] * 4))
+    assert sum("TOKEN=fsv_" in output for output in outputs) == 1
 
 
 def test_serve_leaves_other_addresses_to_gunicorn(tmp_path: Path) -> None:
