@@ -7,6 +7,7 @@ gunicorn's first process has imported a reload does not load anew.
 import gc
 import os
 import sys
+from functools import partial
 from typing import Any
 
 from feedsvc.logs import Logger
@@ -45,6 +46,11 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start a worker's background threads."""
+    # gunicorn's worker passes no backlog. By the default, 100, a burst of connections
+    # from a proxy has some wait for a second until TCP tries again.
+    worker.loop.create_server = partial(
+        worker.loop.create_server, backlog=worker.cfg.backlog
+    )
     import wsgi
     from feedsvc.services import get_services
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,22 @@ def count_rows(path: Path | str, table: str) -> int:
     with closing(sqlite.connect(path)) as connection:
         (count,) = connection.execute(f"SELECT count(*) FROM {table}")
     return int(count[0])
+
+
+@pytest.mark.sqlite
+def test_burst_of_connections_waits_for_no_retransmission(
+    service: Service,
+) -> None:
+    workers = service.workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    address = ("127.0.0.1", service.port)
+    try:
+        # They wait in the queue of the socket; TCP drops those that find no room.
+        with ExitStack() as stack:
+            for _ in range(300):
+                connection = socket.create_connection(address, timeout=0.9)
+                stack.enter_context(connection)
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
