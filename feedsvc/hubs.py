@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from http.client import HTTPException, HTTPResponse
-from urllib.parse import urlencode
-from urllib.request import HTTPErrorProcessor, Request, build_opener
+from http.client import HTTPException
 
 from sqlalchemy.orm import Session
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
+from feedsvc.http_client import post
 from feedsvc.models import EPOCH, Site
 from feedsvc.storage.database import Database, revision_row
 from feedsvc.storage.entries import list_changed_categories
 from feedsvc.storage.tables import HubRow
 
 _log = logging.getLogger(__name__)
-
-#: Seconds to connect to a hub, and for each part of its answer.
-_TIMEOUT = 10.0
 
 #: Time after which another worker tells a hub, if one was stopped meanwhile.
 _CLAIM = timedelta(seconds=30)
@@ -31,21 +27,6 @@ _MAX_DELAY = 300
 
 #: Bytes of a refusal that are logged.
 _MAX_LINE = 200
-
-
-class _AnyStatus(HTTPErrorProcessor):
-    """Follow no redirects, since the settings should name the hub itself."""
-
-    def http_response(
-        self, request: Request, response: HTTPResponse
-    ) -> HTTPResponse:
-        """Return the response, whatever its status is."""
-        return response
-
-    https_response = http_response
-
-
-_opener = build_opener(_AnyStatus)
 
 
 class HubNotifier:
@@ -147,14 +128,12 @@ def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
 def _post(hub: str, url: str) -> None:
     """Tell a hub that a feed has changed.
 
-    :raises OSError: the hub cannot be reached, or refuses.
+    :raises OSError: the hub cannot be reached, does not answer in time, or refuses.
     :raises HTTPException: its response is not HTTP.
     """
     # Some hubs expect the one name, some the other.
     form = {"hub.mode": "publish", "hub.url": url, "hub.topic": url}
-    # The settings accept http and https alone.
-    request = Request(hub, urlencode(form).encode())  # noqa: S310
-    with _opener.open(request, timeout=_TIMEOUT) as response:
+    with post(hub, form) as response:
         if response.status >= 300:
             line = (
                 response.readline(_MAX_LINE).decode("utf-8", "replace").strip()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -19,68 +16,9 @@ from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.hub import PUBLIC, Hub, feeds, run
 from tests.server import Service, free_port
 from tests.waiting import wait_until
-
-FORMATS = ("rss", "atom", "json")
-PUBLIC = "https://feeds.example"
-
-
-class Hub(ThreadingHTTPServer):
-    """A hub that counts the URLs that it is told.
-
-    :param seconds: the time until it answers, unless `is_released` is set.
-    """
-
-    def __init__(self, seconds: float = 0) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/hub"
-        self.status = 204
-        self.body = b""
-        self.refused: set[str] = set()
-        self.seconds = seconds
-        self.is_released = threading.Event()
-        self.told: Counter[str] = Counter()
-        self.paths: set[str] = set()
-        self.lock = threading.Lock()
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_POST(self) -> None:
-        form = parse_qs(
-            self.rfile.read(int(self.headers["Content-Length"])).decode()
-        )
-        with self.server.lock:
-            assert form["hub.mode"] == ["publish"]
-            assert form["hub.topic"] == form["hub.url"]
-            self.server.told.update(form["hub.url"])
-            self.server.paths.add(self.path)
-        self.server.is_released.wait(self.server.seconds)
-        is_refused = self.server.refused & {*form["hub.url"]}
-        self.send_response(403 if is_refused else self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body)))
-        self.send_header("Location", "/elsewhere")
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def do_GET(self) -> None:
-        self.do_POST()
-
-    def log_message(self, *args: object) -> None:
-        """Log nothing."""
-
-
-@contextmanager
-def run(hub: Hub) -> Iterator[Hub]:
-    with hub:
-        thread = threading.Thread(target=hub.serve_forever, args=(0.01,))
-        thread.start()
-        yield hub
-        hub.is_released.set()
-        hub.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -92,6 +30,13 @@ def hub() -> Iterator[Hub]:
 @pytest.fixture
 def slow_hub() -> Iterator[Hub]:
     with run(Hub(seconds=9)) as running:
+        yield running
+
+
+@pytest.fixture
+def dripping_hub() -> Iterator[Hub]:
+    with run(Hub()) as running:
+        running.drops = b"x"
         yield running
 
 
@@ -114,15 +59,6 @@ def make_notify(make_app: MakeApp, hub: Hub) -> MakeNotify:
 def notify(make_notify: MakeNotify) -> Notify:
     """Return the function of one worker; nothing has changed yet."""
     return make_notify()
-
-
-def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:
-    """Return the URLs of feeds, each once."""
-    return Counter(
-        f"{public_url}/feeds/{path}.{format}"
-        for path in paths
-        for format in FORMATS
-    )
 
 
 @pytest.mark.both_databases
@@ -148,15 +84,16 @@ def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
 
 
 @pytest.mark.bar
-def test_dead_and_slow_hub_do_not_delay_another(
+def test_failing_hubs_do_not_delay_another(
     database_url: str,
     hub: Hub,
     slow_hub: Hub,
+    dripping_hub: Hub,
     record_measurement: RecordMeasurement,
     time_factor: int,
 ) -> None:
     dead_url = f"http://127.0.0.1:{free_port()}"
-    urls = ",".join((dead_url, slow_hub.url, hub.url))
+    urls = ",".join((dead_url, slow_hub.url, dripping_hub.url, hub.url))
     service = Service(database_url, FEEDSVC_HUBS=urls)
     service.make_token("news:write")
     expected: Counter[str] = Counter()
@@ -168,13 +105,16 @@ def test_dead_and_slow_hub_do_not_delay_another(
             expected.update(feeds("news", public_url=service.url))
             wait_until(lambda: hub.told >= expected)
             waits.append(time.monotonic() - started)
-        # Meanwhile the dead one was tried again.
+        # Meanwhile the others were tried again.
         wait_until(lambda: slow_hub.told.total() > 1)
+        wait_until(lambda: dripping_hub.told.total() > 1)
     assert hub.told == expected
     record_measurement(
-        "hub told, beside a dead and a slow one", f"{max(waits):.1f} s", "3 s"
+        "hub told, beside a dead, a slow and a dripping one",
+        f"{max(waits):.1f} s",
+        "8 s",
     )
-    assert max(waits) < 3 * time_factor
+    assert max(waits) < 8 * time_factor
 
 
 def test_new_database_is_migrated_before_hubs_are_told(
@@ -293,6 +233,38 @@ def test_new_hub_is_told_later_changes(
     editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
     notify()
     assert hub.told == feeds("events")
+
+
+@pytest.mark.parametrize(
+    ("body", "drops"),
+    [
+        (b"", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 503 X\r\n\r\n", b"x"),
+    ],
+)
+def test_hub_that_never_ends_its_answer_has_failed(
+    notify: Notify,
+    hub: Hub,
+    editor: ApiClient,
+    body: bytes,
+    drops: bytes,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("feedsvc.http_client.TIMEOUT", 0.5)
+    hub.body = body
+    hub.drops = drops
+    editor.put("/articles/1", {"title": "x"})
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(notify)
+        try:
+            done.result(5)
+            assert hub.is_disconnected.wait(5)
+        finally:
+            hub.is_released.set()
+    (line,) = caplog.messages
+    assert "news.rss: no answer within 0.5 s; trying again in 5 s" in line
 
 
 @contextmanager

@@ -1,0 +1,98 @@
+"""A WebSub hub that counts the URLs that it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+FORMATS = ("rss", "atom", "json")
+PUBLIC = "https://feeds.example"
+
+
+class Hub(ThreadingHTTPServer):
+    """A hub that counts the URLs that it is told.
+
+    :param seconds: the time until it answers, unless `is_released` is set.
+
+    If it has `drops`, it sends them again and again, and never ends its answer. Before it
+    answers, it calls `fetch` with the URL.
+    """
+
+    def __init__(self, seconds: float = 0) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/hub"
+        self.status = 204
+        self.body = b""
+        self.refused: set[str] = set()
+        self.seconds = seconds
+        self.is_released = threading.Event()
+        self.drops: bytes = b""
+        self.is_disconnected = threading.Event()
+        self.told: Counter[str] = Counter()
+        self.paths: set[str] = set()
+        self.lock = threading.Lock()
+        self.fetch: Callable[[str], None] = lambda url: None
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_POST(self) -> None:
+        form = parse_qs(
+            self.rfile.read(int(self.headers["Content-Length"])).decode()
+        )
+        with self.server.lock:
+            assert form["hub.mode"] == ["publish"]
+            assert form["hub.topic"] == form["hub.url"]
+            self.server.told.update(form["hub.url"])
+            self.server.paths.add(self.path)
+        (url,) = form["hub.url"]
+        self.server.fetch(url)
+        if self.server.drops:
+            self._drip()
+            return
+        self.server.is_released.wait(self.server.seconds)
+        is_refused = self.server.refused & {*form["hub.url"]}
+        self.send_response(403 if is_refused else self.server.status)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def _drip(self) -> None:
+        with suppress(ConnectionError):
+            self.wfile.write(self.server.body)
+            while not self.server.is_released.wait(0.02):
+                self.wfile.write(self.server.drops)
+            return
+        self.server.is_disconnected.set()
+
+    def log_message(self, *args: object) -> None:
+        """Log nothing."""
+
+
+@contextmanager
+def run(hub: Hub) -> Iterator[Hub]:
+    with hub:
+        thread = threading.Thread(target=hub.serve_forever, args=(0.01,))
+        thread.start()
+        yield hub
+        hub.is_released.set()
+        hub.shutdown()
+        thread.join()
+
+
+def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:
+    """Return the URLs of feeds, each once."""
+    return Counter(
+        f"{public_url}/feeds/{path}.{format}"
+        for path in paths
+        for format in FORMATS
+    )
