@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from http.client import HTTPException
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +21,12 @@ from feedsvc.storage.tables import HubRow
 
 _log = logging.getLogger(__name__)
 
+#: Seconds from when a worker sees a change until it tells the hub.
+#:
+#: The hub may fetch the feed at once, and until then other workers and the cache of
+#: deploy/nginx.conf may have the one from before the change.
+DELAY = 4
+
 #: Time after which another worker tells a hub, if one was stopped meanwhile.
 _CLAIM = timedelta(seconds=30)
 
@@ -29,71 +38,105 @@ _MAX_DELAY = 300
 _MAX_LINE = 200
 
 
+class _Change(NamedTuple):
+    """A change of a feed, and when a worker saw it, by its monotonic clock."""
+
+    url: str
+    revision: datetime
+    seen_at: float
+
+
 class HubNotifier:
     """Tells one hub which feeds have changed; each worker has one for each hub.
 
     The database has what the hub was told, so that of several workers one tells it
     each URL. The delay after failures is the process's own: a restart ends it.
+
+    :param monotonic: measures delays, since the clock of the machine may be set.
     """
 
-    def __init__(self, database: Database, site: Site, hub: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        site: Site,
+        hub: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._site = site
         self._hub = hub
-        # A hub that is new in the settings is told what changes from now on.
+        self._monotonic = monotonic
         self._started_at = database.clock()
-        self._due_at = EPOCH
+        # The changes up to this revision that the hub was not told yet. They are noted
+        # when they are seen: an entry keeps only the revision of its last change.
+        self._changes: list[_Change] = []
+        self._seen = EPOCH
+        self._due_at = monotonic()
         self._failures = 0
 
     def notify(self) -> None:
-        """Tell the hub the URLs that wait, until it fails; then again, but later.
+        """Tell the hub the URLs that are due, until it fails; then again, but later.
 
         :raises OperationalError: the database does not respond.
         """
-        while self._due_at <= self._database.clock():
+        while self._due_at <= self._monotonic():
             url = self._claim()
             if url is None:
                 return
             # No transaction is open now: a hub may be slow.
-            is_accepted = self._tell(url)
-            with self._database.write() as transaction:
-                row = transaction.session.get_one(HubRow, self._hub)
-                row.claimed_until = EPOCH
-                waiting = [other for other in row.waiting if other != url]
-                # A URL that is always refused must not keep the others waiting.
-                row.waiting = waiting if is_accepted else [*waiting, url]
+            self._release(url, is_accepted=self._tell(url))
 
     def _claim(self) -> str | None:
         """Return the URL to tell now; None also while another worker tells one."""
         with self._database.read() as session:
             row = session.get(HubRow, self._hub)
-            # Usually there is nothing to tell, and no need for the lock.
-            if (
-                row
-                and row.told >= revision_row(session).last
-                and not row.waiting
-            ):
-                return None
+            if row:
+                self._note_changes(session, row.told)
+                # Usually there is nothing to tell, and no need for the lock.
+                if not row.waiting and not self._due_changes(row.told):
+                    return None
         with self._database.write() as transaction:
-            session = transaction.session
-            row = session.get(HubRow, self._hub)
+            row = transaction.session.get(HubRow, self._hub)
             if row is None:
+                # A hub that is new in the settings is told what changes from the start
+                # on. The clock may be ahead of the revisions.
                 row = HubRow(
                     url=self._hub,
-                    told=self._started_at,
+                    told=min(self._started_at, transaction.revisions.last),
                     waiting=[],
                     claimed_until=EPOCH,
                 )
-                session.add(row)
+                transaction.session.add(row)
             if row.claimed_until > transaction.now:
                 return None
-            changed = _changed_urls(session, self._site, row.told)
-            row.waiting = list(dict.fromkeys([*row.waiting, *changed]))
-            row.told = transaction.revisions.last
+            changes = self._due_changes(row.told)
+            urls = [change.url for change in changes]
+            row.waiting = list(dict.fromkeys([*row.waiting, *urls]))
+            row.told = max([row.told, *(each.revision for each in changes)])
             if not row.waiting:
                 return None
             row.claimed_until = transaction.now + _CLAIM
             return row.waiting[0]
+
+    def _note_changes(self, session: Session, told: datetime) -> None:
+        """Note the changes since the last call, but for those that the hub was told."""
+        last = revision_row(session).last
+        if last > self._seen:
+            since = max(self._seen, told)
+            now = self._monotonic()
+            self._changes += [
+                _Change(url, revision, now)
+                for url, revision in _changed_urls(session, self._site, since)
+            ]
+            self._seen = last
+
+    def _due_changes(self, told: datetime) -> list[_Change]:
+        """Return the changes to tell now, and forget those that the hub was told."""
+        latest = self._monotonic() - DELAY
+        self._changes = [
+            each for each in self._changes if each.revision > told
+        ]
+        return [each for each in self._changes if each.seen_at <= latest]
 
     def _tell(self, url: str) -> bool:
         """Return whether the hub accepts that a feed has changed."""
@@ -101,7 +144,7 @@ class HubNotifier:
             _post(self._hub, url)
         except (OSError, HTTPException) as error:
             delay = min(_MIN_DELAY * 2**self._failures, _MAX_DELAY)
-            self._due_at = self._database.clock() + timedelta(seconds=delay)
+            self._due_at = self._monotonic() + delay
             self._failures += 1
             _log.warning(
                 "Hub %s, %s: %s; trying again in %d s",
@@ -114,12 +157,26 @@ class HubNotifier:
         self._failures = 0
         return True
 
+    def _release(self, url: str, *, is_accepted: bool) -> None:
+        """Let any worker tell the next URL."""
+        with self._database.write() as transaction:
+            row = transaction.session.get_one(HubRow, self._hub)
+            row.claimed_until = EPOCH
+            waiting = [other for other in row.waiting if other != url]
+            # A URL that is always refused must not keep the others waiting.
+            row.waiting = waiting if is_accepted else [*waiting, url]
 
-def _changed_urls(session: Session, site: Site, since: datetime) -> list[str]:
-    """Return the URLs of the sections and categories with entries that changed."""
+
+def _changed_urls(
+    session: Session, site: Site, since: datetime
+) -> list[tuple[str, datetime]]:
+    """Return the URLs of the sections and categories with entries that changed.
+
+    With each comes the revision of its last change.
+    """
     return [
-        Feed.empty(site, kind, format, category).self_url
-        for kind, category in list_changed_categories(session, since)
+        (Feed.empty(site, kind, format, category).self_url, revision)
+        for kind, category, revision in list_changed_categories(session, since)
         for format in FORMATS.values()
         if format.is_syndication
     ]

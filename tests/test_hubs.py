@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from feedsvc.hubs import HubNotifier
+from feedsvc.hubs import DELAY, HubNotifier
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data.fixtures import Wait
@@ -41,24 +42,56 @@ def dripping_hub() -> Iterator[Hub]:
 
 
 Notify = Callable[[], None]
-MakeNotify = Callable[[], Notify]
+"""What a worker calls once a second."""
+
+MakeWorker = Callable[..., Notify]
 
 
 @pytest.fixture
-def make_notify(make_app: MakeApp, hub: Hub) -> MakeNotify:
-    """Return what makes the function that a new worker calls once a second."""
+def make_worker(make_app: MakeApp, hub: Hub, clock: Clock) -> MakeWorker:
+    """Return what starts a worker.
 
-    def make() -> Notify:
-        services = get_services(make_app(hubs=(hub.url,)))
-        return HubNotifier(services.database, services.site, hub.url).notify
+    :param own_clock: its wall clock, if it is not that of the test.
+    :param is_ready: True if it has called the function already.
+    """
+
+    def make(
+        own_clock: Clock | None = None, *, is_ready: bool = True
+    ) -> Notify:
+        app = make_app(hubs=(hub.url,), own_clock=own_clock)
+        services = get_services(app)
+        notifier = HubNotifier(
+            services.database,
+            services.site,
+            hub.url,
+            monotonic=lambda: clock().timestamp(),
+        )
+        if is_ready:
+            notifier.notify()
+        return notifier.notify
 
     return make
 
 
 @pytest.fixture
-def notify(make_notify: MakeNotify) -> Notify:
+def notify(make_worker: MakeWorker) -> Notify:
     """Return the function of one worker; nothing has changed yet."""
-    return make_notify()
+    return make_worker()
+
+
+Tell = Callable[[Notify], None]
+
+
+@pytest.fixture
+def tell(clock: Clock) -> Tell:
+    """Return what lets a worker see changes, and tell them as soon as it may."""
+
+    def run(notify: Notify) -> None:
+        notify()
+        clock.forward(seconds=DELAY)
+        notify()
+
+    return run
 
 
 @pytest.mark.both_databases
@@ -133,38 +166,116 @@ def test_new_database_is_migrated_before_hubs_are_told(
 
 @pytest.mark.both_databases
 def test_only_public_entries_are_told(
-    notify: Notify, hub: Hub, editor: ApiClient, wait: Wait
+    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient, wait: Wait
 ) -> None:
     editor.put("/articles/1", {"title": "x", "status": "draft"})
     later = "2026-11-26T00:00:00Z"
     editor.put(
         "/events/2", {"title": "x", "start": later, "date_published": later}
     )
-    notify()
+    tell(notify)
     assert not hub.told
     wait(days=2)
-    notify()
+    tell(notify)
     assert hub.told == feeds("events")
 
 
 def test_deletion_is_not_told(
-    notify: Notify, hub: Hub, editor: ApiClient
+    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient
+) -> None:
+    editor.put("/articles/1", {"title": "x", "categories": ["van-hoa"]})
+    tell(notify)
+    assert hub.told == feeds("news", "news/van-hoa")
+    assert editor.send("DELETE", "/articles/1").status_code == 204
+    tell(notify)
+    assert hub.told == feeds("news", "news/van-hoa")
+
+
+def test_change_is_told_some_seconds_after_it_was_seen(
+    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock
+) -> None:
+    editor.put("/articles/1", {"title": "x"})
+    clock.forward(hours=1)
+    notify()
+    clock.forward(seconds=DELAY - 0.1)
+    notify()
+    assert not hub.told
+    clock.forward(seconds=0.1)
+    notify()
+    assert hub.told == feeds("news")
+
+
+@pytest.mark.both_databases
+def test_entry_that_changes_every_second_is_told_every_second(
+    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock
+) -> None:
+    expected: Counter[str] = Counter()
+    for number in range(10):
+        editor.put("/articles/1", {"title": f"{number}"})
+        notify()
+        if number >= DELAY:
+            expected += feeds("news")
+        assert hub.told == expected
+        clock.forward(seconds=1)
+
+
+def test_change_is_told_once_by_workers_that_saw_it_at_different_times(
+    notify: Notify,
+    make_worker: MakeWorker,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
 ) -> None:
     editor.put("/articles/1", {"title": "x", "categories": ["van-hoa"]})
     notify()
-    assert hub.told == feeds("news", "news/van-hoa")
-    assert editor.send("DELETE", "/articles/1").status_code == 204
+    clock.forward(seconds=1)
+    editor.put("/articles/2", {"title": "x", "categories": ["giao-thong"]})
+    notify_by_other = make_worker()
+    clock.forward(seconds=DELAY - 1)
     notify()
     assert hub.told == feeds("news", "news/van-hoa")
+    clock.forward(seconds=1)
+    notify_by_other()
+    expected = feeds("news", "news/van-hoa", "news/giao-thong")
+    # Each of the two changes is one of the section.
+    expected += feeds("news")
+    assert hub.told == expected
+    for _ in range(DELAY + 1):
+        clock.forward(seconds=1)
+        notify()
+        notify_by_other()
+    assert hub.told == expected
+
+
+def test_change_is_told_after_a_restart_before_it_was_told(
+    notify: Notify,
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+) -> None:
+    editor.put("/articles/1", {"title": "x"})
+    notify()
+    clock.forward(seconds=1)
+    restarted = make_worker()
+    assert not hub.told
+    tell(restarted)
+    assert hub.told == feeds("news")
 
 
 @pytest.mark.parametrize("status", [503, 302, 307])
 def test_failed_hub_is_told_again_later_and_not_redirected(
-    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock, status: int
+    notify: Notify,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+    status: int,
 ) -> None:
     hub.status = status
     editor.put("/articles/1", {"title": "x"})
-    notify()
+    tell(notify)
     notify()
     assert hub.told.total() == 1, "the others wait for the next attempt"
     hub.status = 204
@@ -178,10 +289,11 @@ def test_failed_hub_is_told_again_later_and_not_redirected(
 
 
 def test_delay_grows_with_each_failure(
-    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock
+    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
     hub.status = 503
     editor.put("/articles/1", {"title": "x"})
+    tell(notify)
     for _ in range(100):
         notify()
         clock.forward(seconds=5)
@@ -190,19 +302,24 @@ def test_delay_grows_with_each_failure(
 
 
 def test_delay_ends_with_a_restart(
-    notify: Notify, make_notify: MakeNotify, hub: Hub, editor: ApiClient
+    notify: Notify,
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
 ) -> None:
     hub.status = 503
     editor.put("/articles/1", {"title": "x"})
-    notify()
+    tell(notify)
     hub.status = 204
     hub.told.clear()
-    make_notify()()
+    make_worker()
     assert hub.told == feeds("news")
 
 
 def test_accepted_urls_are_not_repeated_after_a_refusal(
     notify: Notify,
+    tell: Tell,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
@@ -212,7 +329,7 @@ def test_accepted_urls_are_not_repeated_after_a_refusal(
     hub.refused = {refused}
     hub.body = "Không rõ\nchủ đề\n".encode()
     editor.put("/articles/1", {"title": "x"})
-    notify()
+    tell(notify)
     (line,) = caplog.messages
     assert f"Hub {hub.url}, {refused}: 403 Forbidden: 'Không rõ'" in line
     clock.forward(seconds=5)
@@ -223,16 +340,83 @@ def test_accepted_urls_are_not_repeated_after_a_refusal(
 
 
 def test_new_hub_is_told_later_changes(
-    make_notify: MakeNotify, hub: Hub, editor: ApiClient, clock: Clock
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
     clock.forward(seconds=1)
-    notify = make_notify()
-    notify()
+    notify = make_worker()
+    tell(notify)
     assert not hub.told
     editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
-    notify()
+    tell(notify)
     assert hub.told == feeds("events")
+
+
+def test_new_hub_is_told_what_changes_while_workers_start(
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+) -> None:
+    # The first worker stores the hub.
+    make_worker()
+    editor.put("/articles/1", {"title": "x"})
+    clock.forward(seconds=1)
+    tell(make_worker())
+    assert hub.told == feeds("news")
+
+
+def test_new_hub_is_told_what_changes_before_it_is_stored(
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+) -> None:
+    notify = make_worker(is_ready=False)
+    clock.forward(seconds=1)
+    editor.put("/articles/1", {"title": "x"})
+    tell(notify)
+    tell(notify)
+    assert hub.told == feeds("news")
+
+
+def test_new_hub_is_told_what_changes_although_the_clock_was_ahead(
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+) -> None:
+    notify = make_worker(Clock(clock.now + timedelta(hours=1)))
+    editor.put("/articles/1", {"title": "x"})
+    tell(notify)
+    assert hub.told == feeds("news")
+
+
+def test_delay_after_a_failure_ends_although_the_clock_is_set_back(
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+) -> None:
+    own_clock = Clock(clock.now)
+    notify = make_worker(own_clock)
+    hub.status = 503
+    editor.put("/articles/1", {"title": "x"})
+    tell(notify)
+    hub.status = 204
+    hub.told.clear()
+    own_clock.forward(hours=-1)
+    clock.forward(seconds=5)
+    notify()
+    assert hub.told == feeds("news")
 
 
 @pytest.mark.parametrize(
@@ -245,6 +429,7 @@ def test_new_hub_is_told_later_changes(
 )
 def test_hub_that_never_ends_its_answer_has_failed(
     notify: Notify,
+    tell: Tell,
     hub: Hub,
     editor: ApiClient,
     body: bytes,
@@ -257,7 +442,7 @@ def test_hub_that_never_ends_its_answer_has_failed(
     hub.drops = drops
     editor.put("/articles/1", {"title": "x"})
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(notify)
+        done = pool.submit(tell, notify)
         try:
             done.result(5)
             assert hub.is_disconnected.wait(5)
@@ -268,11 +453,11 @@ def test_hub_that_never_ends_its_answer_has_failed(
 
 
 @contextmanager
-def answering(hub: Hub, notify: Notify) -> Iterator[None]:
-    """Notify a hub that answers at the end of the context."""
+def answering(hub: Hub, tell: Tell, notify: Notify) -> Iterator[None]:
+    """Tell a hub that answers at the end of the context."""
     hub.seconds = 9
     with ThreadPoolExecutor() as pool:
-        pool.submit(notify)
+        pool.submit(tell, notify)
         wait_until(lambda: hub.told)
         yield
         hub.is_released.set()
@@ -280,15 +465,16 @@ def answering(hub: Hub, notify: Notify) -> Iterator[None]:
 
 def test_one_worker_at_a_time_tells_until_it_was_stopped(
     notify: Notify,
-    make_notify: MakeNotify,
+    make_worker: MakeWorker,
+    tell: Tell,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
-    with answering(hub, notify):
+    with answering(hub, tell, notify):
         hub.seconds = 0
-        notify_by_other = make_notify()
+        notify_by_other = make_worker()
         notify_by_other()
         assert hub.told.total() == 1
         clock.forward(seconds=31)
@@ -298,9 +484,10 @@ def test_one_worker_at_a_time_tells_until_it_was_stopped(
 
 
 def test_change_while_a_hub_answers_is_told_afterwards(
-    notify: Notify, hub: Hub, editor: ApiClient
+    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
-    with answering(hub, notify):
+    with answering(hub, tell, notify):
         editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
+    tell(notify)
     assert hub.told == feeds("news", "events")

@@ -240,29 +240,34 @@ def renew_revisions(transaction: Transaction) -> datetime:
 
 def list_changed_categories(
     session: Session, after: datetime
-) -> list[tuple[str, Category | None]]:
+) -> list[tuple[str, Category | None, datetime]]:
     """Return the kinds and categories with public entries that changed later.
 
-    A kind alone has None. With each category come those above it.
+    A kind alone has None. With each category come those above it. The third member is
+    the revision of the last change.
     """
     # The statement reads keys alone, since every entry may have changed.
     statement = (
-        sa.select(EntryRow.kind, EntryCategoryRow.category_id)
+        sa.select(
+            EntryRow.kind,
+            EntryCategoryRow.category_id,
+            sa.func.max(EntryRow.changed_at),
+        )
         .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
         .where(EntryRow.changed_at > after, EntryRow.is_public)
-        .distinct()
+        .group_by(EntryRow.kind, EntryCategoryRow.category_id)
+        # So the last revision of those below one category is set last.
+        .order_by(sa.func.max(EntryRow.changed_at))
     )
-    categories: dict[tuple[str, str], Category | None] = {}
-    for kind, category_id in session.execute(statement):
-        categories[kind, ""] = None
+    changes: dict[tuple[str, str], tuple[Category | None, datetime]] = {}
+    for kind, category_id, revision in session.execute(statement):
+        changes[kind, ""] = None, revision
         if category_id:
             for row in session.get_one(
                 CategoryRow, category_id
             ).with_ancestors:
-                categories[kind, row.slug] = row.category
-    return [
-        (kind, categories[kind, slug]) for kind, slug in sorted(categories)
-    ]
+                changes[kind, row.slug] = row.category, revision
+    return [(kind, *changes[kind, slug]) for kind, slug in sorted(changes)]
 
 
 def read_entries(

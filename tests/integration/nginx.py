@@ -24,12 +24,13 @@ client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
 
 
 @contextmanager
-def nginx(folder: Path, port: int) -> Iterator[str]:
-    """Run nginx before a port, with its files in a folder; yield its URL."""
+def nginx(folder: Path, *ports: int) -> Iterator[str]:
+    """Run nginx before some ports, with its files in a folder; yield its URL."""
     assert NGINX
     own = free_port()
     upstream = (ROOT / "deploy/upstream.conf").read_text("utf-8")
-    upstream = upstream.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    servers = [f"server 127.0.0.1:{port};" for port in ports]
+    upstream = upstream.replace("server 127.0.0.1:8000;", " ".join(servers))
     text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
     for old, new in (
         ("listen 80 ", f"listen 127.0.0.1:{own} "),
