@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from typing import NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.http_client import post
 from feedsvc.models import EPOCH, Site
-from feedsvc.storage.database import Database, revision_row
+from feedsvc.storage.database import MAX_CLOCK_SKEW, Database, revision_row
 from feedsvc.storage.entries import list_changed_categories
 from feedsvc.storage.tables import HubRow
 
@@ -77,14 +79,16 @@ class HubNotifier:
     def notify(self) -> None:
         """Tell the hub the URLs that are due, until it fails; then again, but later.
 
-        :raises OperationalError: the database does not respond.
+        While the database does not respond, they stay due.
         """
-        while self._due_at <= self._monotonic():
-            url = self._claim()
-            if url is None:
-                return
-            # No transaction is open now: a hub may be slow.
-            self._release(url, is_accepted=self._tell(url))
+        # The tick, which comes as often, logs the error.
+        with suppress(SQLAlchemyError):
+            while self._due_at <= self._monotonic():
+                url = self._claim()
+                if url is None:
+                    return
+                # No transaction is open now: a hub may be slow.
+                self._release(url, is_accepted=self._tell(url))
 
     def _claim(self) -> str | None:
         """Return the URL to tell now; None also while another worker tells one."""
@@ -107,7 +111,9 @@ class HubNotifier:
                     claimed_until=EPOCH,
                 )
                 transaction.session.add(row)
-            if row.claimed_until > transaction.now:
+            # A claim that ends later is of a clock that was wrong.
+            max_claim = transaction.now + _CLAIM + MAX_CLOCK_SKEW
+            if transaction.now < row.claimed_until <= max_claim:
                 return None
             changes = self._due_changes(row.told)
             urls = [change.url for change in changes]

@@ -11,9 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from feedsvc.hubs import DELAY, HubNotifier
 from feedsvc.services import get_services
+from feedsvc.storage.database import Database
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
@@ -452,6 +454,14 @@ def test_hub_that_never_ends_its_answer_has_failed(
     assert "news.rss: no answer within 0.5 s; trying again in 5 s" in line
 
 
+def test_notifier_leaves_errors_of_the_database_to_the_tick(
+    app: Flask, clock: Clock, tmp_path: Path, hub: Hub
+) -> None:
+    missing = Database(f"sqlite:///{tmp_path}/missing.db", clock)
+    HubNotifier(missing, get_services(app).site, hub.url).notify()
+    missing.close()
+
+
 @contextmanager
 def answering(hub: Hub, tell: Tell, notify: Notify) -> Iterator[None]:
     """Tell a hub that answers at the end of the context."""
@@ -481,6 +491,22 @@ def test_one_worker_at_a_time_tells_until_it_was_stopped(
         notify_by_other()
     assert set(hub.told) == set(feeds("news"))
     assert hub.told.total() == 4
+
+
+def test_claim_of_a_worker_whose_clock_is_ahead_does_not_count(
+    make_worker: MakeWorker,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+) -> None:
+    notify_ahead = make_worker(Clock(clock.now + timedelta(hours=1)))
+    editor.put("/articles/1", {"title": "x"})
+    with answering(hub, tell, notify_ahead):
+        hub.seconds = 0
+        hub.told.clear()
+        make_worker()
+        assert hub.told == feeds("news")
 
 
 def test_change_while_a_hub_answers_is_told_afterwards(
