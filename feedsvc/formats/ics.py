@@ -45,7 +45,8 @@ _STATUSES = {
     "postponed": "TENTATIVE",
     "cancelled": "CANCELLED",
 }
-#: For how long the changes of a zone are written for an unbounded series.
+#: For how long the changes of a zone are written for an unbounded series. Programs that
+#: subscribe get later ones in time.
 _TIMEZONE_HORIZON = timedelta(days=3653)
 
 #: icalendar's values by property name.
@@ -119,16 +120,17 @@ def _calendar(
     for entry in entries:
         event = b"".join(map(_fold, _event(entry, site)))
         size += len(event)
-        needed_zones = zones
         # Times in UTC end with Z and have no TZID.
         key = entry.event.timezone.key if entry.event else "UTC"
+        zone = b""
         if entry.event and not entry.event.all_day and key != "UTC":
             years[key] |= _years(entry, entry.event)
             zone = vtimezone(key, min(years[key]), max(years[key]))
-            needed_zones = {**zones, key: zone}
-        if size + sum(map(len, needed_zones.values())) > MAX_BYTES:
+            size += len(zone) - len(zones.get(key, b""))
+        if size > MAX_BYTES:
             break
-        zones = needed_zones
+        if zone:
+            zones[key] = zone
         events[entry.guid] = event
         updated = max(updated, entry.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))

@@ -3,210 +3,142 @@
 icalendar 7.3 can make them too, but with errors: it gives the onsets of daylight saving
 time in the new offset, where the RFC wants the old one, and it misses changes that are
 reversed within 64 days, such as Morocco's for Ramadan.
-
-An observance is a yearly RRULE if the zone follows one permanently. Else it has one
-RDATE property for each onset: ical.js and vobject read only the first value of an
-RDATE.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, prop
+from icalendar import prop
 
-from feedsvc.recurrence import WEEKDAYS
-
-#: Years after which weekdays and dates repeat: a rule must hold for as long.
-_CALENDAR_CYCLE = 28
-
-#: The latest year in which rules start, unless the zone's own rule is newer.
+#: A year whose changes are always written.
 #:
-#: vobject compares a zone with UTC in the years 2000 to 2020 alone. It would take
-#: Europe/London for UTC if its rules started later.
-_RULES_SINCE = 2007
+#: vobject compares a zone with UTC in the years 2000 to 2020 alone. Without a change in
+#: one of them it takes Europe/London for UTC.
+_YEAR_FOR_VOBJECT = 2019
 
-_ONE_DAY = timedelta(days=1)
+#: Less than the shortest time between two changes of a zone since 1970: Gaza has
+#: daylight saving time for seven days, less one hour, in October 2040.
+_STEP_DAYS = 6
 
-_Component = TimezoneDaylight | TimezoneStandard
 
+class _Observance(NamedTuple):
+    """The values of an observance but for its onsets, as they are written."""
 
-@dataclass(frozen=True, slots=True)
-class _Observance:
-    """The offsets before and after changes of the UTC offset, and the new name."""
-
-    before: timedelta
-    after: timedelta
+    component: str
     name: str
-    daylight: bool
+    offset_from: str
+    offset_to: str
 
 
-# More than there are zones: events in all of them must not compute each anew.
+class _Change(NamedTuple):
+    """A change of the UTC offset, and the local time of its onset as it is written."""
+
+    observance: _Observance
+    onset: str
+
+
 @lru_cache(maxsize=1024)
 def vtimezone(key: str, first: int, last: int) -> bytes:
     """Return a zone with its changes, a year before `first` to one after `last`."""
     zone = ZoneInfo(key)
-    onsets: dict[_Observance, list[datetime]] = defaultdict(list)
-    # 28 more years show whether a rule is permanent.
-    years = range(min(first - 1, _RULES_SINCE), last + 2 + _CALENDAR_CYCLE)
-    for year in years:
-        for change in _changes(zone, year):
-            observance = _observance(zone, change)
-            # Local time by the offset before the change (RFC 5545 §3.6.5).
-            onset = (change + observance.before).replace(tzinfo=None)
-            onsets[observance].append(onset)
-    components: list[_Component] = []
-    for observance, its_onsets in onsets.items():
-        components += _components(observance, its_onsets, first, last)
-    if not any(component.DTSTART.year < first for component in components):
+    onsets: dict[_Observance, list[str]] = defaultdict(list)
+    if not _changes(zone, first - 1):
         # Every time of an event needs an observance that is in effect.
-        initial = datetime(first - 1, 1, 1, tzinfo=UTC).astimezone(zone)
-        offset = initial.utcoffset() or timedelta()
-        name = initial.tzname() or key
-        observance = _Observance(offset, offset, name, bool(initial.dst()))
-        components.append(_component(observance, initial.replace(tzinfo=None)))
-    timezone = Timezone()
-    timezone["TZID"] = prop.vText(key)
-    timezone.subcomponents = sorted(
-        components, key=lambda component: component.DTSTART
-    )
-    document: bytes = timezone.to_ical()
-    return document
+        observance, onset = _change_at(zone, _new_year(first - 1))
+        onsets[observance].append(onset)
+    for year in sorted({_YEAR_FOR_VOBJECT, *range(first - 1, last + 2)}):
+        for observance, onset in _changes(zone, year):
+            onsets[observance].append(onset)
+    lines = ["BEGIN:VTIMEZONE", f"TZID:{key}"]
+    for observance, its_onsets in onsets.items():
+        lines += _component(observance, its_onsets)
+    lines += ["END:VTIMEZONE", ""]
+    return "\r\n".join(lines).encode()
 
 
-# Each calendar needs about 60 years of a zone, and compares each of their days.
-@lru_cache(maxsize=65536)
-def _changes(zone: ZoneInfo, year: int) -> tuple[datetime, ...]:
-    """Return the times in a year at which the UTC offset of a zone changes.
+# There is room for all zones in all years of events: a calendar that needed more would
+# compute all of them anew each time.
+@lru_cache(maxsize=1 << 18)
+def _changes(zone: ZoneInfo, year: int) -> Sequence[_Change]:
+    """Return the changes of the UTC offset of a zone in a year of local time.
 
-    zoneinfo has no public list of them, so every day is compared with the next.
+    zoneinfo has no public list of them, so the offsets of every sixth day are compared.
     """
-    changes = []
-    day = datetime(year, 1, 1, tzinfo=UTC)
-    end = datetime(year + 1, 1, 1, tzinfo=UTC)
-    offset = day.astimezone(zone).utcoffset()
-    while day < end:
-        next_day = day + _ONE_DAY
-        next_offset = next_day.astimezone(zone).utcoffset()
-        if next_offset != offset:
-            changes.append(_change(zone, day))
-        day, offset = next_day, next_offset
-    return tuple(changes)
+    return tuple(
+        _change_at(zone, _bisect(zone, day))
+        for day, next_day in pairwise(_days(year))
+        if zone.utcoffset(day) != zone.utcoffset(next_day)
+    )
 
 
-def _change(zone: ZoneInfo, day: datetime) -> datetime:
-    """Return the second of the one change in the 24 hours after a time."""
-    offset = day.astimezone(zone).utcoffset()
+@cache
+def _days(year: int) -> Sequence[datetime]:
+    """Return every sixth midnight of a year, and that of the next New Year's Day."""
+    begin = _new_year(year)
+    steps = range(0, 365, _STEP_DAYS)
+    return [*(begin + timedelta(step) for step in steps), _new_year(year + 1)]
+
+
+def _bisect(zone: ZoneInfo, begin: datetime) -> datetime:
+    """Return the first local time with another UTC offset, within a step."""
+    offset = zone.utcoffset(begin)
 
     def is_changed(second: int) -> bool:
-        moment = day + timedelta(seconds=second)
-        return moment.astimezone(zone).utcoffset() != offset
+        return zone.utcoffset(begin + timedelta(seconds=second)) != offset
 
-    seconds = range(24 * 60 * 60)
-    return day + timedelta(seconds=bisect_left(seconds, True, key=is_changed))
-
-
-def _observance(zone: ZoneInfo, change: datetime) -> _Observance:
-    last_second = change - timedelta(seconds=1)
-    before = last_second.astimezone(zone).utcoffset() or timedelta()
-    local = change.astimezone(zone)
-    return _Observance(
-        before,
-        local.utcoffset() or timedelta(),
-        local.tzname() or zone.key,
-        bool(local.dst()),
-    )
+    seconds = range(_STEP_DAYS * 24 * 60 * 60)
+    second = bisect_left(seconds, True, key=is_changed)
+    return begin + timedelta(seconds=second)
 
 
-def _components(
-    observance: _Observance, onsets: Sequence[datetime], first: int, last: int
-) -> list[_Component]:
-    """Return the components of an observance: one by its rule, one by its dates."""
-    begin, rule = _rule(onsets, last)
-    components: list[_Component] = []
-    if rule and onsets[begin].year <= last + 1:
-        component = _component(observance, onsets[begin])
-        component["RRULE"] = prop.vRecur.from_ical(rule)
-        components.append(component)
-    dates = [
-        onset
-        for onset in onsets[:begin]
-        if first - 1 <= onset.year <= last + 1
-    ]
-    if dates:
-        component = _component(observance, dates[0])
-        if len(dates) > 1:
-            # The first date is in the list too, although it is DTSTART's: ical.js
-            # ignores DTSTART if there is an RDATE.
-            component["RDATE"] = [prop.vDDDLists([onset]) for onset in dates]
-        components.append(component)
-    return components
+def _change_at(zone: ZoneInfo, local: datetime) -> _Change:
+    """Return the change after which a local time is the first.
 
-
-def _component(observance: _Observance, onset: datetime) -> _Component:
-    component: _Component = (
-        TimezoneDaylight() if observance.daylight else TimezoneStandard()
-    )
-    component["DTSTART"] = prop.vDDDTypes(onset)
-    component["TZOFFSETFROM"] = prop.vUTCOffset(observance.before)
-    component["TZOFFSETTO"] = prop.vUTCOffset(observance.after)
-    component["TZNAME"] = prop.vText(observance.name)
-    return component
-
-
-def _rule(onsets: Sequence[datetime], last: int) -> tuple[int, str]:
-    """Return the permanent yearly rule of onsets, and the index of the first by it.
-
-    If there is none, the rule is empty, and the index is the number of onsets.
+    The offsets are equal if there is none.
     """
-    no_rule = (len(onsets), "")
-    final = onsets[-1]
-    if final.year < last + _CALENDAR_CYCLE:
-        return no_rule
-    # The rule that holds for longest; of several the first by its text, so that equal
-    # feeds have equal bytes.
-    begin, rule = min(
-        (_first_by_rule(onsets, rule), rule) for rule in _rules(final)
+    before = zone.utcoffset(local - timedelta(seconds=1)) or timedelta()
+    after = zone.utcoffset(local) or timedelta()
+    # The onset is in the offset before the change (RFC 5545 §3.6.5). zoneinfo gives
+    # skipped local times that offset too, so `local` is later by as much as is skipped.
+    onset = local - max(after - before, timedelta())
+    observance = _Observance(
+        "DAYLIGHT" if zone.dst(local) else "STANDARD",
+        zone.tzname(local) or zone.key,
+        _utc_offset(before),
+        _utc_offset(after),
     )
-    if final.year - onsets[begin].year < _CALENDAR_CYCLE - 1:
-        return no_rule
-    return begin, rule
+    return _Change(observance, f"{onset:%Y%m%dT%H%M%S}")
 
 
-def _first_by_rule(onsets: Sequence[datetime], rule: str) -> int:
-    """Return the index from which on all onsets follow a rule."""
-    index = len(onsets) - 1
-    while index > 0:
-        previous, onset = onsets[index - 1], onsets[index]
-        is_yearly = (
-            onset.year == previous.year + 1 and onset.time() == previous.time()
-        )
-        if not is_yearly or rule not in _rules(previous):
-            break
-        index -= 1
-    return index
+@cache
+def _utc_offset(offset: timedelta) -> str:
+    text: str = prop.vUTCOffset(offset).to_ical()
+    return text
 
 
-def _rules(onset: datetime) -> list[str]:
-    """Return the yearly rules that have an onset."""
-    day = WEEKDAYS[onset.weekday()]
-    month = f"FREQ=YEARLY;BYMONTH={onset.month}"
-    days_in_month = monthrange(onset.year, onset.month)[1]
-    rules = [f"{month};BYDAY={(onset.day + 6) // 7}{day}"]
-    if onset.day + 7 > days_in_month:
-        rules.append(f"{month};BYDAY=-1{day}")
-    rules.append(f"{month};BYMONTHDAY={onset.day}")
-    # A weekday within seven days, such as the Friday before the last Sunday.
-    for begin in range(
-        max(1, onset.day - 6), min(onset.day, days_in_month - 6) + 1
-    ):
-        days = ",".join(str(begin + number) for number in range(7))
-        rules.append(f"{month};BYMONTHDAY={days};BYDAY={day}")
-    return rules
+def _new_year(year: int) -> datetime:
+    return datetime.combine(date(year, 1, 1), time())
+
+
+def _component(
+    observance: _Observance, onsets: Sequence[str]
+) -> Iterator[str]:
+    yield f"BEGIN:{observance.component}"
+    yield f"DTSTART:{onsets[0]}"
+    if len(onsets) > 1:
+        # The first onset is in the list too, although it is DTSTART's: ical.js ignores
+        # DTSTART if there is an RDATE. And like vobject it reads only the first value
+        # of each RDATE.
+        yield from (f"RDATE:{onset}" for onset in onsets)
+    yield f"TZNAME:{observance.name}"
+    yield f"TZOFFSETFROM:{observance.offset_from}"
+    yield f"TZOFFSETTO:{observance.offset_to}"
+    yield f"END:{observance.component}"

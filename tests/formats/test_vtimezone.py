@@ -98,8 +98,14 @@ def times_by_vobject(document: bytes) -> dict[str, datetime]:
     }
 
 
-@pytest.mark.parametrize(("first", "last"), YEARS)
-@pytest.mark.parametrize("key", ZONES)
+@pytest.mark.parametrize(
+    ("key", "first", "last"),
+    [
+        *((key, first, last) for key in ZONES for first, last in YEARS),
+        # Daylight saving time comes back for a week after Ramadan.
+        ("Asia/Gaza", 2040, 2040),
+    ],
+)
 def test_other_parsers_read_the_same_times(
     key: str, first: int, last: int
 ) -> None:
@@ -120,7 +126,8 @@ def test_zone_has_the_years_of_its_events_only() -> None:
         for line in document.split(b"\r\n")
         if line.startswith((b"RDATE", b"DTSTART:"))
     }
-    assert years <= set(range(2013, 2017))
+    # One more for vobject, which compares zones with UTC in some years alone.
+    assert years == {2013, 2014, 2015, 2016, 2019}
 
 
 def test_dates_of_a_component_begin_with_its_start() -> None:
