@@ -1,7 +1,11 @@
-"""A database of version 1.0.1 answers after the upgrade as it did before.
+"""A database of version 2.0.0 answers after the upgrade as it did before.
 
-`tests/data/version_1` has a database that 1.0.1 wrote, and its answers at the time of
-`Clock`: entries of every status, series, translations, and renamed categories.
+`tests/data/version_2` has a database of 2.0.0, and its answers at the time of `Clock`:
+entries of every status, series, translations, and renamed categories.
+
+`feedsvc db upgrade` of 2.0.0 had made it of a database of 1.0.1, with an UNTIL in local
+time. Then an application of 2.0.0 with `Clock` stored the entries and the category whose
+ids begin with `w-` and `to-` by the API, and its test client got the answers.
 """
 
 from __future__ import annotations
@@ -14,7 +18,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,27 +35,17 @@ from werkzeug.test import TestResponse
 from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import Base
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.postgres import Cluster
 from tests.server import ROOT, Service
 
 pytestmark = pytest.mark.both_databases
 
-DATA = Path(__file__).parent.parent / "data" / "version_1"
-LOCAL_UNTIL = ("FREQ=WEEKLY;COUNT=5", "FREQ=WEEKLY;UNTIL=20260202T190000")
-UTC_UNTIL = "FREQ=WEEKLY;UNTIL=20260202T120000Z"
-"""Another end of the same series, as version 1 stored and as it answered it."""
-
+DATA = Path(__file__).parent.parent / "data" / "version_2"
 ANSWERS: dict[str, Any] = json.loads(
-    gzip.decompress((DATA / "answers-1.0.1.json.gz").read_bytes())
-    .decode()
-    .replace(LOCAL_UNTIL[0], UTC_UNTIL)
+    gzip.decompress((DATA / "answers-2.0.0.json.gz").read_bytes())
 )
-ADDED_MEMBERS = {"public", "preview_url"}
-OLD_CURSOR = 50
-WITHDRAWN_EVENT = "/entries/v-withdrawn.ics"
-"""It was 410 in version 1, and is the cancelled event now."""
 CHANGES = "/api/v1/changes?limit=1000"
 
 
@@ -61,11 +54,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Upgrade a copy of the database, in PostgreSQL one with the same rows."""
     path = tmp_path / "feedsvc.db"
     path.write_bytes(
-        gzip.decompress((DATA / "feedsvc-1.0.1.db.gz").read_bytes())
+        gzip.decompress((DATA / "feedsvc-2.0.0.db.gz").read_bytes())
     )
-    with closing(sqlite.connect(path)) as connection, connection:
-        statement = "UPDATE entries SET document = replace(document, ?, ?)"
-        connection.execute(statement, LOCAL_UNTIL)
     if request.param == "sqlite":
         Service(f"sqlite:///{path}").command("db", "upgrade")
         yield f"sqlite:///{path}"
@@ -78,37 +68,36 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def _load_rows(path: Path, url: str) -> None:
-    """Create the tables of version 1 in PostgreSQL, with the rows of an SQLite file."""
+    """Create the tables of version 2 in PostgreSQL, with the rows of an SQLite file."""
     source = sa.create_engine(f"sqlite:///{path}", module=sqlite)
     database = Database(url, utcnow)
     with source.connect() as reading, database.begin_migration() as writing:
         config = AlembicConfig()
         config.set_main_option("script_location", "feedsvc:storage/migrations")
         config.attributes["connection"] = writing
-        command.upgrade(config, "0001")
+        command.upgrade(config, "0002")
         tables = sa.MetaData()
         tables.reflect(writing)
         for table in reversed(tables.sorted_tables):
             writing.execute(table.delete())
         for table in tables.sorted_tables:
-            copied = sa.Table(table.name, sa.MetaData(), autoload_with=reading)
-            rows = [
-                {name: _with_zone(value) for name, value in row.items()}
-                for row in reading.execute(sa.select(copied)).mappings()
-            ]
+            rows = reading.execute(sa.select(table)).mappings().all()
             if rows:
-                writing.execute(table.insert(), rows)
+                writing.execute(table.insert(), [dict(row) for row in rows])
+        for name, key in (
+            ("entries", "pk"),
+            ("categories", "id"),
+            ("tokens", "id"),
+        ):
+            sequence = sa.func.pg_get_serial_sequence(name, key)
+            writing.execute(sa.select(sa.func.setval(sequence, 1000)))
     source.dispose()
     database.close()
 
 
-def _with_zone(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
-
-
 @pytest.fixture
 def editor(app: Flask) -> ApiClient:
-    """Return a client with a token of 1.0.1."""
+    """Return a client with a token of 2.0.0."""
     return ApiClient(app.test_client(), ANSWERS["token"])
 
 
@@ -125,21 +114,18 @@ def deletion(id: str) -> dict[str, Any]:
 
 
 def events_of(calendar: str) -> dict[str, set[str]]:
-    """Return the lines of the events by UID, without deleted ones."""
-    # 1.0 showed deleted events, without their titles.
-    deleted = deletion("deleted-event")["guid"].removeprefix("urn:uuid:")
+    """Return the lines of the events by UID."""
     blocks = calendar.replace("\r\n ", "").split("\r\nBEGIN:VEVENT\r\n")[1:]
     events = {}
     for block in blocks:
         lines = block.partition("\r\nEND:VEVENT")[0].split("\r\n")
         uid = next(line for line in lines if line.startswith("UID:"))
-        if not uid.endswith(deleted):
-            # Version 3 writes addresses in descriptions, and leaves people free.
-            events[uid] = {
-                line
-                for line in lines
-                if not line.startswith(("DESCRIPTION", "TRANSP"))
-            }
+        # Version 3 writes addresses in descriptions, and leaves people free.
+        events[uid] = {
+            line
+            for line in lines
+            if not line.startswith(("DESCRIPTION", "TRANSP"))
+        }
     return events
 
 
@@ -150,29 +136,15 @@ def comparable(path: str, body: Any) -> Any:
     if path.startswith("/feeds/"):
         items = body["items"]
         for item in items:
-            # Exact durations, which version 1 had there.
-            item["_entry"].pop("attachments", None)
             # Version 3 added it, and composes texts otherwise from what is stored, which
             # the changes show.
             item.get("_event", {}).pop("occurrence", None)
-            for name in ("summary", "content_html", "content_text"):
+            for name in ("summary", "content_html"):
                 item.pop(name, None)
-        # Items of the same time are in another order now.
-        return {item["id"]: item for item in items}, [
-            item["date_published"] for item in items
-        ]
-    if path == CHANGES:
-        return {
-            change["id"]: {
-                name: value for name, value in change.items() if name != "seq"
-            }
-            for change in body["changes"]
-        }
-    return {
-        name: value
-        for name, value in body.items()
-        if name not in ADDED_MEMBERS
-    }
+        return items
+    # Version 3 lets previews expire.
+    body.pop("preview_url", None)
+    return body
 
 
 def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
@@ -207,11 +179,9 @@ def test_alembic_checks_the_tables_and_numbers_a_migration(
     assert added == f"{int(newest[:4]) + 1:04}_add_a_column.py"
 
 
-def test_answers_of_version_1_stay(editor: ApiClient) -> None:
+def test_answers_of_version_2_stay(editor: ApiClient) -> None:
     differences: list[tuple[str, Any, Any]] = []
     for path, old in ANSWERS["requests"].items():
-        if path == WITHDRAWN_EVENT:
-            continue
         new = get(editor, path)
         if new.status_code != old["status"]:
             differences.append((path, old["status"], new.status_code))
@@ -229,9 +199,12 @@ def test_answers_of_version_1_stay(editor: ApiClient) -> None:
     assert revoked.send("GET", "/articles").status_code == 401
 
 
-def test_old_cursors_get_all_changes(client: FlaskClient) -> None:
-    after_all = client.get(CHANGES).get_json()
-    assert client.get(f"{CHANGES}&after={OLD_CURSOR}").get_json() == after_all
+def test_cursors_of_version_2_go_on(client: FlaskClient) -> None:
+    changes = ANSWERS["requests"][CHANGES]["body"]["changes"]
+    middle = len(changes) // 2
+    after = changes[middle - 1]["seq"]
+    rest = client.get(f"{CHANGES}&after={after}").get_json()
+    assert rest["changes"] == changes[middle:]
 
 
 @pytest.mark.parametrize(
@@ -272,6 +245,23 @@ def test_sequence_of_a_moved_event_rises_again(
     )
 
 
+def test_rules_end_in_utc(database: Database) -> None:
+    """Version 1 stored their ends in local time, and 2.0 kept that."""
+    statement = sa.text(
+        "SELECT document FROM entry_contents WHERE document LIKE '%UNTIL=%'"
+    )
+    with database.read() as session:
+        documents = map(json.loads, session.scalars(statement))
+        rules = {
+            document["id"]: document["event"]["recurrence"]["rrule"]
+            for document in documents
+        }
+    assert rules == {
+        "past-series": "FREQ=WEEKLY;UNTIL=20260202T120000Z",
+        "w-until": "FREQ=WEEKLY;UNTIL=20270403T170000Z",
+    }
+
+
 def test_new_entry_can_be_stored(editor: ApiClient) -> None:
     event = {"title": "Mới", "start": "2140-01-01", "categories": ["am-nhac"]}
     stored = editor.put("/events/new", event).get_json()
@@ -292,3 +282,25 @@ def test_withdrawn_entry_expires_after_30_days(
     clock.now = clock.now.replace(year=2090)
     tick()
     assert titles() <= before - {"Đã gỡ: Rút lại"}
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("command", [["db", "upgrade"], ["serve"]])
+def test_database_of_version_1_is_refused(
+    tmp_path: Path, make_app: MakeApp, command: list[str]
+) -> None:
+    path = tmp_path / "version-1.db"
+    with closing(sqlite.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+    url = f"sqlite:///{path}"
+    message = (
+        "The database is of version 1: upgrade it with feedsvc 2.0.0 first."
+    )
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        Service(url).command(*command)
+    assert raised.value.stderr == f"Error: {message}\n"
+    app = make_app(database_url=url, migrate=False)
+    response = app.test_client().get("/readyz")
+    assert response.status_code == 503
+    assert response.get_json(force=True)["detail"] == message

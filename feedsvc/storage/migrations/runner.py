@@ -14,6 +14,9 @@ _VERSIONS = Path(__file__).parent / "versions"
 #: The newest migration; the names of their files begin with the numbers.
 HEAD = max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
 
+#: The schema of version 1, from which no migration begins.
+_VERSION_1 = "0001"
+
 #: The key of PostgreSQL's advisory lock: any number that nothing else uses.
 _LOCK_KEY = 0x6665656473
 
@@ -31,23 +34,23 @@ def check_schema(database: Database) -> None:
         )
     with database.read() as session:
         current = schema_version(session.connection())
+    _refuse_unknown(current)
     if current < HEAD:
         raise Unavailable(
             "The database needs an upgrade: run `feedsvc db upgrade`."
         )
-    _refuse_newer(current)
 
 
 def upgrade(database: Database) -> bool:
     """Upgrade the schema to the newest revision; return whether that changed anything.
 
-    :raises Unavailable: the schema is of a newer version.
+    :raises Unavailable: the schema is of version 1, or of a newer version.
     """
     if database.is_sqlite:
         create_file(database.url)
     with database.read() as session:
         current = schema_version(session.connection())
-    _refuse_newer(current)
+    _refuse_unknown(current)
     if current == HEAD:
         return False
     with database.begin_migration() as connection:
@@ -84,7 +87,11 @@ def schema_version(connection: sa.Connection) -> str:
     return str(connection.scalar(newest) or "")
 
 
-def _refuse_newer(current: str) -> None:
+def _refuse_unknown(current: str) -> None:
+    if current == _VERSION_1:
+        raise Unavailable(
+            "The database is of version 1: upgrade it with feedsvc 2.0.0 first."
+        )
     if current > HEAD:
         raise Unavailable(
             f"The database is of a newer version: it has schema {current}, this "

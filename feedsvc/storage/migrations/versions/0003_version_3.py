@@ -60,7 +60,10 @@ def upgrade() -> None:
 
 
 def _convert_ends_of_series(connection: sa.Connection) -> None:
-    """Write UNTIL in UTC, which version 1 stored in the local time of the event."""
+    """Write UNTIL in UTC.
+
+    Version 1 stored it in the local time of the event, and 2.0 kept it so.
+    """
     contents = sa.table(
         "entry_contents", sa.column("entry_pk"), sa.column("document")
     )
