@@ -2,8 +2,8 @@
 
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
 feed has one URL and one place in every cache. A new format is an entry of FORMATS and a
-module in `formats/`. A new parameter is an entry of PARAMETERS, and its condition in
-`select.py`.
+module in `formats/`. A new parameter is an entry of PARAMETERS, its default in
+`_defaults`, and its condition in `select.py`.
 """
 
 from __future__ import annotations
@@ -171,23 +171,39 @@ class CategoryFilter:
 
 @dataclass(frozen=True)
 class FeedQuery:
-    """A feed's URL as an object.
+    """A feed's URL as an object, canonical however it is made.
 
-    `query["limit"]` is the value of a parameter, or else its default; None if the feed
-    has no such parameter. `parameters` are only those that differ from their defaults,
-    in the order of PARAMETERS: `with_parameters` keeps it so.
+    `parameters` may be any of a URL. Only those stay that the feed has and that differ
+    from their defaults, in the order of `_defaults`; a limit above the maximum of the
+    format is lowered. `query["limit"]` is the value of a parameter, or else its
+    default; None if the feed has no such parameter.
     """
 
     kind: str
     format: Format
     category_filter: CategoryFilter = CategoryFilter()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    _values: Mapping[str, Any] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        defaults = _defaults(self.kind, self.format, self.parameters)
+        # An empty search counts as absent, as None does.
+        values = {
+            name: self.parameters.get(name) or default
+            for name, default in defaults.items()
+        }
+        values["limit"] = min(values["limit"], self.format.max_limit)
+        parameters = {
+            name: value
+            for name, value in values.items()
+            if value != defaults[name]
+        }
+        # The dataclass is frozen for all others.
+        object.__setattr__(self, "parameters", parameters)
+        object.__setattr__(self, "_values", values)
 
     def __getitem__(self, name: str) -> Any:
-        if name in self.parameters:
-            return self.parameters[name]
-        parameter = PARAMETERS[name]
-        return parameter.default(self) if parameter.applies_to(self) else None
+        return self._values.get(name)
 
     @property
     def page(self) -> int:
@@ -219,26 +235,8 @@ class FeedQuery:
         )
 
     def with_parameters(self, **changes: Any) -> FeedQuery:
-        """Return the query with other values of parameters; None removes a parameter.
-
-        Parameters that do not apply, or have their default, are left out, and so is an
-        empty search. A limit above the maximum of the format is lowered.
-        """
-        # All names come first, so that values are in the order of PARAMETERS.
-        values = {**dict.fromkeys(PARAMETERS), **self.parameters, **changes}
-        if values["limit"]:
-            values["limit"] = min(values["limit"], self.format.max_limit)
-        # The query grows by one parameter after the other, since the default of a
-        # parameter may depend on those before it.
-        query = replace(self, parameters={})
-        for name, value in values.items():
-            parameter = PARAMETERS[name]
-            # `not value` is true for None, and for a search without words.
-            is_default = not value or value == parameter.default(query)
-            if parameter.applies_to(query) and not is_default:
-                parameters = {**query.parameters, name: value}
-                query = replace(query, parameters=parameters)
-        return query
+        """Return the query with other values of parameters; None removes one."""
+        return replace(self, parameters={**self.parameters, **changes})
 
     def in_format(self, format: Format) -> FeedQuery:
         """Return the first page of the same feed in another format.
@@ -246,25 +244,37 @@ class FeedQuery:
         Formats differ in their defaults: a page with `content=full` has an RSS feed
         without the parameter.
         """
-        return replace(self, format=format).with_parameters(page=None, ui=None)
+        parameters = {**self.parameters, "page": None, "ui": None}
+        return replace(self, format=format, parameters=parameters)
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A query parameter of feeds.
+def _defaults(
+    kind: str, format: Format, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the default of each parameter that a feed has.
 
-    :param parse: reads a value, whose `str` is its spelling in URLs; raises a
-        ValueError whose text follows the name.
-    :param default: returns the value of a query without the parameter. It may depend on
-        the parameters before it in PARAMETERS.
-    :param applies_to: tells if a feed has the parameter, by its kind and format.
-    :param has_one_spelling: a URL that spells the value in another way is redirected.
+    They are in the order of the canonical URL. The default of `when` depends on other
+    parameters.
     """
-
-    parse: Callable[[str], Any]
-    default: Callable[[FeedQuery], Any] = lambda query: None
-    applies_to: Callable[[FeedQuery], bool] = lambda query: True
-    has_one_spelling: bool = False
+    is_of_events = kind == "events"
+    defaults: dict[str, Any] = {"limit": format.default_limit}
+    if not format.is_calendar:
+        defaults["page"] = 1
+    defaults |= {"content": format.default_content, "lang": None, "q": None}
+    if is_of_events:
+        # Calendar programs drop an event that is no longer listed, and a window has all
+        # its events.
+        has_all = format.is_calendar or given.get("from") or given.get("to")
+        defaults |= {"from": None, "to": None}
+        defaults["when"] = "all" if has_all else "upcoming"
+    if is_of_events and not format.is_calendar:
+        defaults["order"] = "start" if format.is_page else "published"
+        defaults["date"] = "published"
+    if is_of_events:
+        defaults["cancelled"] = "mark"
+    if format.is_page:
+        defaults["ui"] = None
+    return defaults
 
 
 def _parse_limit(text: str) -> int:
@@ -307,73 +317,22 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
-def _default_period(query: FeedQuery) -> str:
-    # Calendar programs drop an event that is no longer listed, and a window has all its
-    # events.
-    is_any = query.format.is_calendar or query["from"] or query["to"]
-    return "all" if is_any else "upcoming"
-
-
-def _default_order(query: FeedQuery) -> str:
-    is_event_page = query.format.is_page and query.kind == "events"
-    return "start" if is_event_page else "published"
-
-
-def _is_of_events(query: FeedQuery) -> bool:
-    return query.kind == "events"
-
-
-def _has_pages(query: FeedQuery) -> bool:
-    return not query.format.is_calendar
-
-
-def _is_event_list(query: FeedQuery) -> bool:
-    return _is_of_events(query) and _has_pages(query)
-
-
-#: The query parameters by name, in the order in which the canonical URL has them.
-PARAMETERS = {
-    "limit": Parameter(
-        _parse_limit,
-        default=lambda query: query.format.default_limit,
-        has_one_spelling=True,
-    ),
-    "page": Parameter(
-        _parse_page, default=lambda query: 1, applies_to=_has_pages
-    ),
-    "content": Parameter(
-        _choice("full", "summary"),
-        default=lambda query: query.format.default_content,
-    ),
-    "lang": Parameter(_parse_language),
-    # Other spellings are not redirected: the search form sends any, and the policy of
-    # pages allows it no redirect to another host.
-    "q": Parameter(parse_search),
-    "from": Parameter(_parse_date, applies_to=_is_of_events),
-    "to": Parameter(_parse_date, applies_to=_is_of_events),
-    "when": Parameter(
-        _choice("upcoming", "past", "all"),
-        default=_default_period,
-        applies_to=_is_of_events,
-    ),
-    "order": Parameter(
-        _choice("published", "start"),
-        default=_default_order,
-        applies_to=_is_event_list,
-    ),
-    "date": Parameter(
-        _choice("published", "start"),
-        default=lambda query: "published",
-        applies_to=_is_event_list,
-    ),
-    "cancelled": Parameter(
-        _choice("mark", "hide"),
-        default=lambda query: "mark",
-        applies_to=_is_of_events,
-    ),
-    "ui": Parameter(
-        _choice(*UI_LANGUAGES), applies_to=lambda query: query.format.is_page
-    ),
+#: What reads the value of each query parameter, whose `str` is its spelling in URLs.
+#:
+#: It raises a ValueError whose text follows the name.
+PARAMETERS: Mapping[str, Callable[[str], Any]] = {
+    "limit": _parse_limit,
+    "page": _parse_page,
+    "content": _choice("full", "summary"),
+    "lang": _parse_language,
+    "q": parse_search,
+    "from": _parse_date,
+    "to": _parse_date,
+    "when": _choice("upcoming", "past", "all"),
+    "order": _choice("published", "start"),
+    "date": _choice("published", "start"),
+    "cancelled": _choice("mark", "hide"),
+    "ui": _choice(*UI_LANGUAGES),
 }
 
 _IN_PATH = (
@@ -407,33 +366,26 @@ def parse_feed_query(
     for name, hint in _HINTS.items():
         if name in given:
             raise BadRequest(hint, name)
-    # The category filter is a part of the path, and canonical if it is sorted.
-    query = FeedQuery(kind, format)
-    is_canonical = True
-    if category_filter is not None:
-        query = replace(
-            query, category_filter=CategoryFilter.parse(category_filter)
-        )
-        # A decoded “+” of a URL may be a space.
-        is_canonical = category_filter.replace(" ", "+") == str(
-            query.category_filter
-        )
-    # Parameters that do not apply are not even parsed.
-    values = {}
-    for name, parameter in PARAMETERS.items():
-        if name not in given or not parameter.applies_to(query):
-            continue
-        values[name] = _read(name, given[name])
-    if values.get("ui") == primary_subtag(language):
-        del values["ui"]
-    _check_dates(values.get("from"), values.get("to"), today)
-    query = query.with_parameters(**values)
-    # Most parameters may be spelt as they are: the cache has the canonical URL.
-    for name in values:
-        if PARAMETERS[name].has_one_spelling and given[name] != [
-            str(query[name])
-        ]:
-            is_canonical = False
+    parsed_filter = CategoryFilter()
+    if category_filter:
+        parsed_filter = CategoryFilter.parse(category_filter)
+    # Parameters that the feed does not have are not even parsed.
+    parameters = {
+        name: _read(name, given[name])
+        for name in _defaults(kind, format, {})
+        if name in given
+    }
+    if parameters.get("ui") == primary_subtag(language):
+        del parameters["ui"]
+    _check_dates(parameters.get("from"), parameters.get("to"), today)
+    query = FeedQuery(kind, format, parsed_filter, parameters)
+    # A decoded “+” of a URL may be a space.
+    filter_text = (category_filter or "").replace(" ", "+")
+    is_canonical = filter_text == str(parsed_filter)
+    # Other parameters may be spelt as they are, since the cache has the canonical URL,
+    # and the policy of pages lets the search form be redirected to no other host.
+    if "limit" in parameters and given["limit"] != [str(query["limit"])]:
+        is_canonical = False
     return query, is_canonical
 
 
@@ -446,7 +398,7 @@ def _read(name: str, values: Sequence[str]) -> Any:
     if len(values) > 1:
         raise BadRequest(f"The parameter “{name}” is given twice.", name)
     try:
-        return PARAMETERS[name].parse(values[0])
+        return PARAMETERS[name](values[0])
     except ValueError as error:
         raise BadRequest(f"The parameter “{name}” {error}.", name) from None
 
