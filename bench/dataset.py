@@ -12,6 +12,7 @@ from feedsvc.storage.categories import put_category
 from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.search import words_of
+from feedsvc.storage.state import state_at
 from feedsvc.storage.tables import (
     CategoryRow,
     EntryCategoryRow,
@@ -121,5 +122,5 @@ def _add(
         for position, slug in enumerate(slugs)
     ]
     row.words = EntryWordsRow(words=words_of(entry))
-    row.refresh(transaction.now)
+    row.set_state(state_at(entry, transaction.now, was_public=False))
     transaction.session.add(row)

@@ -132,9 +132,11 @@ def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
                     stored = get_entry(session, kind, id).entry
                 # Validation may take long, so it comes before the lock.
                 entry = _apply_patch(schema, stored, patch)
-                check = request_precondition(stored)
+                check = request_precondition()
                 with suppress(EntryChanged), write_as_token() as transaction:
-                    row, _ = put_entry(transaction, entry, check=check)
+                    row, _ = put_entry(
+                        transaction, entry, check=check, unchanged=stored
+                    )
                     return _entry_response(transaction.session, row)
             raise Unavailable("Others change the entry at the same time.")
 

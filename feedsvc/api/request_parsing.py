@@ -23,7 +23,7 @@ from feedsvc.errors import (
 from feedsvc.input.loading import field_errors, validation_failed
 from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
-from feedsvc.storage.entries import EntryChanged, Precondition
+from feedsvc.storage.entries import Precondition
 
 #: Times that a patch is applied to what others have written meanwhile.
 MAX_ATTEMPTS = 5
@@ -118,13 +118,10 @@ def parse_patch() -> dict[str, Any]:
     return patch
 
 
-def request_precondition(expected: Entry | None = None) -> Precondition:
+def request_precondition() -> Precondition:
     """Return the check that If-Match and If-None-Match demand (RFC 9110 §13.1).
 
     The storage calls it within the write transaction.
-
-    :param expected: an entry that was read before, from which the check raises
-        EntryChanged if the stored one differs.
     """
     match = request.if_match if "If-Match" in request.headers else None
     none_match = (
@@ -132,9 +129,6 @@ def request_precondition(expected: Entry | None = None) -> Precondition:
     )
 
     def check(entry: Entry | None) -> None:
-        # The versions may be equal: a renamed category changes an entry without one.
-        if expected and entry != expected:
-            raise EntryChanged
         if entry is None or entry.status == "deleted":
             # A deleted entry has no representation that a tag could match.
             if match is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,19 +12,20 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from feedsvc.errors import (
-    Conflict,
-    FieldError,
-    Forbidden,
-    Gone,
-    NotFound,
-    ValidationFailed,
-)
+from feedsvc.errors import Gone, NotFound
 from feedsvc.models import KINDS, Category, Entry, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
 from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
+from feedsvc.storage.decisions import (
+    check_id,
+    check_others,
+    check_permission,
+    decide_delete,
+    decide_put,
+)
 from feedsvc.storage.documents import decode_document, encode_document
 from feedsvc.storage.search import has_words, words_of
+from feedsvc.storage.state import state_at
 from feedsvc.storage.tables import (
     CategoryRow,
     EntryCategoryRow,
@@ -333,7 +333,7 @@ def with_translations(
     )
 
 
-def put_entry(
+def put_entry(  # noqa: PLR0913 — what different writers need
     transaction: Transaction,
     entry: Entry,
     *,
@@ -341,6 +341,7 @@ def put_entry(
     is_import: bool = False,
     updated: datetime | None = None,
     check: Precondition | None = None,
+    unchanged: Entry | None = None,
 ) -> tuple[EntryRow, bool]:
     """Store an entry under its id; return it as stored, and whether it is new.
 
@@ -352,6 +353,8 @@ def put_entry(
     :param is_import: a later import may overwrite it.
     :param updated: when the source of an imported entry changed it; now if None.
     :param check: raises if the stored entry must not be replaced.
+    :param unchanged: the stored entry, from which the new one was made.
+    :raises EntryChanged: the stored one is not `unchanged` any more.
     :raises Conflict: the id belongs to an entry of the other kind; with `create`, to
         any entry, deleted ones too. Or the guid belongs to another entry.
     :raises Forbidden: the stored or the new one is not in the writer's categories.
@@ -363,50 +366,37 @@ def put_entry(
     row = find_entry(session, entry.id)
     old = row.entry if row else None
     # All checks are made under the lock, so no other write comes between them and the
-    # commit. First the client's own condition, such as If-Match.
+    # commit.
+    if unchanged and old != unchanged:
+        # The versions may be equal: a renamed category changes an entry without one.
+        raise EntryChanged
     if check:
         check(old)
-
-    # An id belongs to one kind for good, and `create` wants one that is new.
-    if old and (create or old.kind != entry.kind):
-        by_whom = "" if create else " by an entry of the other kind"
-        raise Conflict(f"The id “{entry.id}” is taken{by_whom}.")
+    check_id(old, entry, create=create)
 
     # A limited writer needs permission for the categories of both the new entry and the
     # one that it replaces. The id of a deleted one is free for everybody.
     categories = resolve_categories(session, entry.categories)
     _check_permission(transaction, categories)
-    if row and row.status != "deleted":
-        _check_permission(transaction, row.categories)
-    if entry.translation_key:
-        is_new_key = (
-            old is None or old.translation_key != entry.translation_key
-        )
-        _check_translations(transaction, entry, is_new_key=is_new_key)
-    _check_guid(session, row, entry.guid)
-
-    # Some dates outlive a replacement. With them the entry may equal the stored one: a
-    # repeated PUT must not look like a change to readers.
-    if row and old:
-        entry = _with_history(entry, old)
-        if _is_unchanged(entry, categories, old):
-            return row, False
-    entry = _with_dates(entry, transaction.now)
-
     is_new = row is None or row.status == "deleted"
+    if row and not is_new:
+        _check_permission(transaction, row.categories)
+    check_others(
+        old,
+        entry,
+        guid_owner=None if old else _find_guid_owner(session, entry.guid),
+        translations=_find_translations(transaction, old, entry),
+    )
+
+    # A repeated PUT must not look like a change to readers.
+    entry = decide_put(old, entry, transaction.now)
+    if row and old and _is_same(entry, old) and categories == row.categories:
+        return row, False
+
     if row is None:
-        row = EntryRow(
-            id=entry.id,
-            kind=entry.kind,
-            guid=entry.guid or uuid.uuid4().urn,
-            version=0,
-            sequence=0,
-        )
+        row = EntryRow(id=entry.id, kind=entry.kind, guid=entry.guid)
         session.add(row)
-    elif _schedule(entry) != _schedule(old):
-        row.sequence += 1
     was_public_before = row.is_public
-    row.version += 1
     row.is_imported = is_import
     _set_content(row, entry, categories, transaction.now)
 
@@ -448,11 +438,9 @@ def delete_entry(
         check(old)
     _check_permission(transaction, row.categories)
     was_public_before = row.is_public
-    row.version += 1
-    row.sequence += 1
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
-    _set_content(row, old.erased(), [], transaction.now)
+    _set_content(row, decide_delete(old), [], transaction.now)
     kinds = [kind] if was_public_before else []
     row.changed_at = transaction.next_revision(*kinds)
     row.updated_at = transaction.updated_at(row.changed_at)
@@ -490,7 +478,9 @@ def apply_due_changes(transaction: Transaction) -> int:
     rows = transaction.session.scalars(statement).all()
     for row in rows:
         was_public_before = row.is_public
-        row.refresh(transaction.now)
+        entry = decode_document(row.content.document)
+        now = transaction.now
+        row.set_state(state_at(entry, now, was_public=row.was_public))
         revision = transaction.next_revision(row.kind)
         # The end of an event, or its next occurrence, is no change of the entry.
         if row.is_public != was_public_before:
@@ -509,98 +499,69 @@ def _check_permission(
 
     :raises Forbidden: the writer is limited to other ones.
     """
-    allowed = transaction.category_ids
-    if not allowed:
-        return
-    if not categories:
-        raise Forbidden(
-            "The token writes only in its categories; the entry has none."
-        )
-    for category in categories:
-        if allowed.isdisjoint(row.id for row in category.with_ancestors):
-            raise Forbidden(
-                f"The token may not write in category “{category.slug}”."
-            )
+    if transaction.category_ids:
+        keys = {
+            category.slug: [row.id for row in category.with_ancestors]
+            for category in categories
+        }
+        check_permission(transaction.category_ids, keys)
 
 
-def _check_guid(session: Session, row: EntryRow | None, guid: str) -> None:
-    """Check that a guid is that of the stored entry, or for a new one is free.
+def _find_guid_owner(session: Session, guid: str) -> str | None:
+    """Return the id of the entry that has a guid, if one has it.
 
     Calendars have guids without `urn:uuid:`, so no other entry may have it with or
     without, in lower or upper case.
-
-    :raises ValidationFailed: it is not that of the stored entry.
-    :raises Conflict: another entry has it.
     """
-    if row:
-        if guid not in ("", row.guid):
-            detail = f"Must be “{row.guid}”, since a guid never changes."
-            raise ValidationFailed(FieldError("#/guid", detail))
-        return
     # Without one, the entry gets a new UUID.
     if not guid:
-        return
+        return None
     bare = re.sub("^urn:uuid:", "", guid, flags=re.IGNORECASE)
     same = [bare, f"urn:uuid:{bare}", f"URN:UUID:{bare}"]
-    other = session.scalar(
+    return session.scalar(
         sa.select(EntryRow.id).where(EntryRow.guid.in_(same))
     )
-    if other:
-        raise Conflict(f"The guid “{guid}” is that of the entry “{other}”.")
 
 
-def _check_translations(
-    transaction: Transaction, entry: Entry, *, is_new_key: bool
-) -> None:
-    """Check that an entry may be a translation of those with its key.
+def _find_translations(
+    transaction: Transaction, old: Entry | None, entry: Entry
+) -> dict[str, str]:
+    """Return the ids of the other entries with an entry's key, by language.
 
-    :param is_new_key: the stored entry has another key, or none. Only then permission
-        is needed: others may have translated an entry, which its writer can still mend.
-    :raises ValidationFailed: one of them has its language.
-    :raises Forbidden: the writer is limited to other categories than theirs, whose
-        pages and feeds would link to the entry.
+    :raises Forbidden: the key is new, and the writer is limited to other categories
+        than theirs, whose pages and feeds would link to the entry.
     """
-    others = sa.select(EntryRow).where(
-        EntryRow.kind == entry.kind,
-        EntryRow.translation_key == entry.translation_key,
-        EntryRow.id != entry.id,
-    )
-    language = entry.language.lower()
-    same = transaction.session.scalar(others.filter_by(language=language))
-    if same:
-        detail = f"The entry “{same.id}” has this key and language already."
-        raise ValidationFailed(FieldError("#/translation_key", detail))
-    if is_new_key and transaction.category_ids:
-        for other in transaction.session.scalars(others):
+    if entry.translation_key is None:
+        return {}
+    others = transaction.session.scalars(
+        sa.select(EntryRow).where(
+            EntryRow.kind == entry.kind,
+            EntryRow.translation_key == entry.translation_key,
+            EntryRow.id != entry.id,
+        )
+    ).all()
+    # Others may have translated an entry, which its writer can still mend.
+    if old is None or old.translation_key != entry.translation_key:
+        for other in others:
             _check_permission(transaction, other.categories)
+    return {other.language: other.id for other in others}
 
 
-def _with_history(entry: Entry, old: Entry) -> Entry:
-    """Return an entry with what it keeps of the stored one that it replaces."""
-    return replace(
-        entry,
-        published=entry.published or old.published,
-        # WITHDRAWAL_PERIOD counts from the first withdrawal.
-        withdrawn=old.withdrawn if entry.status == "withdrawn" else None,
-    )
-
-
-def _is_unchanged(
-    entry: Entry, categories: list[CategoryRow], old: Entry
-) -> bool:
-    """Tell if an entry and its categories equal the stored one."""
-    slugs = [category.slug for category in categories]
-    old_slugs = [category.slug for category in old.categories]
-    return (encode_document(entry), slugs) == (encode_document(old), old_slugs)
+def _is_same(entry: Entry, old: Entry) -> bool:
+    """Tell if two entries have the same members, but for those that columns have."""
+    # Not the stored document, which may have a member of an earlier version.
+    return encode_document(entry) == encode_document(old)
 
 
 def _set_content(
     row: EntryRow, entry: Entry, categories: list[CategoryRow], now: datetime
 ) -> None:
-    """Set the document, the categories and the words of an entry, and what follows."""
+    """Set the document, the categories and the words of an entry, and its state."""
     row.set_document(entry)
+    row.version = entry.version
+    row.sequence = entry.sequence
     _set_categories(row, categories)
-    row.refresh(now)
+    row.set_state(state_at(entry, now, was_public=bool(row.was_public)))
     is_deleted = entry.status == "deleted"
     row.words = None if is_deleted else EntryWordsRow(words=words_of(entry))
 
@@ -615,34 +576,3 @@ def _set_categories(row: EntryRow, categories: list[CategoryRow]) -> None:
     ]
     for position, membership in enumerate(row.memberships):
         membership.position = position
-
-
-def _with_dates(entry: Entry, now: datetime) -> Entry:
-    """Return an entry with the dates of its publication and its withdrawal, checked.
-
-    :raises ValidationFailed: it would expire before its publication.
-    """
-    published = entry.published
-    if published is None and entry.status != "draft":
-        published = now
-    withdrawn = entry.withdrawn
-    if withdrawn is None and entry.status == "withdrawn":
-        withdrawn = now
-    # The schema compares `expires` only with a date in the document, not with a stored
-    # one.
-    if entry.expires and published and entry.expires <= published:
-        raise ValidationFailed(
-            FieldError("#/expires", "Must be after date_published.")
-        )
-    return replace(entry, published=published, withdrawn=withdrawn)
-
-
-def _schedule(entry: Entry | None) -> str:
-    """Return what raises an event's SEQUENCE if it changes (RFC 5546 §2.1.4)."""
-    if entry is None or entry.event is None:
-        return ""
-    event = replace(entry.event, organizer=None, offers=(), performers=())
-    bare = Entry(
-        entry.id, entry.kind, "", "", status=entry.status, event=event
-    )
-    return encode_document(bare)

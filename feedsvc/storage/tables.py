@@ -1,4 +1,4 @@
-"""The tables, and what follows for an entry from the clock (`EntryRow.refresh`).
+"""The tables.
 
 `migrations/` creates the tables; tests/storage/test_migration.py compares the two.
 """
@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from feedsvc.models import EPOCH, Category, Entry, Event
-from feedsvc.recurrence import current_or_next, series_end
+from feedsvc.models import EPOCH, Category, Entry
 from feedsvc.storage.documents import decode_document, encode_document
-
-#: Time for which a withdrawn entry stays in feeds, with its notice.
-WITHDRAWAL_PERIOD = timedelta(days=30)
+from feedsvc.storage.state import State
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -235,17 +231,13 @@ class EntryRow(Base):
     is_imported: Mapped[bool]
     # The start of a series; the occurrences follow from the document.
     series_starts_at: Mapped[datetime | None]
-    # `refresh` sets the following columns, from the document and the clock.
-    # The start of the event, or of the current or next occurrence of a series.
+    # `State` says what the following columns are.
     starts_at: Mapped[datetime | None]
-    # Where pages list it: by its start, and while it goes on behind those of today.
     listed_at: Mapped[datetime | None]
-    # The end of the event or series.
     ends_at: Mapped[datetime | None]
     is_over: Mapped[bool]
     is_public: Mapped[bool]
     was_public: Mapped[bool]
-    # When one of these columns changes without a write.
     due_at: Mapped[datetime | None]
 
     content: Mapped[EntryContentRow] = relationship(
@@ -287,7 +279,7 @@ class EntryRow(Base):
     def set_document(self, entry: Entry) -> None:
         """Store the document of an entry, and the columns that are copies of members.
 
-        `refresh` must follow.
+        `set_state` must follow.
         """
         event = entry.event
         self.content = EntryContentRow(document=encode_document(entry))
@@ -300,48 +292,15 @@ class EntryRow(Base):
             event.starts if event and event.recurrence else None
         )
 
-    def refresh(self, now: datetime) -> None:
-        """Set what follows from the entry and the clock, and when it changes next."""
-        # Readers see the entry from its publication until it expires.
-        entry = decode_document(self.content.document)
-        begin = entry.published
-        end = _end_of_publication(entry)
-        has_ended = end is not None and end <= now
-        # A withdrawal tells those who know the entry, and nobody else.
-        is_unknown = entry.status == "withdrawn" and not self.was_public
-        is_hidden = (
-            has_ended or is_unknown or entry.status in ("draft", "deleted")
-        )
-        self.is_public = not is_hidden and begin is not None and begin <= now
-        self.was_public = self.was_public or self.is_public
-        # An event also changes when an occurrence begins or ends.
-        moments = [begin, end]
-        if entry.event:
-            moments += self._refresh_times(entry.event, now)
-        else:
-            self.starts_at = None
-            self.listed_at = None
-            self.ends_at = None
-            self.is_over = False
-        # The next of these moments is due; nothing becomes due for a hidden entry.
-        ahead = [moment for moment in moments if moment and moment > now]
-        self.due_at = None if is_hidden else min(ahead, default=None)
+    def set_state(self, state: State) -> None:
+        """Set the columns that change with the time."""
+        for name, value in vars(state).items():
+            setattr(self, name, value)
         # Feeds of one category read these copies instead of the entry.
         for membership in self.memberships:
             membership.kind = self.kind
             membership.is_public = self.is_public
             membership.published_at = self.published_at
-
-    def _refresh_times(self, event: Event, now: datetime) -> list[datetime]:
-        """Set the times of an event; return when they change."""
-        occurrence = current_or_next(event, now)
-        self.starts_at = occurrence.starts
-        self.listed_at = occurrence.starts
-        if occurrence.starts <= now < occurrence.ends:
-            self.listed_at = _next_midnight(now, event.timezone)
-        self.ends_at = series_end(event)
-        self.is_over = self.ends_at <= now
-        return [occurrence.starts, self.listed_at, occurrence.ends]
 
 
 def whole_entry(
@@ -358,22 +317,10 @@ def whole_entry(
         sequence=columns.sequence,
         updated=columns.updated_at,
         starts=columns.starts_at,
-        # `refresh` lists an event elsewhere than at its start only while it goes on.
+        # An event is listed elsewhere than at its start only while it goes on.
         is_ongoing=columns.listed_at != columns.starts_at,
         categories=tuple(categories),
     )
-
-
-def _next_midnight(now: datetime, zone: ZoneInfo) -> datetime:
-    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), zone).astimezone(UTC)
-
-
-def _end_of_publication(entry: Entry) -> datetime | None:
-    ends = [entry.expires]
-    if entry.withdrawn:
-        ends.append(entry.withdrawn + WITHDRAWAL_PERIOD)
-    return min((end for end in ends if end), default=None)
 
 
 class TokenRow(Base):

@@ -262,6 +262,13 @@ def test_rules_end_in_utc(database: Database) -> None:
     }
 
 
+def test_entry_that_is_sent_again_is_unchanged(editor: ApiClient) -> None:
+    # It has a member that later versions do not have.
+    stored = editor.send("GET", "/events/moved").get_json()
+    again = editor.put("/events/moved", stored).get_json()
+    assert again["version"] == stored["version"]
+
+
 def test_new_entry_can_be_stored(editor: ApiClient) -> None:
     event = {"title": "Mới", "start": "2140-01-01", "categories": ["am-nhac"]}
     stored = editor.put("/events/new", event).get_json()
