@@ -19,7 +19,7 @@ from tests.fork_server import END_WITH_PARENT
 from tests.server import ROOT, Service, free_port
 from tests.waiting import wait_until
 
-RELEASE = "2.0.0"
+RELEASE = "3.0.0"
 CACHED = "/feeds/news/c0.rss"
 """The feed that is requested again and again."""
 
@@ -145,8 +145,7 @@ def start_feedsvc(
     service.is_forked = False
     service.command("db", "upgrade")
     token = token or service.command("token", "create", "bench").strip()
-    # Version 2.0.0 has no `feedsvc serve`.
-    service.start(Path(os.devnull), "feedsvc.asgi:app")
+    service.start()
     stack.callback(service.stop)
     assert service.process
     return Server(service.process.pid, service.port, token)
