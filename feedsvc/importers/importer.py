@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,9 @@ from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.entries import find_by_guid, find_entry, put_entry
+
+#: Entries a transaction: few, so that editors need not wait for long.
+_TRANSACTION_SIZE = 100
 
 _MAX_GENERATED_TITLE_LENGTH = 80
 # An entry is skipped if one of these is invalid, since without it it would say
@@ -70,49 +74,62 @@ class Importer:
         self._schema = schema
         self.counts: Counter[str] = Counter()
         self.warnings: list[str] = []
+        self._categories: dict[str, Category | None] = {}
 
-    def run(self, items: Iterable[ImportedEntry | str]) -> Iterator[None]:
-        """Store entries, and keep warnings; yield after each of them."""
-        for item in items:
-            if isinstance(item, str):
-                self.warnings.append(item)
-            else:
-                self._import(item)
-            yield
+    def run(self, items: Sequence[ImportedEntry | str]) -> Iterator[None]:
+        """Store entries, and keep warnings; yield for each of them."""
+        for start in range(0, len(items), _TRANSACTION_SIZE):
+            # Validation takes most of the time, so it comes before the write lock.
+            entries = []
+            for item in items[start : start + _TRANSACTION_SIZE]:
+                if isinstance(item, str):
+                    self.warnings.append(item)
+                else:
+                    with self._skipping(item):
+                        entries.append((item, self._validate(item)))
+                yield
+            with self._database.write("import") as transaction:
+                # Between transactions, editors may rename and delete categories.
+                self._categories.clear()
+                for item, entry in entries:
+                    with self._skipping(item):
+                        result = self._put(item, entry, transaction)
+                        self.counts[result] += 1
 
-    def _import(self, item: ImportedEntry) -> None:
+    @contextmanager
+    def _skipping(self, item: ImportedEntry) -> Iterator[None]:
+        """Count and name an entry that cannot be stored."""
         try:
-            self.counts[self._put(item)] += 1
+            yield
         except (FeedsvcError, _Skipped) as error:
             self.counts["skipped"] += 1
             self.warnings.append(f"skipped: {_label(item)}: {error}")
 
-    def _put(self, item: ImportedEntry) -> str:
+    def _put(
+        self, item: ImportedEntry, entry: Entry, transaction: Transaction
+    ) -> str:
         """Store an entry; return whether it is new, changed or unchanged.
 
         :raises FeedsvcError, _Skipped: it is not stored.
         """
-        if item.skip_reason:
-            raise _Skipped(item.skip_reason)
-        # Validation takes most of the time, so it comes before the write lock.
-        entry = self._validate(item)
-        with self._database.write("import") as transaction:
-            stored = _find(entry, transaction.session)
-            if stored:
-                entry = replace(entry, id=stored.id, guid=stored.guid)
-            candidates = (
-                self._ensure_category(title, transaction)
-                for title in item.categories[:MAX_CATEGORIES]
-            )
-            categories = tuple(dict.fromkeys(filter(None, candidates)))
-            # With the time of the import an old archive would be new to readers who
-            # sort by it.
-            row, is_new = put_entry(
-                transaction,
-                replace(entry, categories=categories),
-                is_import=True,
-                updated=item.updated or entry.published,
-            )
+        stored = _find(entry, transaction.session)
+        if stored:
+            entry = replace(entry, id=stored.id, guid=stored.guid)
+        titles = item.categories[:MAX_CATEGORIES]
+        for title in titles:
+            if title not in self._categories:
+                category = self._ensure_category(title, transaction)
+                self._categories[title] = category
+        named = [self._categories[title] for title in titles]
+        categories = tuple(dict.fromkeys(filter(None, named)))
+        # With the time of the import an old archive would be new to readers who sort by
+        # it.
+        row, is_new = put_entry(
+            transaction,
+            replace(entry, categories=categories),
+            is_import=True,
+            updated=item.updated or entry.published,
+        )
         if is_new:
             return "new"
         is_unchanged = stored and row.version == stored.version
@@ -123,6 +140,8 @@ class Importer:
 
         :raises _Skipped: another field, or the guid, is invalid.
         """
+        if item.skip_reason:
+            raise _Skipped(item.skip_reason)
         guid = plain_text.strip_invalid_chars(item.guid).strip()
         if not guid.removeprefix("urn:uuid:") or len(guid) > MAX_GUID_LENGTH:
             raise _Skipped(

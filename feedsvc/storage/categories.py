@@ -116,12 +116,19 @@ def resolve_categories(
 
     :raises ValidationFailed: with a pointer to each one that does not exist.
     """
+    slugs = [category.slug for category in named]
+    if not slugs:
+        return []
+    statement = sa.select(CategoryRow).where(
+        CategoryRow.slug.in_(slugs), CategoryRow.deleted_at.is_(None)
+    )
+    by_slug = {row.slug: row for row in session.scalars(statement)}
     categories = Categories(session)
     rows = []
     errors = []
-    for index, category in enumerate(named):
+    for index, slug in enumerate(slugs):
         try:
-            rows.append(categories.get_current(category.slug))
+            rows.append(by_slug.get(slug) or categories.get_current(slug))
         except FeedsvcError as error:
             errors.append(FieldError(f"#/categories/{index}", str(error)))
     if errors:

@@ -77,6 +77,16 @@ _COLUMNS = (
 )
 
 # Made once, since making a statement takes longer than SQLite takes to run it.
+_SELECT_BY_ID = (
+    sa.select(EntryRow)
+    .where(EntryRow.id == sa.bindparam("id"))
+    .options(*WHOLE_ENTRY)
+)
+_SELECT_BY_GUID = (
+    sa.select(EntryRow)
+    .where(EntryRow.guid == sa.bindparam("guid"))
+    .options(*WHOLE_ENTRY)
+)
 _PKS: sa.BindParameter[int] = sa.bindparam("pks", expanding=True)
 _SELECT_DOCUMENTS = sa.select(
     EntryContentRow.entry_pk, EntryContentRow.document
@@ -104,14 +114,12 @@ def find_entry(session: Session, id: str) -> EntryRow | None:
     """Return the entry of an id, whatever its status; None if there is none."""
     if "\0" in id:
         return None  # PostgreSQL refuses it in texts
-    statement = sa.select(EntryRow).filter_by(id=id)
-    return session.scalar(statement.options(*WHOLE_ENTRY))
+    return session.scalar(_SELECT_BY_ID, {"id": id})
 
 
 def find_by_guid(session: Session, guid: str) -> EntryRow | None:
     """Return the entry of a guid, whatever its status; None if there is none."""
-    statement = sa.select(EntryRow).filter_by(guid=guid)
-    return session.scalar(statement.options(*WHOLE_ENTRY))
+    return session.scalar(_SELECT_BY_GUID, {"guid": guid})
 
 
 def get_entry(session: Session, kind: str, id: str) -> EntryRow:
