@@ -11,14 +11,9 @@ from feedsvc.models import Category, Entry, Event, Recurrence, utcnow
 from feedsvc.storage.categories import put_category
 from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.migrations.runner import upgrade
-from feedsvc.storage.search import words_of
+from feedsvc.storage.search import store_words
 from feedsvc.storage.state import state_at
-from feedsvc.storage.tables import (
-    CategoryRow,
-    EntryCategoryRow,
-    EntryRow,
-    EntryWordsRow,
-)
+from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 from tests.postgres import throw_away
 
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
@@ -121,6 +116,7 @@ def _add(
         EntryCategoryRow(category_id=category_ids[slug], position=position)
         for position, slug in enumerate(slugs)
     ]
-    row.words = EntryWordsRow(words=words_of(entry))
     row.set_state(state_at(entry, transaction.now, was_public=False))
     transaction.session.add(row)
+    transaction.session.flush()
+    store_words(transaction.session, row.pk, entry)

@@ -172,12 +172,15 @@ class Database:
             # SQLite has locked already, by BEGIN IMMEDIATE.
             statement = sa.select(RevisionRow).with_for_update()
             row = session.scalars(statement).one()
+            # Detached, so that its changes are one statement, before the commit.
+            session.expunge(row)
             transaction = Transaction(session, row, self.clock, category_ids)
             last = row.last
             yield transaction
             # What the service itself publishes or expires is no write for /readyz.
             if actor and row.last > last:
                 row.written_at = row.last
+            session.add(row)
             session.commit()
         if self.is_sqlite and transaction.erases:
             self._truncate_log(timeout=0.1)

@@ -24,14 +24,13 @@ from feedsvc.storage.decisions import (
     decide_put,
 )
 from feedsvc.storage.documents import decode_document, encode_document
-from feedsvc.storage.search import has_words, words_of
+from feedsvc.storage.search import has_words, store_words
 from feedsvc.storage.state import state_at
 from feedsvc.storage.tables import (
     CategoryRow,
     EntryCategoryRow,
     EntryContentRow,
     EntryRow,
-    EntryWordsRow,
     to_microseconds,
     whole_entry,
 )
@@ -420,8 +419,9 @@ def put_entry(  # noqa: PLR0913 — what different writers need
         earliest = entry.published or updated
         row.updated_at = min(max(updated, earliest), row.updated_at)
 
-    # The caller may read the row, with the key that the database gives it.
+    # The words need the key that the database gives the row.
     session.flush()
+    store_words(session, row.pk, entry)
     transaction.log_lines.append(
         f"put {row.kind}/{row.id} version {row.version}"
     )
@@ -448,7 +448,9 @@ def delete_entry(
     was_public_before = row.is_public
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
-    _set_content(row, decide_delete(old), [], transaction.now)
+    deleted = decide_delete(old)
+    _set_content(row, deleted, [], transaction.now)
+    store_words(transaction.session, row.pk, deleted)
     kinds = [kind] if was_public_before else []
     row.changed_at = transaction.next_revision(*kinds)
     row.updated_at = transaction.updated_at(row.changed_at)
@@ -564,14 +566,12 @@ def _is_same(entry: Entry, old: Entry) -> bool:
 def _set_content(
     row: EntryRow, entry: Entry, categories: list[CategoryRow], now: datetime
 ) -> None:
-    """Set the document, the categories and the words of an entry, and its state."""
+    """Set the document, the numbers and the categories of an entry, and its state."""
     row.set_document(entry)
     row.version = entry.version
     row.sequence = entry.sequence
     _set_categories(row, categories)
     row.set_state(state_at(entry, now, was_public=bool(row.was_public)))
-    is_deleted = entry.status == "deleted"
-    row.words = None if is_deleted else EntryWordsRow(words=words_of(entry))
 
 
 def _set_categories(row: EntryRow, categories: list[CategoryRow]) -> None:

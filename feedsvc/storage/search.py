@@ -10,6 +10,7 @@ import re
 from html import unescape
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from feedsvc.folding import MAX_SEARCH_LENGTH, split_words
 from feedsvc.models import Entry
@@ -23,6 +24,12 @@ _INLINE_TAG = re.compile(
     rf"</?(?:{_INLINE}|strong|sub|sup|u|var|wbr)\b[^<>]*>"
 )
 _TAG = re.compile(r"<(?:[^<>\"]|\"[^\"]*\")*>")
+
+_DELETE = (
+    sa.delete(EntryWordsRow)
+    .where(EntryWordsRow.entry_pk == sa.bindparam("pk"))
+    .execution_options(synchronize_session=False)
+)
 
 
 def words_of(entry: Entry) -> str:
@@ -44,6 +51,20 @@ def words_of(entry: Entry) -> str:
     # A search is shorter than a word that is left out.
     findable = sorted(word for word in words if len(word) <= MAX_SEARCH_LENGTH)
     return f" {' '.join(findable)} "
+
+
+def store_words(session: Session, entry_pk: int, entry: Entry) -> None:
+    """Store the words of an entry in place of the former ones; a deleted one has none.
+
+    :param entry_pk: the key of its row, which is stored.
+    """
+    # Not as objects, which would be read only to be replaced. A first version has no
+    # former words.
+    if entry.version > 1:
+        session.execute(_DELETE, {"pk": entry_pk})
+    if entry.status != "deleted":
+        words = {"entry_pk": entry_pk, "words": words_of(entry)}
+        session.execute(sa.insert(EntryWordsRow), words)
 
 
 def has_words(words: str) -> sa.ColumnElement[bool]:

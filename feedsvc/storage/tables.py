@@ -243,9 +243,6 @@ class EntryRow(Base):
     content: Mapped[EntryContentRow] = relationship(
         cascade="all, delete-orphan"
     )
-    words: Mapped[EntryWordsRow | None] = relationship(
-        cascade="all, delete-orphan"
-    )
     memberships: Mapped[list[EntryCategoryRow]] = relationship(
         order_by=EntryCategoryRow.position, cascade="all, delete-orphan"
     )

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from feedsvc.storage.database import Database
 from feedsvc.storage.tables import CategoryRow
 from tests.api.problems import errors
 from tests.conftest import ApiClient, MakeApp
@@ -417,3 +418,30 @@ def test_write_reads_its_own_categories_alone(
     finally:
         sa.event.remove(CategoryRow, "load", count)
     assert loaded.keys() == {"c1", "c2"}
+
+
+def test_writes_send_few_statements(
+    editor: ApiClient, database: Database
+) -> None:
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    def count(method: str, path: str, document: Any) -> int:
+        statements.clear()
+        assert editor.send(method, path, document).status_code in (200, 201)
+        return len([each for each in statements if "BEGIN" not in each])
+
+    document = {"title": "x", "categories": ["giao-thong", "van-hoa"]}
+
+    def batch(number: int) -> list[dict[str, Any]]:
+        item = {"action": "put", "kind": "news", **document}
+        return [{**item, "id": f"{number}-{i}"} for i in range(number)]
+
+    sa.event.listen(database.engine, "before_cursor_execute", note)
+    assert count("PUT", "/articles/a", document) <= 9
+    update = {**document, "title": "y"}
+    assert count("PUT", "/articles/a", update) <= 11
+    few, many = (count("POST", "/batch", batch(size)) for size in (10, 20))
+    assert many - few <= 10 * 6
