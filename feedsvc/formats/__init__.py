@@ -1,8 +1,8 @@
 """Formats: a feed → bytes. Pure functions, without a database, a clock or a network.
 
 A format is an entry of FORMATS (`feeds/query.py`) and the module of its suffix here,
-whose `render` makes its documents. Equal feeds give equal bytes. Every format shows
-the notice of an entry, and its state before the title.
+whose `render` makes its documents. Equal feeds give equal bytes. A format takes an
+entry as a `Shown`, so that none forgets its notice, or its state before the title.
 """
 
 from __future__ import annotations

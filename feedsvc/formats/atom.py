@@ -7,9 +7,9 @@ import uuid
 from html import escape
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import labels
+from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri
-from feedsvc.formats.content import feed_body
+from feedsvc.formats.shown import Shown, show
 from feedsvc.formats.xml import (
     Element,
     add_extensions,
@@ -29,22 +29,22 @@ def render(feed: Feed) -> bytes:
     generator.link(
         href=iri_to_uri(feed.home_url), rel="alternate", type="text/html"
     )
-    generator.title(labels.feed_title(feed))
-    generator.subtitle(labels.feed_description(feed))
+    generator.title(titles.feed_title(feed))
+    generator.subtitle(titles.feed_description(feed))
     # RFC 4287 §4.1.1: entries without an author need one of the feed.
     generator.author(_person(site.title, site.url, site.contact))
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
     for entry in feed.entries:
-        content = feed_body(entry, feed)
-        item = add_item(generator, entry, feed, content, _extend_entry)
-        item.title(labels.entry_title(entry, site.language))
+        shown = show(entry, feed)
+        item = add_item(generator, shown, shown.body, _extend_entry)
+        item.title(shown.title)
         # In UTC, since readers built on libmrss ignore the offset.
         item.updated(entry.updated.replace(microsecond=0))
-        item.published(feed.date_of(entry).replace(microsecond=0))
-        summary = labels.entry_summary(entry, site)
+        item.published(shown.date.replace(microsecond=0))
+        summary = shown.summary
         # An entry should have a summary or a content.
-        if summary or not content:
+        if summary or not shown.body:
             item.summary(summary or entry.title)
         for author in entry.authors:
             item.author(_person(author.name, author.url, author.email))
@@ -74,8 +74,9 @@ def _extend_feed(element: Element, feed: Feed) -> None:
     add_links(element, feed, "link")
 
 
-def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
-    if entry.language != feed.site.language:
+def _extend_entry(element: Element, shown: Shown) -> None:
+    entry = shown.entry
+    if entry.language != shown.site.language:
         element.set(
             "{http://www.w3.org/XML/1998/namespace}lang", entry.language
         )
@@ -86,19 +87,15 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
     # shadows the link. So they are removed, and added here.
     for link in element.findall("link"):
         element.remove(link)
-    _add_link(
-        element, "alternate", feed.site.entry_url(entry), type="text/html"
-    )
+    _add_link(element, "alternate", shown.url, type="text/html")
     # Readers take the first or the last of several links for that of the entry, so its
     # own comes once more, as one of another language (RFC 4287 §4.1.2).
-    pages: tuple[Translation | Entry, ...] = ()
-    if entry.translations:
-        pages = (*entry.translations, entry)
-    for page in pages:
+    pages: tuple[Translation | Entry, ...] = (*entry.translations, entry)
+    for page in pages if entry.translations else ():
         _add_link(
             element,
             "alternate",
-            feed.site.entry_url(page),
+            shown.site.entry_url(page),
             type="text/html",
             hreflang=page.language,
         )
@@ -117,7 +114,7 @@ def _extend_entry(element: Element, entry: Entry, feed: Feed) -> None:
         sub_element(element, "dc:source", name)
         if url:
             _add_link(element, "via", url, title=name)
-    add_extensions(element, entry, feed)
+    add_extensions(element, shown)
     write_as_cdata(element, "summary", "content")
 
 

@@ -36,12 +36,13 @@ def iri_to_uri(iri: str) -> str:
 
     The path and the query are percent-encoded, the host is IDNA-encoded.
     """
+    # Werkzeug's function of this name raises an error for hosts that IDNA refuses, and
+    # changes URLs that are URIs already: an upper-case host, an empty query.
     if iri.isascii() and "[" not in iri:
         return iri
     parts = urlsplit(iri)
-    host, colon, port = parts.netloc, "", ""
-    if "[" not in host:  # not an IPv6 address
-        host, colon, port = host.partition(":")
+    # Of an IPv6 address, which is ASCII, this is not the whole host.
+    host, colon, port = parts.netloc.partition(":")
     # IDNA refuses some hosts, such as one with a label of more than 63 characters.
     try:
         netloc = host.encode("idna").decode() + colon + port

@@ -1,16 +1,20 @@
-"""The body of an entry as HTML or plain text, the same in every format."""
+"""Parts of the bodies of entries, as HTML and as plain text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from html import escape, unescape
 from urllib.parse import unquote
 
-from feedsvc.feeds.feed import Feed
-from feedsvc.formats import labels
-from feedsvc.formats.common import iri_to_uri
-from feedsvc.models import Attachment, Entry, Image, Person, Site
+from babel.numbers import format_currency
+from babel.units import format_unit
+
+from feedsvc.formats.phrases import resolve_language, translate
+from feedsvc.models import Attachment, Event, Image, Offer, Person, Source
+
+_SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 
 # Regular expressions are enough for HTML that the sanitizer wrote: tags in lower case,
 # attributes quoted, "<" escaped everywhere else.
@@ -29,40 +33,6 @@ _BLOCK_END = re.compile(
 _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 
-def content_html(entry: Entry, site: Site) -> str:
-    """Return the body as HTML, with all that readers may show nowhere else.
-
-    Before it are the notice, the time of an event and the image; after it are further
-    facts of an event and the source. Instead of a body that is empty it has the
-    summary: most readers show the one or the other.
-    """
-    parts = []
-    for line in (
-        labels.notice_text(entry, site.language),
-        labels.event_line(entry, site),
-    ):
-        if line:
-            parts.append(
-                f"<p><strong>{escape(line, quote=False)}</strong></p>"
-            )
-    image = lead_image(entry)
-    if image:
-        parts.append(_figure(image, site.language))
-    parts += (
-        raw_content(entry) or _paragraphs(entry.summary),
-        event_facts(entry, site.language),
-        source_credit(entry, site.language),
-    )
-    return "\n".join(filter(None, parts))
-
-
-def feed_body(entry: Entry, feed: Feed) -> str:
-    """Return the body of an entry in a feed; empty if the feed has summaries."""
-    if feed.is_summary:
-        return ""
-    return iframes_to_links(content_html(entry, feed.site))
-
-
 def attachment_list(files: Sequence[Attachment], language: str) -> str:
     """Return an HTML list of links with titles and sizes; empty without attachments."""
     if not files:
@@ -70,7 +40,7 @@ def attachment_list(files: Sequence[Attachment], language: str) -> str:
     items = "".join(
         f"<li>{_attachment_link(file, language)}</li>\n" for file in files
     )
-    title = labels.translate(language, "entry.attachments")
+    title = translate(language, "entry.attachments")
     return f"<p>{title}:</p>\n<ul>\n{items}</ul>"
 
 
@@ -83,18 +53,21 @@ def attachment_name(file: Attachment) -> str:
     )
 
 
-def _attachment_link(file: Attachment, language: str) -> str:
-    size = (
-        f" ({labels.format_size(file.length, language)})"
-        if file.length
-        else ""
+def format_size(length: int, language: str) -> str:
+    """Return a number of bytes, such as 1.2 MB."""
+    power = min((len(str(length)) - 1) // 3, len(_SIZE_UNITS) - 1)
+    size = round(length / 1000**power, 1)
+    return format_unit(
+        size,
+        _SIZE_UNITS[power],
+        "short",
+        locale=resolve_language(language),
     )
+
+
+def _attachment_link(file: Attachment, language: str) -> str:
+    size = f" ({format_size(file.length, language)})" if file.length else ""
     return _link(attachment_name(file), file.url) + size
-
-
-def raw_content(entry: Entry) -> str:
-    """Return the body as HTML, without additions."""
-    return entry.content_html or _paragraphs(entry.content_text or "")
 
 
 def shift_headings(html: str, level: int) -> str:
@@ -107,21 +80,19 @@ def shift_headings(html: str, level: int) -> str:
     return _HEADING_TAG.sub(shifted, html)
 
 
-def lead_text(entry: Entry) -> str:
-    """Return the summary to show above the body, unless the body begins with it."""
+def lead_text(summary: str, html: str) -> str:
+    """Return the summary to show above the content, unless that begins with it."""
     # Compared without spaces: the text from which the API derives a summary has them
     # at other tags than this one.
-    summary = "".join(entry.summary.rstrip("…").split())
-    text = "".join(_to_text(raw_content(entry)).split())
-    return "" if text.startswith(summary) else entry.summary
+    beginning = "".join(summary.rstrip("…").split())
+    text = "".join(_to_text(html).split())
+    return "" if text.startswith(beginning) else summary
 
 
-def lead_image(entry: Entry) -> Image | None:
-    """Return the image to show above the body, unless the body contains it."""
-    if entry.image is None:
-        return None
-    urls = map(unescape, _IMAGE_URL.findall(raw_content(entry)))
-    return None if entry.image.url in urls else entry.image
+def lead_image(image: Image | None, html: str) -> Image | None:
+    """Return the image to show above the content, unless that contains it."""
+    urls = map(unescape, _IMAGE_URL.findall(html))
+    return None if image and image.url in urls else image
 
 
 def iframes_to_links(html: str) -> str:
@@ -129,27 +100,7 @@ def iframes_to_links(html: str) -> str:
     return _IFRAME.sub(r'<a href="\1">\1</a>', html)
 
 
-def plain_text(entry: Entry, site: Site) -> str:
-    """Return the body as plain text with the addresses of its links, for calendars.
-
-    It has the notice, tickets, performers, the organizer, the source and the address of
-    the entry's page; time, place and image have their own properties. An entry without
-    a body has its summary.
-    """
-    language = site.language
-    facts = event_facts(entry, language, with_organizer=True)
-    parts = (
-        labels.notice_text(entry, language),
-        _to_addressed_text(raw_content(entry)) or entry.summary,
-        _to_addressed_text(facts),
-        _to_addressed_text(source_credit(entry, language)),
-        # Google shows no URL but those in the text.
-        iri_to_uri(site.entry_url(entry)),
-    )
-    return "\n\n".join(part for part in parts if part)
-
-
-def _to_addressed_text(html: str) -> str:
+def to_addressed_text(html: str) -> str:
     """Return HTML as text, with the addresses of links and the marks of lists."""
     linked = _LINK.sub(_write_out, iframes_to_links(html))
     return _to_text(_LIST_ITEM.sub("\n- ", linked))
@@ -166,10 +117,9 @@ def _write_out(link: re.Match[str]) -> str:
 
 
 def event_facts(
-    entry: Entry, language: str, *, with_organizer: bool = False
+    event: Event | None, language: str, *, with_organizer: bool = False
 ) -> str:
     """Return paragraphs with an event's address online, performers and offers."""
-    event = entry.event
     if event is None:
         return ""
     online = (
@@ -177,17 +127,32 @@ def event_facts(
     )
     performers = [_link(each.name, each.url) for each in event.performers]
     offers = [
-        _link(labels.offer_text(offer, language), offer.url)
-        for offer in event.offers
+        _link(offer_text(offer, language), offer.url) for offer in event.offers
     ]
     facts = {"online": online, "performers": performers, "offers": offers}
     if with_organizer and event.organizer:
         facts["organizer"] = _contact(event.organizer)
     return "\n".join(
-        f"<p>{labels.translate(language, f'event.{name}')}: {'; '.join(values)}</p>"
+        f"<p>{translate(language, f'event.{name}')}: {'; '.join(values)}</p>"
         for name, values in facts.items()
         if values
     )
+
+
+def offer_text(offer: Offer, language: str) -> str:
+    """Return an offer in words, such as “Adults: €12.50 (sold out)”."""
+    price = Decimal(offer.price)
+    text = translate(language, "event.free")
+    if price:
+        text = format_currency(
+            price, offer.currency, locale=resolve_language(language)
+        )
+    if offer.name:
+        text = f"{offer.name}: {text}"
+    if offer.availability:
+        state = translate(language, f"event.{offer.availability}")
+        text = f"{text} ({state})"
+    return text
 
 
 def _contact(person: Person) -> list[str]:
@@ -203,21 +168,19 @@ def _link(text: str, url: str | None) -> str:
     return f'<a href="{escape(url)}">{text}</a>' if url else text
 
 
-def source_credit(entry: Entry, language: str) -> str:
-    """Return a paragraph that names the source, unless the body ends with its name."""
-    if entry.source is None:
+def source_credit(source: Source | None, html: str, language: str) -> str:
+    """Return a paragraph that names the source, unless HTML ends with its name."""
+    if source is None:
         return ""
-    name = entry.source.name
-    html = raw_content(entry)
     # A search from the start would try each paragraph.
     begin = max(html.rfind("<p>"), html.rfind("<p "))
     last_paragraph = _LAST_PARAGRAPH.match(html, begin)
     if last_paragraph:
         text = unescape(_TAG.sub("", last_paragraph[1])).strip()
-        if text.removesuffix(".") == name.removesuffix("."):
+        if text.removesuffix(".") == source.name.removesuffix("."):
             return ""
-    source = _link(name, entry.source.url)
-    return f"<p>{labels.translate(language, 'entry.source', source)}</p>"
+    link = _link(source.name, source.url)
+    return f"<p>{translate(language, 'entry.source', link)}</p>"
 
 
 def _to_text(html: str) -> str:
@@ -226,7 +189,7 @@ def _to_text(html: str) -> str:
     return re.sub("\n{3,}", "\n\n", unescape(_TAG.sub("", text))).strip()
 
 
-def _paragraphs(text: str) -> str:
+def paragraphs(text: str) -> str:
     """Return plain text as HTML: an empty line separates paragraphs."""
     if not text.strip():
         return ""
@@ -237,7 +200,8 @@ def _paragraphs(text: str) -> str:
     )
 
 
-def _figure(image: Image, language: str) -> str:
+def figure(image: Image, language: str) -> str:
+    """Return an image with its caption and credit."""
     alt = escape(image.alt or image.caption or "")
     parts = [f'<figure><img src="{escape(image.url)}" alt="{alt}"']
     if image.width:
@@ -247,7 +211,7 @@ def _figure(image: Image, language: str) -> str:
     parts.append(">")
     caption = [escape(image.caption, quote=False)] if image.caption else []
     if image.credit:
-        credit = labels.translate(language, "entry.photo", image.credit)
+        credit = translate(language, "entry.photo", image.credit)
         caption.append(f"<small>{escape(credit)}</small>")
     if caption:
         parts.append(f"<figcaption>{' '.join(caption)}</figcaption>")

@@ -11,10 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.folding import MAX_SEARCH_LENGTH
-from feedsvc.formats import content, labels, links
+from feedsvc.formats import content, links, phrases, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
+from feedsvc.formats.shown import Shown
 from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
+from feedsvc.recurrence import display_occurrence
 
 #: Articles on the front page besides the first.
 _FRONT_ARTICLES = 4
@@ -34,9 +36,11 @@ _environment.globals |= {
     "kinds": KINDS,
     "max_search_length": MAX_SEARCH_LENGTH,
     # Templates get whole modules, and so name functions as Python code does.
-    "labels": labels,
     "content": content,
     "links": links,
+    "phrases": phrases,
+    "times": times,
+    "titles": titles,
     "iri_to_uri": iri_to_uri,
 }
 
@@ -50,6 +54,7 @@ def render_page(
 
     - `site`
     - `language`: the language of the page; `t`: its phrases by key
+    - `show`: a function that returns an entry as the page shows it
     - `ui`: the language of the page if it is not the site's, for links to other pages
     - `section`: the kind that the page belongs to, `front`, or None
     - `search`: the words that the page has searched for, or None
@@ -60,10 +65,11 @@ def render_page(
     :param ui: the language of the page, if it is not the site's.
     :param context: further names for the template, or other values for some of these.
     """
-    language = labels.resolve_language(ui or site.language)
+    language = phrases.resolve_language(ui or site.language)
     names = {
         "site": site,
         "language": language,
+        "show": lambda entry: Shown(entry, site, entry.date, language),
         "language_links": (),
         "ui": ui,
         "section": None,
@@ -146,7 +152,7 @@ def render_entry(
         variants=feeds[1] if entry.categories else feeds[0],
         entry=entry,
         related=related,
-        structured_data=json_ld(entry, site),
+        structured_data=json_ld(Shown(entry, site, entry.date)),
     )
 
 
@@ -154,7 +160,7 @@ def render(feed: Feed) -> bytes:
     """Render a feed as a page: its entries, other formats and pages."""
     site = feed.site
     query = feed.query
-    language = labels.resolve_language(query["ui"] or site.language)
+    language = phrases.resolve_language(query["ui"] or site.language)
     return render_page(
         "feed.html",
         site,
@@ -197,9 +203,11 @@ def _group_entries(feed: Feed, language: str) -> list[tuple[str, list[Entry]]]:
 
     def heading(entry: Entry) -> str:
         if entry.is_ongoing:
-            return labels.translate(language, "event.ongoing")
-        day = labels.event_day(entry)
-        return labels.month_name(day, language) if day else ""
+            return phrases.translate(language, "event.ongoing")
+        occurrence = display_occurrence(entry)
+        # Only events have this order.
+        assert occurrence is not None
+        return times.month_name(times.local_day(occurrence), language)
 
     # Days are in the events' own zones: two events may be in another order than theirs.
     groups: dict[tuple[bool, str], list[Entry]] = {}
@@ -216,8 +224,8 @@ def _other_languages(
     site: Site, ui: str | None
 ) -> list[tuple[str, str | None]]:
     """Return the other languages of a page, each with its `ui`: None is the site's."""
-    own = labels.resolve_language(site.language)
-    current = labels.resolve_language(ui or site.language)
+    own = phrases.resolve_language(site.language)
+    current = phrases.resolve_language(ui or site.language)
     return [
         (language, None if language == own else language)
         for language in UI_LANGUAGES

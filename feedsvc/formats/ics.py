@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,9 +12,9 @@ from icalendar import Calendar, Parameters, prop
 from icalendar.timezone import tzid_from_dt
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import labels
+from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri, place_text
-from feedsvc.formats.content import plain_text
+from feedsvc.formats.shown import Shown, show
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
 from feedsvc.recurrence import MAX_DATETIME, series_end
@@ -44,6 +43,7 @@ _STATUSES = {
     # iCalendar has no such status.
     "postponed": "TENTATIVE",
     "cancelled": "CANCELLED",
+    "withdrawn": "CANCELLED",
 }
 #: For how long the changes of a zone are written for an unbounded series. Programs that
 #: subscribe get later ones in time.
@@ -55,27 +55,21 @@ Properties = Mapping[str, Any]
 
 def render(feed: Feed) -> bytes:
     """Render a feed as a calendar."""
-    entries = feed.entries
-    if feed.is_summary:
-        # Without a body, the description is the summary.
-        entries = tuple(
-            replace(entry, content_html=None, content_text=None)
-            for entry in entries
-        )
-    return _calendar(_calendar_properties(feed), feed.site, entries)
+    entries = (show(entry, feed) for entry in feed.entries)
+    return _calendar(_calendar_properties(feed), entries)
 
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
-    return _calendar({}, site, [entry])
+    return _calendar({}, [Shown(entry, site, entry.date)])
 
 
 def _calendar_properties(feed: Feed) -> Properties:
     # Half of the programs read the properties of RFC 7986, the others the older X-
     # ones.
     site = feed.site
-    title = labels.calendar_title(feed)
-    description = labels.feed_description(feed)
+    title = titles.calendar_title(feed)
+    description = titles.feed_description(feed)
     duration_params = {"VALUE": "DURATION"}
     interval = timedelta(minutes=site.poll_minutes)
     uri_params = {"VALUE": "URI"}
@@ -98,9 +92,7 @@ def _calendar_properties(feed: Feed) -> Properties:
     return properties
 
 
-def _calendar(
-    properties: Properties, site: Site, entries: Iterable[Entry]
-) -> bytes:
+def _calendar(properties: Properties, entries: Iterable[Shown]) -> bytes:
     """Return a calendar of the first entries for which MAX_BYTES have room, by guid.
 
     It has the time zones that they need.
@@ -116,29 +108,31 @@ def _calendar(
     updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)
     zones: dict[str, bytes] = {}
-    events: dict[str, bytes] = {}
-    for entry in entries:
-        event = b"".join(map(_fold, _event(entry, site)))
-        size += len(event)
+    components: dict[str, bytes] = {}
+    for shown in entries:
+        entry, event = shown.entry, shown.entry.event
+        assert event is not None
+        component = b"".join(map(_fold, _event(shown, event)))
+        size += len(component)
         # Times in UTC end with Z and have no TZID.
-        key = entry.event.timezone.key if entry.event else "UTC"
+        key = event.timezone.key
         zone = b""
-        if entry.event and not entry.event.all_day and key != "UTC":
-            years[key] |= _years(entry, entry.event)
+        if not event.all_day and key != "UTC":
+            years[key] |= _years(entry, event)
             zone = vtimezone(key, min(years[key]), max(years[key]))
             size += len(zone) - len(zones.get(key, b""))
         if size > MAX_BYTES:
             break
         if zone:
             zones[key] = zone
-        events[entry.guid] = event
+        components[entry.guid] = component
         updated = max(updated, entry.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
     head = calendar.to_ical().removesuffix(_END)
     parts = [
         head,
         *(zones[key] for key in sorted(zones)),
-        *(events[guid] for guid in sorted(events)),
+        *(components[guid] for guid in sorted(components)),
         _END,
     ]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
@@ -167,19 +161,17 @@ def _fold(line: str) -> bytes:
     return b"\r\n ".join(parts) + b"\r\n"
 
 
-def _event(entry: Entry, site: Site) -> Iterator[str]:
+def _event(shown: Shown, event: Event) -> Iterator[str]:
     """Yield the content lines of an event, in the order of icalendar.
 
     Objects of icalendar would take three times as long.
     """
-    event = entry.event
-    assert event is not None
-    status = "cancelled" if entry.status == "withdrawn" else event.status
-    is_foreign = entry.language != site.language
+    entry = shown.entry
+    is_foreign = entry.language != shown.site.language
     language = _parameters(LANGUAGE=entry.language if is_foreign else None)
     updated = _utc(entry.updated)
     yield "BEGIN:VEVENT"
-    yield f"SUMMARY{language}:{_text(labels.entry_title(entry, site.language))}"
+    yield f"SUMMARY{language}:{_text(shown.title)}"
     yield from _times(event)
     yield f"DTSTAMP:{updated}"
     # RFC 7986 §5.3 recommends a bare UUID.
@@ -197,7 +189,7 @@ def _event(entry: Entry, site: Site) -> Iterator[str]:
         # RFC 7986 §5.11 requires the parameter.
         yield f"CONFERENCE;VALUE=URI:{iri_to_uri(event.online_url)}"
     yield f"CREATED:{_utc(entry.date)}"
-    yield f"DESCRIPTION{language}:{_text(plain_text(entry, site))}"
+    yield f"DESCRIPTION{language}:{_text(shown.text)}"
     place = event.location
     if place and place.latitude is not None:
         yield f"GEO:{place.latitude};{place.longitude}"
@@ -212,10 +204,10 @@ def _event(entry: Entry, site: Site) -> Iterator[str]:
         # RFC 5545 has no escapes in parameters, but some programs interpret them.
         name = _parameters(CN=organizer.name.replace("\\", "/"))
         yield f"ORGANIZER{name}:mailto:{organizer.email}"
-    yield f"STATUS:{_STATUSES[status]}"
+    yield f"STATUS:{_STATUSES[shown.state or 'confirmed']}"
     # Nobody is busy during a fair because of a subscription.
     yield "TRANSP:TRANSPARENT"
-    yield f"URL:{iri_to_uri(site.entry_url(entry))}"
+    yield f"URL:{iri_to_uri(shown.url)}"
     yield "END:VEVENT"
 
 

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import labels
+from feedsvc.formats import titles
 from feedsvc.formats.common import format_iso, iri_to_uri, site_time
-from feedsvc.formats.content import feed_body
-from feedsvc.models import Attachment, Entry, Event, Person
-from feedsvc.recurrence import display_occurrence
+from feedsvc.formats.shown import Shown, show
+from feedsvc.models import Attachment, Event, Person, Site
 
 Json = dict[str, Any]
 
@@ -28,10 +27,10 @@ def render(feed: Feed) -> bytes:
     document = drop_empty(
         {
             "version": "https://jsonfeed.org/version/1.1",
-            "title": labels.feed_title(feed),
+            "title": titles.feed_title(feed),
             "home_page_url": iri_to_uri(feed.home_url),
             "feed_url": feed.self_url,
-            "description": labels.feed_description(feed),
+            "description": titles.feed_description(feed),
             "next_url": feed.next_url,
             "icon": iri_to_uri(site.icon),
             "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
@@ -41,14 +40,14 @@ def render(feed: Feed) -> bytes:
             ],
             "_feed": {
                 "about": about,
-                "date_modified": _time(feed.updated, feed),
+                "date_modified": _time(feed.updated, site),
                 "rights": site.rights,
             },
         }
     )
     # The list is required, even if it is empty.
     document["items"] = [
-        drop_empty(_item(entry, feed, about)) for entry in feed.entries
+        drop_empty(_item(show(entry, feed), about)) for entry in feed.entries
     ]
     # NaN is not JSON, though Python writes it.
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
@@ -70,40 +69,40 @@ def drop_empty(members: Json) -> Json:
     return result
 
 
-def _item(entry: Entry, feed: Feed, about: str) -> Json:
-    site = feed.site
-    title = labels.entry_title(entry, site.language)
-    summary = labels.entry_summary(entry, site)
-    content = feed_body(entry, feed)
+def _item(shown: Shown, about: str) -> Json:
+    entry = shown.entry
+    title = shown.title
+    summary = shown.summary
     return {
         "id": entry.guid,
-        "url": iri_to_uri(site.entry_url(entry)),
+        "url": iri_to_uri(shown.url),
         "title": title,
-        "content_html": content,
+        "content_html": shown.body,
         # An item must have a content_html or a content_text.
-        "content_text": None if content else summary or title,
+        "content_text": None if shown.body else summary or title,
         "summary": summary,
         "image": entry.image and iri_to_uri(entry.image.url),
-        "date_published": _time(feed.date_of(entry), feed),
-        "date_modified": _time(entry.updated, feed),
+        "date_published": _time(shown.date, shown.site),
+        "date_modified": _time(entry.updated, shown.site),
         "authors": [_person(author) for author in entry.authors],
         # Readers show tags to people; the slugs are in the extension.
         "tags": [category.title for category in entry.categories],
         "language": entry.language,
         "attachments": [_attachment(file) for file in entry.attachments],
-        "_entry": _entry_extension(entry, feed, about),
-        "_event": _event_extension(entry, about),
+        "_entry": _entry_extension(shown, about),
+        "_event": _event_extension(shown, about),
     }
 
 
-def _entry_extension(entry: Entry, feed: Feed, about: str) -> Json:
+def _entry_extension(shown: Shown, about: str) -> Json:
+    entry, site = shown.entry, shown.site
     return {
         "about": about,
         "id": entry.id,
         "categories": [category.slug for category in entry.categories],
         "source": entry.source and asdict(entry.source),
         "image": entry.image and asdict(entry.image),
-        "rights": entry.rights or feed.site.rights,
+        "rights": entry.rights or site.rights,
         "status": entry.status,
         "notice": entry.notice,
         "translations": [
@@ -111,7 +110,7 @@ def _entry_extension(entry: Entry, feed: Feed, about: str) -> Json:
                 "id": translation.id,
                 "language": translation.language,
                 "title": translation.title,
-                "url": iri_to_uri(feed.site.entry_url(translation)),
+                "url": iri_to_uri(site.entry_url(translation)),
             }
             for translation in entry.translations
         ],
@@ -130,9 +129,8 @@ def _attachment(file: Attachment) -> Json:
     }
 
 
-def _event_extension(entry: Entry, about: str) -> Json | None:
-    event = entry.event
-    occurrence = display_occurrence(entry)
+def _event_extension(shown: Shown, about: str) -> Json | None:
+    event, occurrence = shown.entry.event, shown.occurrence
     if event is None or occurrence is None:
         return None
     return {
@@ -166,5 +164,5 @@ def _person(person: Person) -> Json:
     return {"name": person.name, "url": url or mailto}
 
 
-def _time(moment: datetime, feed: Feed) -> str:
-    return format_iso(site_time(moment, feed.site))
+def _time(moment: datetime, site: Site) -> str:
+    return format_iso(site_time(moment, site))

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from feedsvc.formats.common import format_iso, iri_to_uri
 from feedsvc.formats.json import Json, drop_empty
-from feedsvc.models import Entry, Event, Offer, Person, Place, Site
-from feedsvc.recurrence import display_occurrence
+from feedsvc.formats.shown import Shown
+from feedsvc.models import Event, Offer, Person, Place
 
 _SCHEMA = "https://schema.org"
 _ATTENDANCES = {
@@ -29,12 +29,13 @@ _STATUSES = {
 }
 
 
-def json_ld(entry: Entry, site: Site) -> str:
+def json_ld(shown: Shown) -> str:
     """Return an entry as JSON-LD for a script element."""
-    thing = _event(entry, site) if entry.event else _article(entry, site)
+    entry = shown.entry
+    thing = _event(shown) if entry.event else _article(shown)
     thing |= {
         "description": entry.summary,
-        "url": iri_to_uri(site.entry_url(entry)),
+        "url": iri_to_uri(shown.url),
         "image": [iri_to_uri(entry.image.url)] if entry.image else None,
         "inLanguage": entry.language,
     }
@@ -43,7 +44,8 @@ def json_ld(entry: Entry, site: Site) -> str:
     return json.dumps(document, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _article(entry: Entry, site: Site) -> Json:
+def _article(shown: Shown) -> Json:
+    entry, site = shown.entry, shown.site
     publisher = {
         "@type": "Organization",
         "name": site.title,
@@ -75,22 +77,20 @@ def _article(entry: Entry, site: Site) -> Json:
     }
 
 
-def _event(entry: Entry, site: Site) -> Json:
+def _event(shown: Shown) -> Json:
     """Return an event: its current or next occurrence."""
-    event = entry.event
-    occurrence = display_occurrence(entry)
+    event = shown.occurrence
     assert event is not None
-    assert occurrence is not None
     status = _STATUSES[event.status]
     return {
         "@type": "Event",
-        "name": entry.title,
-        "startDate": format_iso(occurrence.start),
-        "endDate": _inclusive_end(occurrence),
+        "name": shown.entry.title,
+        "startDate": format_iso(event.start),
+        "endDate": _inclusive_end(event),
         "eventStatus": f"{_SCHEMA}/{status}",
         "eventAttendanceMode": f"{_SCHEMA}/{_ATTENDANCES[event.attendance]}",
         "location": _locations(event),
-        "offers": [_offer(offer, entry, site) for offer in event.offers],
+        "offers": [_offer(offer, shown.url) for offer in event.offers],
         # schema.org also has Person, but the API does not tell persons from groups.
         "performer": [
             {
@@ -113,7 +113,7 @@ def _locations(event: Event) -> Json | list[Json]:
     return places[0] if len(places) == 1 else places
 
 
-def _offer(offer: Offer, entry: Entry, site: Site) -> Json:
+def _offer(offer: Offer, page_url: str) -> Json:
     availability = offer.availability and _AVAILABILITIES[offer.availability]
     return {
         "@type": "Offer",
@@ -122,7 +122,7 @@ def _offer(offer: Offer, entry: Entry, site: Site) -> Json:
         "priceCurrency": offer.currency,
         "availability": availability and f"{_SCHEMA}/{availability}",
         # Google recommends a URL; without one of its own, the offer is on the page.
-        "url": iri_to_uri(offer.url or site.entry_url(entry)),
+        "url": iri_to_uri(offer.url or page_url),
     }
 
 

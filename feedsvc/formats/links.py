@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats import labels
+from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri, place_text
+from feedsvc.formats.shown import Shown
 from feedsvc.models import Category, Entry, Image, Place, Site
-from feedsvc.recurrence import display_occurrence
 
 # The networks' own buttons would be scripts that track readers.
 _SHARING = {
@@ -22,9 +22,8 @@ _MAP = "https://www.openstreetmap.org"
 
 def landing_url(entry: Entry, site: Site, ui: str | None) -> str:
     """Return where readers of an entry land: the portal's page of it, or ours."""
-    if entry.url:
-        return entry.url
-    return site.permalink(entry.id) + (f"?ui={ui}" if ui else "")
+    suffix = f"?ui={ui}" if ui else ""
+    return entry.url or site.permalink(entry.id) + suffix
 
 
 def list_url(
@@ -40,7 +39,7 @@ def list_url(
 
 def outlook_calendar(feed: Feed) -> str:
     """Return the URL that subscribes to an iCalendar feed in Outlook."""
-    parameters = {"url": feed.self_url, "name": labels.calendar_title(feed)}
+    parameters = {"url": feed.self_url, "name": titles.calendar_title(feed)}
     return (
         f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
     )
@@ -51,12 +50,12 @@ def webcal(feed: Feed) -> str:
     return "webcal:" + feed.self_url.partition(":")[2]
 
 
-def google_event(entry: Entry, site: Site) -> str:
+def google_event(shown: Shown) -> str:
     """Return the URL that adds an event to Google Calendar.
 
     Of a recurring event, that is the current or next occurrence.
     """
-    event = display_occurrence(entry)
+    event = shown.occurrence
     assert event is not None
     pattern = "%Y%m%d" if event.all_day else "%Y%m%dT%H%M%S"
     start, end = (
@@ -65,7 +64,7 @@ def google_event(entry: Entry, site: Site) -> str:
     )
     parameters = {
         "action": "TEMPLATE",
-        "text": labels.entry_title(entry, site.language),
+        "text": shown.in_feeds().title,
         "dates": f"{start}/{end}",
     }
     # With a zone, Google Calendar on Android moves whole days.
@@ -73,7 +72,7 @@ def google_event(entry: Entry, site: Site) -> str:
         parameters["ctz"] = event.timezone.key
     if event.location:
         parameters["location"] = place_text(event.location)
-    parameters["details"] = iri_to_uri(site.entry_url(entry))
+    parameters["details"] = iri_to_uri(shown.url)
     return f"https://calendar.google.com/calendar/render?{_query(parameters)}"
 
 
@@ -82,10 +81,10 @@ def _query(parameters: dict[str, str]) -> str:
     return urlencode(parameters, quote_via=quote, safe="")
 
 
-def share_links(entry: Entry, site: Site) -> dict[str, str]:
+def share_links(shown: Shown) -> dict[str, str]:
     """Return links that share an entry, by the name of the network."""
-    url = quote(site.entry_url(entry), safe="")
-    title = quote(entry.title, safe="")
+    url = quote(shown.url, safe="")
+    title = quote(shown.entry.title, safe="")
     return {
         name: link.format(url=url, title=title)
         for name, link in _SHARING.items()

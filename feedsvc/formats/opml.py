@@ -10,8 +10,9 @@ from lxml import etree
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats import labels
 from feedsvc.formats.common import iri_to_uri
+from feedsvc.formats.phrases import translate
+from feedsvc.formats.titles import feed_description
 from feedsvc.formats.xml import Element, sub_element
 from feedsvc.models import KINDS, Category, Site
 
@@ -59,9 +60,9 @@ def _add_folder(
     Importers take an outline for a folder or for a feed, never for both. So the feeds
     of nested categories are not nested.
     """
-    name = labels.translate(site.language, f"kind.{kind}")
+    name = translate(site.language, f"kind.{kind}")
     folder = sub_element(body, "outline", text=name)
-    title = labels.translate(site.language, f"feed.{kind}")
+    title = translate(site.language, f"feed.{kind}")
     _add_feed(folder, Feed.empty(site, kind, FORMATS["rss"]), title)
     for category in categories:
         feed = Feed.empty(site, kind, FORMATS["rss"], category)
@@ -82,6 +83,6 @@ def _add_feed(folder: Element, feed: Feed, name: str) -> None:
         htmlUrl=iri_to_uri(feed.home_url),
         language=(feed.category and feed.category.language)
         or feed.site.language,
-        description=labels.feed_description(feed),
+        description=feed_description(feed),
         text=name,
     )

@@ -10,9 +10,10 @@ from html import escape
 from lxml import etree
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import labels
+from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri, site_time
-from feedsvc.formats.content import attachment_list, feed_body
+from feedsvc.formats.content import attachment_list
+from feedsvc.formats.shown import Shown, show
 from feedsvc.formats.xml import (
     Element,
     add_extensions,
@@ -24,20 +25,23 @@ from feedsvc.formats.xml import (
     sub_element,
     write_as_cdata,
 )
-from feedsvc.models import Entry
 
 #: Elements with text for people that may contain `&` and `<`.
 #:
 #: Readers show names of people and places as they are, and descriptions are CDATA.
-_PLAIN_TEXT = (
-    "title",
-    "copyright",
-    "source",
-    "category",
-    "media:title",
-    "dc:source",
-    "dc:rights",
-)
+_PLAIN_TEXT = [
+    qualified_name(name)
+    for name in (
+        "title",
+        "copyright",
+        "source",
+        "category",
+        "media:title",
+        "dc:source",
+        "dc:rights",
+    )
+]
+_SPECIAL_CHARACTER = re.compile("([&<])")
 
 #: feedgen sets the locale of the process while it formats a date.
 #:
@@ -48,26 +52,28 @@ _feedgen_lock = threading.Lock()
 def render(feed: Feed) -> bytes:
     """Render a feed as RSS 2.0."""
     site = feed.site
-    title = escape_if_markup(labels.feed_title(feed))
+    title = escape_if_markup(titles.feed_title(feed))
     generator = create_generator(feed, _extend_channel)
     # feedgen takes the last link for the channel's.
     generator.link(href=iri_to_uri(feed.home_url), rel="alternate")
     generator.title(title)
-    generator.description(escape_if_markup(labels.feed_description(feed)))
+    generator.description(escape_if_markup(titles.feed_description(feed)))
     generator.ttl(site.poll_minutes)
     # RSS 2.0 allows no other types of images.
     if site.icon.lower().endswith((".gif", ".jpg", ".jpeg", ".png")):
-        icon = iri_to_uri(site.icon)
-        generator.image(url=icon, title=title, link=iri_to_uri(feed.home_url))
+        generator.image(
+            url=iri_to_uri(site.icon),
+            title=title,
+            link=iri_to_uri(feed.home_url),
+        )
     if site.contact:
         generator.managingEditor(f"{site.contact} ({site.title})")
     for entry in feed.entries:
-        item = add_item(
-            generator, entry, feed, _content(entry, feed), _extend_item
-        )
-        item.title(escape_if_markup(labels.entry_title(entry, site.language)))
+        shown = show(entry, feed)
+        item = add_item(generator, shown, _content(shown), _extend_item)
+        item.title(escape_if_markup(shown.title))
         # Readers take the description for HTML.
-        summary = escape(labels.entry_summary(entry, site), quote=False)
+        summary = escape(shown.summary, quote=False)
         item.description(summary, isSummary=True)
         if entry.attachments:
             first = entry.attachments[0]
@@ -80,17 +86,17 @@ def render(feed: Feed) -> bytes:
     return document
 
 
-def _content(entry: Entry, feed: Feed) -> str:
+def _content(shown: Shown) -> str:
     """Return the body and links to all attachments but the first.
 
     An item has one enclosure. Further ones as `media:content` would be shown twice by
     readers that know both. A summary has no links: they belong to the body.
     """
-    body = feed_body(entry, feed)
-    if len(entry.attachments) < 2 or feed.is_summary:
-        return body
-    links = attachment_list(entry.attachments[1:], feed.site.language)
-    return f"{body}\n{links}" if body else links
+    further_files = shown.entry.attachments[1:]
+    if not further_files or shown.is_summary:
+        return shown.body
+    links = attachment_list(further_files, shown.language)
+    return f"{shown.body}\n{links}" if shown.body else links
 
 
 def _extend_channel(rss: Element, feed: Feed) -> None:
@@ -103,8 +109,9 @@ def _extend_channel(rss: Element, feed: Feed) -> None:
     _write_text(channel)
 
 
-def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
-    published = site_time(feed.date_of(entry), feed.site)
+def _extend_item(item: Element, shown: Shown) -> None:
+    entry = shown.entry
+    published = site_time(shown.date, shown.site)
     # feedgen would set the locale of the process for each date.
     sub_element(item, "pubDate", format_datetime(published))
     if entry.source and entry.source.url:
@@ -116,11 +123,11 @@ def _extend_item(item: Element, entry: Entry, feed: Feed) -> None:
     if entry.source and not entry.source.url:
         # RSS's own source element requires a URL.
         sub_element(item, "dc:source", entry.source.name)
-    if entry.language != feed.site.language:
+    if entry.language != shown.site.language:
         sub_element(item, "dc:language", entry.language)
     if entry.rights:
         sub_element(item, "dc:rights", entry.rights)
-    add_extensions(item, entry, feed)
+    add_extensions(item, shown)
     _write_text(item)
 
 
@@ -131,9 +138,9 @@ def _write_text(parent: Element) -> None:
     (RSS profile, Character Data).
     """
     write_as_cdata(parent, "description", "{*}encoded")
-    for element in parent.iter(*map(qualified_name, _PLAIN_TEXT)):
+    for element in parent.iter(*_PLAIN_TEXT):
         # The characters are at the odd indices.
-        parts = re.split("([&<])", element.text or "")
+        parts = _SPECIAL_CHARACTER.split(element.text or "")
         element.text = parts[0]
         for character, text in zip(parts[1::2], parts[2::2], strict=True):
             reference = etree.Entity(f"#x{ord(character):X}")

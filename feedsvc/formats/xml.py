@@ -26,8 +26,8 @@ from feedsvc.formats.common import (
     place_text,
     site_time,
 )
-from feedsvc.models import Entry, Event, Image
-from feedsvc.recurrence import display_occurrence
+from feedsvc.formats.shown import Shown
+from feedsvc.models import Event, Image
 
 #: An lxml element; lxml's stubs lack too many of its methods.
 Element = Any
@@ -107,10 +107,9 @@ def create_generator(
 
 def add_item(
     generator: FeedGenerator,
-    entry: Entry,
-    feed: Feed,
+    shown: Shown,
     content: str,
-    extend: Callable[[Element, Entry, Feed], None],
+    extend: Callable[[Element, Shown], None],
 ) -> FeedEntry:
     """Append an entry to a feed, and return feedgen's object for it.
 
@@ -121,13 +120,14 @@ def add_item(
     """
     # By default feedgen prepends, which would reverse the order.
     item = generator.add_entry(order="append")
-    item.custom.extend = lambda element: extend(element, entry, feed)
+    item.custom.extend = lambda element: extend(element, shown)
+    entry = shown.entry
     item.guid(entry.guid)
-    item.link(href=iri_to_uri(feed.site.entry_url(entry)), rel="alternate")
+    item.link(href=iri_to_uri(shown.url), rel="alternate")
     if content:
         item.content(content, type="html")
     # Slugs are unique only within this service.
-    scheme = f"{feed.site.public_url}/feeds/{entry.kind}"
+    scheme = f"{shown.site.public_url}/feeds/{entry.kind}"
     item.category(
         [
             {"term": category.slug, "scheme": scheme, "label": category.title}
@@ -189,18 +189,18 @@ def add_links(parent: Element, feed: Feed, name: str) -> None:
         )
 
 
-def add_extensions(parent: Element, entry: Entry, feed: Feed) -> None:
+def add_extensions(parent: Element, shown: Shown) -> None:
     """Append the license, the image, and the time and place of an event."""
+    entry = shown.entry
     if is_url(entry.rights):
         sub_element(parent, "dcterms:license", iri_to_uri(entry.rights or ""))
     if entry.image:
-        _add_image(parent, entry.image, feed)
-    event = display_occurrence(entry)
-    if event:
-        _add_event(parent, event)
+        _add_image(parent, entry.image, shown)
+    if shown.occurrence:
+        _add_event(parent, shown.occurrence)
 
 
-def _add_image(parent: Element, image: Image, feed: Feed) -> None:
+def _add_image(parent: Element, image: Image, shown: Shown) -> None:
     """Append an image with its caption and credit (Media RSS 1.5.1)."""
     url = iri_to_uri(image.url)
     # A width, height or length of 0 is not known.
@@ -210,7 +210,7 @@ def _add_image(parent: Element, image: Image, feed: Feed) -> None:
     }
     media = parent
     # Of an Atom entry without content, some readers take media:content for it.
-    if feed.query.format.suffix != "atom" or not feed.is_summary:
+    if parent.tag == "item" or not shown.is_summary:
         media = sub_element(
             parent,
             "media:content",

@@ -15,7 +15,7 @@ from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc.errors import BadRequest
-from feedsvc.formats import labels
+from feedsvc.formats import titles
 from feedsvc.importers import ImportedEntry
 from feedsvc.input import sanitize
 
@@ -97,7 +97,7 @@ def _title_and_status(event: Event) -> dict[str, Any]:
     status = event.status.lower()
     title = summary or ""
     if status in ("cancelled", "tentative"):
-        state, title = labels.split_state(title)
+        state, title = titles.split_state(title)
         # iCalendar has no such status.
         if state == "postponed":
             status = state

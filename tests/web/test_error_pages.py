@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from lxml import html
 
 from feedsvc.errors import Unavailable
-from feedsvc.formats import labels
+from feedsvc.formats.phrases import get_phrases
 from feedsvc.models import UI_LANGUAGES
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp
@@ -40,9 +40,7 @@ def test_every_error_of_pages_has_phrases(language: str) -> None:
     expected = {"error.parameter"}
     for status in (*STATUSES_OF_PAGES, "other"):
         expected |= {f"error.{status}", f"error.{status}_description"}
-    keys = {
-        key for key in labels.phrases(language) if key.startswith("error.")
-    }
+    keys = {key for key in get_phrases(language) if key.startswith("error.")}
     assert keys == expected
 
 

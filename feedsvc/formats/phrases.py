@@ -1,0 +1,75 @@
+"""The phrases of vi.toml and en.toml, and Babel's names and locales of languages."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+
+from feedsvc.languages import primary_subtag
+from feedsvc.models import UI_LANGUAGES
+
+
+def get_phrases(language: str) -> Mapping[str, str]:
+    """Return all phrases by key, such as `feed.news`, in the language of a tag."""
+    return _phrases_of(resolve_language(language))
+
+
+# The cache has an entry for each file and not for each tag, of which there may be any
+# number.
+@cache
+def _phrases_of(language: str) -> Mapping[str, str]:
+    file = files(__package__).joinpath(f"{language}.toml")
+    return {
+        f"{section}.{name}": phrase
+        for section, table in tomllib.loads(file.read_text("utf-8")).items()
+        for name, phrase in table.items()
+    }
+
+
+def is_supported(language: str) -> bool:
+    """Tell if there are phrases in the language of a tag."""
+    return primary_subtag(language) in UI_LANGUAGES
+
+
+def resolve_language(language: str) -> str:
+    """Return the language of the phrases for a tag: English if there are none in it."""
+    return primary_subtag(language) if is_supported(language) else "en"
+
+
+def translate(language: str, key: str, *arguments: str) -> str:
+    """Return a phrase, its placeholders replaced by the arguments."""
+    phrase = get_phrases(language)[key]
+    return phrase.format(*arguments) if arguments else phrase
+
+
+@lru_cache
+def resolve_locale(language: str) -> Locale:
+    """Return Babel's locale for a tag; English if there is none."""
+    # Babel knows the names of more languages than it has formats for.
+    try:
+        return Locale.parse(language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")
+
+
+def language_name(tag: str) -> str:
+    """Return the name of a language in itself, such as English; or its tag."""
+    try:
+        locale = Locale.parse(tag, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return tag
+    name = locale.get_display_name()
+    # Many languages write their own name with a small letter, such as français.
+    return name[0].upper() + name[1:] if name else tag
+
+
+def likely_locale(tag: str) -> str:
+    """Return the language and region of a tag, such as vi_VN of vi."""
+    likely = get_global("likely_subtags").get(tag, tag)
+    subtags = likely.replace("-", "_").split("_")
+    return f"{subtags[0]}_{subtags[-1]}" if len(subtags) > 1 else tag

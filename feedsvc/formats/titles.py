@@ -1,0 +1,110 @@
+"""Titles: the names of feeds, and the labels before titles and notices of entries."""
+
+from __future__ import annotations
+
+from babel.lists import format_list
+
+from feedsvc.feeds.feed import Feed
+from feedsvc.formats.phrases import resolve_locale, translate
+from feedsvc.formats.times import format_day
+from feedsvc.models import UI_LANGUAGES
+
+_STATES = ("cancelled", "postponed", "tentative", "withdrawn")
+
+
+def feed_title(feed: Feed) -> str:
+    """Return the title of a feed: its name and the site's."""
+    return f"{feed_name(feed, feed.site.language)} – {feed.site.title}"
+
+
+def calendar_title(feed: Feed) -> str:
+    """Return the title of a calendar, of which phones show only the beginning."""
+    has_category = bool(feed.query.category_filter.include)
+    kind_key = None if has_category else "kind.events"
+    name = _name(feed, kind_key, feed.site.language)
+    return f"{name} – {feed.site.title}"
+
+
+def feed_name(feed: Feed, language: str) -> str:
+    """Return the name of a feed: its kind, categories and some parameters."""
+    return _name(feed, f"feed.{feed.query.kind}", language)
+
+
+def page_title(feed: Feed, language: str) -> str:
+    """Return the title of the page of a feed, which lists events by their own dates."""
+    when = feed.query["when"]
+    if when is None:
+        return feed_name(feed, language)
+    kind_key = "kind.events" if when == "all" else f"feed.{when}"
+    name = _name(feed, kind_key, language)
+    days = _window_text(feed, language)
+    return f"{name} – {days}" if days else name
+
+
+def feed_description(feed: Feed) -> str:
+    """Return the description of a feed, which RSS requires: the best that there is."""
+    category_description = feed.category and feed.category.description
+    return category_description or feed.site.description or feed_title(feed)
+
+
+def add_label(language: str, key: str, text: str) -> str:
+    """Return a text after a label, unless editors wrote the label themselves."""
+    label = translate(language, key, "").strip()
+    if text.casefold().startswith(label.casefold()):
+        return text
+    return translate(language, key, text)
+
+
+def split_state(title: str) -> tuple[str | None, str]:
+    """Return the state before a title, in a language of the phrases, and the title.
+
+    For example, ("cancelled", "Concert") of "Cancelled: Concert".
+    """
+    for language in UI_LANGUAGES:
+        for state in _STATES:
+            label = translate(language, f"state.{state}", "")
+            if title.startswith(label):
+                return state, title.removeprefix(label)
+    return None, title
+
+
+def _window_text(feed: Feed, language: str) -> str:
+    """Return the days of `from` and `to`; an empty text without both."""
+    first, last = (
+        feed.query[name] and format_day(feed.query[name], "long", language)
+        for name in ("from", "to")
+    )
+    if first == last:
+        return first or ""
+    if first and last:
+        return translate(language, "feed.from_to", first, last)
+    if first:
+        return translate(language, "feed.from", first)
+    return translate(language, "feed.to", last)
+
+
+def _name(feed: Feed, kind_key: str | None, language: str) -> str:
+    category_filter = feed.query.category_filter
+    titles = {category.slug: category.title for category in feed.categories}
+    included = _join(
+        [titles[slug] for slug in category_filter.include],
+        language,
+        match_all=category_filter.match_all,
+    )
+    if category_filter.exclude:
+        excluded = _join(
+            [titles[slug] for slug in category_filter.exclude], language
+        )
+        excluded = translate(language, "feed.without", excluded)
+        included = f"{included} {excluded}".strip()
+    kind = translate(language, kind_key) if kind_key else ""
+    parts = [kind, included]
+    if feed.query["q"]:
+        parts.append(translate(language, "feed.q", feed.query["q"]))
+    return " – ".join(part for part in parts if part)
+
+
+def _join(titles: list[str], language: str, *, match_all: bool = False) -> str:
+    return format_list(
+        titles, "standard" if match_all else "or", resolve_locale(language)
+    )

@@ -1,0 +1,130 @@
+"""Entries as readers see them: words about times, notices and states."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+
+import pytest
+
+from feedsvc.formats.shown import Shown, show
+from feedsvc.models import Entry, Event, Place, Recurrence, Site
+from tests.formats.feeds import CONCERT, HANOI, SITE, feed
+
+
+def at(*when: int) -> datetime:
+    return datetime(*when, tzinfo=HANOI)  # type: ignore[misc,arg-type]
+
+
+def shown(entry: Entry, site: Site = SITE) -> Shown:
+    return Shown(entry, site, entry.date)
+
+
+@pytest.mark.parametrize(
+    ("rule", "vi", "en"),
+    [
+        ("FREQ=DAILY", "Hằng ngày", "Every day"),
+        ("FREQ=DAILY;INTERVAL=3", "3 ngày một lần", "Every 3 days"),
+        ("FREQ=WEEKLY", "Hằng tuần vào thứ Bảy", "Every week on Saturday"),
+        ("FREQ=WEEKLY;BYDAY=SU,SA,TU", "Hằng tuần vào thứ Ba, thứ Bảy và Chủ Nhật", "Every week on Tuesday, Saturday, and Sunday"),
+        ("FREQ=WEEKLY;INTERVAL=2;WKST=SU", "2 tuần một lần vào thứ Bảy", "Every 2 weeks on Saturday"),
+        ("FREQ=WEEKLY;COUNT=3", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
+        ("FREQ=WEEKLY;UNTIL=20261220T170000Z", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
+        ("FREQ=MONTHLY", "Hằng tháng", "Every month"),
+        ("FREQ=YEARLY;INTERVAL=2", "2 năm một lần", "Every 2 years"),
+        ("FREQ=MONTHLY;BYDAY=1SA", "Nhiều lần", "Repeatedly"),
+        ("FREQ=DAILY;BYDAY=SA;COUNT=2", "Nhiều lần đến 12/12/2026", "Repeatedly until 12 December 2026"),
+    ],
+)  # fmt: skip
+def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
+    event = Event(
+        at(2026, 12, 5, 19),
+        None,
+        HANOI,
+        Place("Chợ"),
+        recurrence=Recurrence(rule),
+    )
+    entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
+    assert (
+        shown(entry).time_and_place
+        == f"{vi}, lần tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+    )
+    english = replace(SITE, language="en")
+    assert (
+        shown(entry, english).time_and_place
+        == f"{en}; next 19:00, Saturday, 12 December 2026 · Chợ"
+    )
+
+
+def test_all_day_series_with_added_dates_and_in_german() -> None:
+    recurrence = Recurrence("FREQ=WEEKLY;COUNT=2", (), (date(2026, 12, 24),))
+    event = Event(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
+    entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))
+    german = replace(SITE, language="de")
+    assert (
+        shown(entry).time_and_place
+        == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
+    )
+    assert "24. Dezember 2026" in shown(entry, german).time_and_place
+    weekly = replace(event, recurrence=Recurrence("FREQ=WEEKLY"))
+    entry = replace(entry, event=weekly, starts=at(2026, 12, 12))
+    assert (
+        shown(entry, german).time_and_place
+        == "Every week on Samstag; next all day, Samstag, 12. Dezember 2026"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "event_status", "notice", "expected"),
+    [
+        ("published", "confirmed", "Lúc 8 giờ.", "Đính chính: Lúc 8 giờ."),
+        ("published", "cancelled", "Vì mưa bão.", "Lý do: Vì mưa bão."),
+        ("published", "postponed", "Vì mưa bão.", "Lý do: Vì mưa bão."),
+        ("withdrawn", "cancelled", "Đăng nhầm.", "Đã gỡ: Đăng nhầm."),
+        (
+            "published",
+            "confirmed",
+            "ĐÍNH CHÍNH: Lúc 8 giờ.",
+            "ĐÍNH CHÍNH: Lúc 8 giờ.",
+        ),
+        ("published", "confirmed", "", ""),
+    ],
+)
+def test_notice_has_one_label(
+    status: str, event_status: str, notice: str, expected: str
+) -> None:
+    assert CONCERT.event
+    event = replace(CONCERT.event, status=event_status)
+    entry = replace(CONCERT, status=status, event=event, notice=notice)
+    assert shown(entry).notice == expected
+
+
+def test_title_has_its_state_once() -> None:
+    assert CONCERT.event
+    event = replace(CONCERT.event, status="cancelled")
+    for title in ("Hoà nhạc", "Hủy: Hoà nhạc"):
+        entry = replace(CONCERT, title=title, event=event)
+        assert shown(entry).title == "Hủy: Hoà nhạc"
+
+
+def test_page_language_is_that_of_words_on_the_page_alone() -> None:
+    assert CONCERT.event
+    event = replace(CONCERT.event, status="cancelled")
+    entry = replace(CONCERT, event=event, notice="Storm.")
+    page = replace(shown(entry), page_language="en")
+    assert page.title == "Cancelled: Hoà nhạc"
+    assert page.summary.startswith("Reason: Storm. 19:00")
+    assert page.in_feeds().title == "Hủy: Hoà nhạc"
+    assert page.in_feeds().summary.startswith("Lý do: Storm. 19:00")
+
+
+def test_feed_gives_entries_their_date_and_content() -> None:
+    assert CONCERT.event
+    entry = replace(CONCERT, starts=CONCERT.event.starts)
+    whole = show(entry, feed("events", "rss", date="start"))
+    assert whole.date == CONCERT.event.starts
+    assert "Dòng một" in whole.body
+    assert "Dòng một" in whole.text
+    summary = show(entry, feed("events", "ics", content="summary"))
+    assert summary.body == ""
+    assert "Dòng một" not in summary.text
