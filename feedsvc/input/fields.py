@@ -239,6 +239,8 @@ class ShortList(ma.fields.List[Any]):
         error = f"More than {max_items:,} items."
         # OpenAPI takes the limit from it.
         self._check_length = Length(max=max_items, error=error)
+        # A member may be absent, an item not.
+        item.required = True
         super().__init__(item, validate=self._check_length, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from marshmallow import Schema
 
+from feedsvc.errors import FieldError, ValidationFailed
+from feedsvc.input.fields import ShortList, Text
+from feedsvc.input.loading import load_validated
 from feedsvc.input.schemas import CategorySchema
 from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient
@@ -188,6 +192,16 @@ def test_longer_text_than_allowed_is_422(
     document = {**MINIMAL[collection], name: longest}
     accepted = shared_editor.send("PUT", f"/{collection}/longest", document)
     assert accepted.status_code in (200, 201)
+
+
+def test_empty_text_in_a_list_is_an_error_of_the_item() -> None:
+    schema = Schema.from_dict({"words": ShortList(Text(10), 5)})()
+    assert load_validated(schema, {"words": ["x"]}) == {"words": ["x"]}
+    with pytest.raises(ValidationFailed) as caught:
+        load_validated(schema, {"words": ["x", ""]})
+    assert caught.value.errors == (
+        FieldError("#/words/1", "Must not be empty."),
+    )
 
 
 def test_event_without_title_and_start_is_422(
