@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from marshmallow.fields import List
+
 from feedsvc.input.fields import Text
 from feedsvc.input.schemas import ArticleSchema, EntrySchema, EventSchema
 
@@ -42,6 +44,14 @@ TEXT_MEMBERS: dict[str, dict[str, int]] = {
 
 The limit of `content_text` is that of imports; a posted one is limited in bytes.
 """
+
+TEXT_LISTS = {
+    name
+    for name, collection in MEMBERS.items()
+    if isinstance(field := SCHEMAS[collection]._declared_fields[name], List)
+    and isinstance(field.inner, Text)
+}
+"""The members with lists of plain texts."""
 
 NOT_SEARCHED = {"notice", "rights"}
 """Members with text by which a search does not find an entry."""

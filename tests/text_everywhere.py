@@ -11,7 +11,10 @@ from tests.full_entries import ARTICLE, EVENT, SCHEMAS
 
 
 def _text_names(schema: Schema | type[Schema]) -> set[str]:
-    """Return the names of all members of plain text, those of nested objects too."""
+    """Return the names of all members of plain text, or of lists of them.
+
+    Those of nested objects too.
+    """
     names = set()
     for name, field in schema._declared_fields.items():
         inner = field.inner if isinstance(field, fields.List) else field
@@ -47,7 +50,17 @@ def _fill(value: Any, text: str) -> Any:
         return [_fill(item, text) for item in value]
     if isinstance(value, dict):
         return {
-            name: text if name in _NAMES else _fill(member, text)
+            name: _replace_texts(member, text)
+            if name in _NAMES
+            else _fill(member, text)
             for name, member in value.items()
         }
     return value
+
+
+def _replace_texts(value: Any, text: str) -> Any:
+    """Return a text instead of a text, and a list of texts instead of a list."""
+    if isinstance(value, list):
+        return [_replace_texts(item, text) for item in value]
+    # A member such as `name` may be an object elsewhere.
+    return _fill(value, text) if isinstance(value, dict) else text

@@ -23,6 +23,7 @@ from tests.full_entries import (
     MINIMAL,
     NOT_SEARCHED,
     SCHEMAS,
+    TEXT_LISTS,
     TEXT_MEMBERS,
 )
 
@@ -43,11 +44,12 @@ def test_full_entry_has_every_member(
 
 
 @pytest.mark.parametrize(
-    "name", sorted({name for names in TEXT_MEMBERS.values() for name in names})
+    "name", sorted(TEXT_LISTS.union(*TEXT_MEMBERS.values()))
 )
 def test_text_is_searched_unless_listed(editor: ApiClient, name: str) -> None:
     path = f"/{MEMBERS[name]}"
-    document = {**MINIMAL[MEMBERS[name]], "summary": "x", name: "marker"}
+    text = ["marker"] if name in TEXT_LISTS else "marker"
+    document = {**MINIMAL[MEMBERS[name]], "summary": "x", name: text}
     editor.put(f"{path}/a", document)
     items = editor.send("GET", f"{path}?q=marker").get_json()["items"]
     assert bool(items) == (name not in NOT_SEARCHED), (

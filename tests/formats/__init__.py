@@ -10,8 +10,8 @@ def format_tests(format: str) -> Any:
     """Return the module of a format's tests, `test_<suffix>.py` beside this file.
 
     Its `read_entries` is an independent parser: it returns the number of a document's
-    entries, and all HTML that they show. Its `HIDDEN` names the text members of an
-    article that the format does not show, and `search` if it has no title to say what
-    a feed searches for. Formats of events alone need no `HIDDEN`.
+    entries, and all HTML that they show. Its `HIDDEN` names the members that the
+    format does not show, and `search` if it has no title to say what a feed searches
+    for.
     """
     return import_module(f"{__name__}.test_{format}")

@@ -7,7 +7,14 @@ from typing import Any
 import lxml.html
 
 # Whole entries have the body instead of the summary.
-HIDDEN = {"guid", "summary", "content_text", "translation_key"}
+HIDDEN = {
+    "guid",
+    "summary",
+    "content_text",
+    "translation_key",
+    "attendance",
+    "expires",
+}
 
 
 def read_entries(document: bytes) -> tuple[int, list[str]]:

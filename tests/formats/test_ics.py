@@ -23,6 +23,17 @@ from tests.formats.golden import assert_golden
 
 PARIS = ZoneInfo("Europe/Paris")
 
+HIDDEN = {
+    "id",
+    "content_text",
+    "summary",
+    "authors",
+    "rights",
+    "translation_key",
+    "expires",
+    "attendance",
+}
+
 
 def read_entries(document: bytes) -> tuple[int, list[str]]:
     return len(Calendar.from_ical(document).walk("VEVENT")), []

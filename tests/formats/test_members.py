@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields, replace
+import re
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from typing import Any, get_type_hints
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,6 +14,9 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import render_feed
 from feedsvc.formats.html import render_entry
+from feedsvc.formats.json_ld import json_ld
+from feedsvc.formats.shown import Shown
+from feedsvc.input.schemas import EventSchema
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
@@ -25,8 +31,8 @@ from feedsvc.models import (
 )
 from feedsvc.storage.documents import COLUMN_MEMBERS
 from tests.formats import format_tests
-from tests.formats.feeds import CONCERT, ENTRIES, FULL, SITE, feed
-from tests.full_entries import SCHEMAS
+from tests.formats.feeds import CONCERT, ENTRIES, FULL, HANOI, SITE, feed
+from tests.full_entries import EVENT, MEMBERS, SCHEMAS
 
 UNUSED_ENTRY_MEMBERS = {
     "expires",
@@ -42,14 +48,28 @@ UNUSED_ENTRY_MEMBERS = {
 
 UNUSED_EVENT_MEMBERS = {"recurrence"}
 
-STRING_MEMBERS = {
-    name
-    for name, type_ in get_type_hints(Entry).items()
-    if type_ in (str, str | None)
-    and name not in ("kind", "status", "language")
+HIDDEN_ON_ENTRY_PAGES = {
+    "id",
+    "guid",
+    "content_text",
+    "translation_key",
+    "expires",
 }
 
-HIDDEN_ON_ENTRY_PAGES = {"id", "guid", "content_text", "translation_key"}
+HIDDEN_IN_JSON_LD = {
+    "id",
+    "guid",
+    "content_html",
+    "content_text",
+    "source",
+    "rights",
+    "attachments",
+    "translation_key",
+    "notice",
+    "expires",
+    "timezone",
+    "recurrence",
+}
 
 DERIVED_MEMBERS = {
     "event",
@@ -112,42 +132,6 @@ def test_golden_entries_have_every_member(
     )
 
 
-OTHER_MEMBERS = [
-    *(
-        (FULL, member)
-        for member in fields(Entry)
-        if member.default != getattr(FULL, member.name)
-        and member.name not in STRING_MEMBERS | {"kind", "language", "version"}
-    ),
-    *(
-        (CONCERT, member)
-        for member in fields(Event)
-        if member.default != getattr(CONCERT.event, member.name)
-        and member.name not in ("start", "end", "timezone")
-    ),
-]
-"""Members that are no texts of an entry, each with an entry that has it."""
-
-
-@pytest.mark.parametrize(
-    ("entry", "member"),
-    OTHER_MEMBERS,
-    ids=lambda value: getattr(value, "name", ""),
-)
-def test_other_member_is_in_a_format(entry: Entry, member: Field[Any]) -> None:
-    changes: dict[str, Any] = {member.name: member.default}
-    if entry.event and member in fields(Event):
-        without = replace(entry, event=replace(entry.event, **changes))
-    else:
-        without = replace(entry, **changes)
-    assert any(
-        render_feed(whole_feed(format, entry))
-        != render_feed(whole_feed(format, without))
-        for format, form in FORMATS.items()
-        if entry.kind in form.kinds
-    ), f"{member.name}: show it by feedsvc/formats"
-
-
 def whole_feed(format: str, entry: Entry) -> Feed:
     return feed(entry.kind, format, entry, content="full")
 
@@ -176,28 +160,116 @@ def test_every_value_of_an_event_is_rendered(changes: dict[str, Any]) -> None:
         assert render_entry(entry, (), SITE, language)
 
 
-@pytest.mark.parametrize("name", sorted(STRING_MEMBERS))
-def test_text_member_is_in_every_format(name: str) -> None:
-    marker = {
-        "url": "https://marker.example/",
-        "guid": "tag:marker.example,2026:1",
-    }.get(name, "marker")
-    changes: dict[str, Any] = {name: marker}
-    entry = replace(FULL, **changes)
+FULL_EVENT = replace(
+    FULL,
+    kind="events",
+    event=EventSchema(SITE).load(EVENT).event,
+    starts=CONCERT.starts,
+)
+
+MARKERS = {
+    "url": "https://marker.example/",
+    "guid": "tag:marker.example",
+    "online_url": "https://marker.example/",
+}
+"""Texts that stand in documents as they are; others are "marker"."""
+
+OTHER_VALUES: dict[str, Any] = {
+    "language": "ja",
+    "start": datetime(2026, 12, 24, 18, tzinfo=HANOI),
+    "end": None,
+    "timezone": ZoneInfo("Europe/Paris"),
+    "event_status": "cancelled",
+    "attendance": "online",
+    "expires": datetime(2031, 1, 1, tzinfo=UTC),
+}
+"""Values of members that have no default, or are words of our own, by API name.
+
+Others are compared with their defaults.
+"""
+
+
+def shown_documents(entry: Entry) -> dict[str, bytes]:
+    """Return all that shows an entry, by the file that is responsible for it."""
     page = render_entry(entry, (), SITE, None)
-    documents = {"entry.html": page}
-    hidden_members = {"entry.html": HIDDEN_ON_ENTRY_PAGES}
+    documents = {
+        "templates/entry.html": re.sub(rb"(?s)<script.*?</script>", b"", page),
+        "json_ld.py": json_ld(Shown(entry, SITE, entry.date)).encode(),
+    }
     for format, form in FORMATS.items():
-        if "news" in form.kinds:
-            documents[format] = render_feed(whole_feed(format, entry))
-            hidden_members[format] = format_tests(format).HIDDEN
-    wrong = [
-        format
-        for format, document in documents.items()
-        if (marker.encode() in document) == (name in hidden_members[format])
-    ]
-    assert not wrong, (
-        f"{name} in {', '.join(wrong)}: show it by feedsvc/formats (xml.py, json.py, "
-        "templates/_entry_title.html, …), or list it in HIDDEN of "
-        "tests/formats/test_<format>.py, or in HIDDEN_ON_ENTRY_PAGES of test_members.py"
-    )
+        if entry.kind in form.kinds:
+            document = render_feed(whole_feed(format, entry))
+            documents[f"{format}.py"] = document
+    return documents
+
+
+def hidden_members(file: str) -> tuple[set[str], str]:
+    """Return the members that a document does not show, and where they are listed."""
+    if file == "templates/entry.html":
+        return (
+            HIDDEN_ON_ENTRY_PAGES,
+            "HIDDEN_ON_ENTRY_PAGES of test_members.py",
+        )
+    if file == "json_ld.py":
+        return HIDDEN_IN_JSON_LD, "HIDDEN_IN_JSON_LD of test_members.py"
+    suffix = file.removesuffix(".py")
+    hidden = format_tests(suffix).HIDDEN
+    return hidden, f"HIDDEN of test_{suffix}.py"
+
+
+def with_member(entry: Entry, attribute: str, value: Any) -> Entry:
+    """Return an entry with another value of a member, such as `event.offers`."""
+    group, _, name = attribute.rpartition(".")
+    changes: dict[str, Any] = {name: value}
+    if not group:
+        return replace(entry, **changes)
+    assert entry.event
+    return replace(entry, event=replace(entry.event, **changes))
+
+
+# A withdrawn entry has no page, and has its own tests.
+@pytest.mark.parametrize("name", sorted(MEMBERS.keys() - {"status"}))
+def test_member_is_shown_or_listed_as_hidden(name: str) -> None:
+    attribute = SCHEMAS[MEMBERS[name]]._declared_fields[name].attribute or name
+    is_shown = {
+        **files_that_show(FULL_EVENT, name, attribute),
+        # An article has no calendar.
+        **(
+            {}
+            if attribute.startswith("event.")
+            else files_that_show(FULL, name, attribute)
+        ),
+    }
+    wrong = []
+    for file, is_in_file in is_shown.items():
+        hidden, place = hidden_members(file)
+        if is_in_file == (name in hidden):
+            wrong.append(f"feedsvc/formats/{file} or {place}")
+    assert not wrong, f"{name}: {', '.join(wrong)}"
+
+
+def files_that_show(
+    entry: Entry, name: str, attribute: str
+) -> dict[str, bool]:
+    """Return each file that renders an entry, and if it shows a member.
+
+    It does so if its document has a marker instead of a text; of another type, if the
+    document is another one without the member.
+    """
+    group, _, member = attribute.rpartition(".")
+    model = Event if group else Entry
+    is_text = get_type_hints(model)[member] in (str, str | None)
+    if is_text and name not in OTHER_VALUES:
+        marker = MARKERS.get(name, "marker")
+        documents = shown_documents(with_member(entry, attribute, marker))
+        return {
+            file: marker.encode() in document
+            for file, document in documents.items()
+        }
+    default = model.__dataclass_fields__[member].default
+    other = OTHER_VALUES.get(name, default)
+    value = getattr(entry.event if group else entry, member)
+    assert value != other, f"{name}: tests/full_entries.py has no value"
+    documents = shown_documents(entry)
+    others = shown_documents(with_member(entry, attribute, other))
+    return {file: documents[file] != others[file] for file in documents}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.formats.xml_reader import read_xml
 
-HIDDEN = {"id", "content_text", "translation_key"}
+HIDDEN = {"id", "content_text", "translation_key", "expires"}
 
 HTML = (
     "title",

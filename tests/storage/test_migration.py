@@ -144,6 +144,19 @@ def comparable(path: str, body: Any) -> Any:
         return items
     # Version 3 lets previews expire.
     body.pop("preview_url", None)
+    return without_empty_lists(body)
+
+
+def without_empty_lists(body: Any) -> Any:
+    """Return an answer without those of a member that a later version added."""
+    if isinstance(body, list):
+        return [without_empty_lists(item) for item in body]
+    if isinstance(body, dict):
+        return {
+            name: without_empty_lists(value)
+            for name, value in body.items()
+            if value != []
+        }
     return body
 
 
@@ -204,7 +217,9 @@ def test_cursors_of_version_2_go_on(client: FlaskClient) -> None:
     middle = len(changes) // 2
     after = changes[middle - 1]["seq"]
     rest = client.get(f"{CHANGES}&after={after}").get_json()
-    assert rest["changes"] == changes[middle:]
+    assert without_empty_lists(rest["changes"]) == without_empty_lists(
+        changes[middle:]
+    )
 
 
 @pytest.mark.parametrize(
