@@ -403,13 +403,12 @@ def put_entry(  # noqa: PLR0913 — what different writers need
     if row is None:
         row = EntryRow(id=entry.id, kind=entry.kind, guid=entry.guid)
         session.add(row)
-    was_public_before = row.is_public
+    affected_before = row.affects_feeds
     row.is_imported = is_import
     _set_content(row, entry, categories, transaction.now)
 
-    # A change of what readers do not see leaves their feeds as they are. A scheduled
-    # entry counts as seen: the lifetime of cached feeds must end at its publication.
-    is_seen = was_public_before or row.is_public or row.due_at is not None
+    # A change of what readers do not see leaves their feeds as they are.
+    is_seen = affected_before or row.affects_feeds
     kinds = [entry.kind] if is_seen else []
     row.changed_at = transaction.next_revision(*kinds)
     row.updated_at = transaction.updated_at(row.changed_at)
@@ -445,13 +444,13 @@ def delete_entry(
     if check:
         check(old)
     _check_permission(transaction, row.categories)
-    was_public_before = row.is_public
+    affected_before = row.affects_feeds
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
     deleted = decide_delete(old)
     _set_content(row, deleted, [], transaction.now)
     store_words(transaction.session, row.pk, deleted)
-    kinds = [kind] if was_public_before else []
+    kinds = [kind] if affected_before else []
     row.changed_at = transaction.next_revision(*kinds)
     row.updated_at = transaction.updated_at(row.changed_at)
     transaction.erases = True

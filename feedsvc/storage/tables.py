@@ -268,6 +268,14 @@ class EntryRow(Base):
         return [membership.category for membership in self.memberships]
 
     @property
+    def affects_feeds(self) -> bool:
+        """True if feeds depend on the entry.
+
+        They do on one that is scheduled: their lifetime ends at its publication.
+        """
+        return self.is_public or self.due_at is not None
+
+    @property
     def entry(self) -> Entry:
         """The entry with the members that the storage sets."""
         categories = (row.category for row in self.categories)
