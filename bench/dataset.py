@@ -19,8 +19,12 @@ from tests.postgres import throw_away
 BODY = "<p>" + "Nội dung của bài. " * 80 + "</p>"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 TOPICS = [f"topic-{number:02}" for number in range(36)]
-SLUGS = ["all", "even", "odd", *TOPICS]
-"""Each entry is in `all`, in `even` or `odd`, and in one topic."""
+PLACES = [f"place-{number:04}" for number in range(2_000)]
+SLUGS = ["all", "even", "odd", *TOPICS, *PLACES]
+"""Each entry is in `all`, in `even` or `odd`, in one topic, and in one place."""
+
+DISTRICT = set(PLACES[1:10])
+"""The places below the first one."""
 
 SERIES = 2_000
 UPCOMING = 1_000
@@ -51,7 +55,8 @@ def fill(url: str, count: int) -> None:
     upgrade(database)
     with database.write() as transaction:
         for slug in SLUGS:
-            put_category(transaction, Category(slug, slug))
+            parent = PLACES[0] if slug in DISTRICT else None
+            put_category(transaction, Category(slug, slug, parent=parent))
         rows = transaction.session.query(CategoryRow)
         category_ids = {row.slug: row.id for row in rows}
     for first in range(0, count, _BATCH_SIZE):
@@ -111,7 +116,8 @@ def _add(
     )
     row.set_document(entry)
     half = "odd" if number // 2 % 2 else "even"
-    slugs = ("all", half, TOPICS[number // 4 % len(TOPICS)])
+    topic = TOPICS[number // 4 % len(TOPICS)]
+    slugs = ("all", half, topic, PLACES[number // 4 % len(PLACES)])
     row.memberships = [
         EntryCategoryRow(category_id=category_ids[slug], position=position)
         for position, slug in enumerate(slugs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -37,11 +38,13 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     ]
     window = None
     if query["from"] or query["to"]:
-        window = _find_window(session, query, site)
+        window = _find_window(session, query, included_keys, site)
     # One entry more than the feed shows tells that another page follows.
     entries: dict[int, Entry] = {}
     for part in _parts(query):
-        statement = select_entries(part, included_keys, excluded_keys, window)
+        statement = select_entries(
+            session, part, included_keys, excluded_keys, window
+        )
         missing = query["limit"] + 1 - len(entries)
         entries |= read_entries(session, statement.limit(missing))
     if query.page > 1 and not entries:
@@ -103,7 +106,12 @@ def resolve_filter(
     )
 
 
-def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
+def _find_window(
+    session: Session,
+    query: FeedQuery,
+    included: Sequence[Sequence[int]],
+    site: Site,
+) -> Window:
     """Return the period of `from` and `to`, and the series that take place in it.
 
     SQL does not know recurrence rules, so the series that may do so are expanded here.
@@ -114,7 +122,8 @@ def _find_window(session: Session, query: FeedQuery, site: Site) -> Window:
     if query["to"]:
         end = _start_of(query["to"] + timedelta(days=1), site)
     series = {}
-    for pk, document in session.execute(select_series(begin, end)):
+    statement = select_series(session, query, included, begin, end)
+    for pk, document in session.execute(statement):
         event = decode_document(document).event
         occurrence = event and first_in_period(event, begin, end)
         if occurrence:

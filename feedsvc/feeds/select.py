@@ -8,9 +8,15 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from feedsvc.feeds.query import FeedQuery
-from feedsvc.storage.entries import in_categories
+from feedsvc.storage.entries import (
+    EntrySet,
+    in_all,
+    in_categories,
+    in_language,
+)
 from feedsvc.storage.search import has_words
 from feedsvc.storage.tables import (
     EntryCategoryRow,
@@ -33,6 +39,7 @@ class Window:
 
 
 def select_entries(
+    session: Session,
     query: FeedQuery,
     included: Sequence[Sequence[int]] = (),
     excluded: Sequence[int] = (),
@@ -44,11 +51,10 @@ def select_entries(
     :param excluded: the keys of all excluded categories and of those below them.
     :param window: the period of `from` and `to`, if they are given.
     """
-    statement = sa.select(EntryRow).where(
-        EntryRow.kind == query.kind, EntryRow.is_public
-    )
+    statement = sa.select(EntryRow).where(EntryRow.is_public)
     published_at: Any = EntryRow.published_at
-    if len(included) == 1 and len(included[0]) == 1:
+    sets = _sets(query, included)
+    if len(sets) == 1 and len(included) == 1 and len(included[0]) == 1:
         # The entries of one category are one range of its index.
         statement = statement.join(
             EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk
@@ -58,15 +64,11 @@ def select_entries(
             EntryCategoryRow.is_public,
         )
         published_at = EntryCategoryRow.published_at
-    elif query.category_filter.match_all:
-        statement = statement.where(
-            *(in_categories(keys) for keys in included)
-        )
-    elif included:
-        any_of = [key for keys in included for key in keys]
-        statement = statement.where(in_categories(any_of))
+    else:
+        statement = statement.where(*in_all(session, query.kind, sets))
     if excluded:
-        statement = statement.where(~in_categories(excluded))
+        is_excluded = in_categories(query.kind, excluded).condition
+        statement = statement.where(~is_excluded)
     statement = statement.where(*_parameter_conditions(query))
     if window:
         statement = statement.where(_is_in_window(window))
@@ -88,28 +90,45 @@ def select_entries(
     return statement.order_by(*order).offset((query.page - 1) * query["limit"])
 
 
-def select_series(begin: datetime, end: datetime) -> sa.Select[int, str]:
-    """Return the statement for the series that may take place in a period.
+def select_series(
+    session: Session,
+    query: FeedQuery,
+    included: Sequence[Sequence[int]],
+    begin: datetime,
+    end: datetime,
+) -> sa.Select[int, str]:
+    """Return the statement for the series of a feed that may take place in a period.
 
     It has their keys and documents.
     """
     statement = sa.select(EntryRow.pk, EntryContentRow.document)
     return statement.join(EntryRow.content).where(
-        EntryRow.kind == "events",
+        *in_all(session, query.kind, _sets(query, included)),
         EntryRow.is_public,
         EntryRow.series_starts_at < end,
         EntryRow.ends_at >= begin,
     )
 
 
+def _sets(
+    query: FeedQuery, included: Sequence[Sequence[int]]
+) -> list[EntrySet]:
+    """Return the sets of its categories and language in all of which a feed is."""
+    if query.category_filter.match_all:
+        sets = [in_categories(query.kind, keys) for keys in included]
+    elif included:
+        any_of = [key for keys in included for key in keys]
+        sets = [in_categories(query.kind, any_of)]
+    else:
+        sets = []
+    if query["lang"]:
+        sets.append(in_language(query.kind, query["lang"]))
+    return sets
+
+
 def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of the parameters, except for those of `from` and `to`."""
+    """Return the conditions of all parameters but `lang`, `from` and `to`."""
     conditions: list[sa.ColumnElement[bool]] = []
-    lang = query["lang"]
-    if lang:
-        # A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
-        is_longer = EntryRow.language.startswith(f"{lang}-", autoescape=True)
-        conditions.append(sa.or_(EntryRow.language == lang, is_longer))
     if query["q"]:
         conditions.append(has_words(query["q"]))
     if query["when"] == "upcoming":

@@ -41,6 +41,9 @@ _STEP = 100
 #: Entries that one tick changes, so that its transaction is short.
 MAX_DUE = 100
 
+#: Entries of a category or a language that are read as a whole, and sorted.
+_FEW = 1000
+
 #: Checks the stored entry before it is changed, and raises if it must not be.
 Precondition = Callable[[Entry | None], None]
 
@@ -157,15 +160,16 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
     :raises NotFound: there is no such category.
     :raises Gone: it was deleted.
     """
-    statement = sa.select(EntryRow).where(
-        EntryRow.kind == kind, EntryRow.status != "deleted"
-    )
-    if status:
-        statement = statement.where(EntryRow.status == status)
+    sets = []
     if category:
         categories = Categories(session)
         keys = categories.with_descendants(categories.get_current(category))
-        statement = statement.where(in_categories(keys))
+        sets.append(in_categories(kind, keys))
+    statement = sa.select(EntryRow).where(
+        *in_all(session, kind, sets), EntryRow.status != "deleted"
+    )
+    if status:
+        statement = statement.where(EntryRow.status == status)
     if words:
         statement = statement.where(has_words(words))
     statement = statement.order_by(EntryRow.changed_at.desc())
@@ -173,18 +177,71 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
     return list(session.scalars(statement.options(*WHOLE_ENTRY)))
 
 
-def in_categories(category_ids: Iterable[int]) -> sa.ColumnElement[bool]:
-    """Return the condition that an entry is in one of some categories."""
-    # In a join, an entry of several of them would appear several times.
-    return (
+class EntrySet(NamedTuple):
+    """Entries of one kind: those of some categories, or in a language.
+
+    :param pks: the statement for their keys, which reads nothing else.
+    :param condition: the condition that an entry of the kind is one of them.
+    """
+
+    pks: sa.Select[int]
+    condition: sa.ColumnElement[bool]
+
+
+def in_categories(kind: str, category_ids: Sequence[int]) -> EntrySet:
+    """Return the entries of a kind in any of some categories."""
+    is_membership = EntryCategoryRow.category_id.in_(category_ids)
+    return EntrySet(
+        sa.select(EntryCategoryRow.entry_pk).where(
+            is_membership, EntryCategoryRow.kind == kind
+        ),
+        # In a join, an entry of several of them would appear several times.
         sa.exists()
-        .where(
-            EntryCategoryRow.entry_pk == EntryRow.pk,
-            EntryCategoryRow.category_id.in_(category_ids),
-        )
+        .where(is_membership, EntryCategoryRow.entry_pk == EntryRow.pk)
         # The feed of one category joins the same table, which is not meant here.
-        .correlate(EntryRow)
+        .correlate(EntryRow),
     )
+
+
+def in_language(kind: str, language: str) -> EntrySet:
+    """Return the public entries of a kind in a range of languages.
+
+    A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
+    """
+    pks = sa.select(EntryRow.pk).where(
+        EntryRow.kind == kind,
+        EntryRow.is_public,
+        # In tags, only the hyphen comes before the full stop.
+        EntryRow.language >= language,
+        EntryRow.language < f"{language}.",
+    )
+    is_longer = EntryRow.language.startswith(f"{language}-", autoescape=True)
+    return EntrySet(
+        pks.correlate(None), sa.or_(EntryRow.language == language, is_longer)
+    )
+
+
+def in_all(
+    session: Session, kind: str, sets: Iterable[EntrySet]
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an entry is of a kind, and in all of some sets of it.
+
+    A set of few entries is read as a whole. Otherwise entries are read in the order of
+    the list, which soon has enough of them.
+    """
+    conditions: list[sa.ColumnElement[bool]] = []
+    has_few = False
+    for pks, condition in sets:
+        # SQLite cannot know it, since nothing runs ANALYZE.
+        first = pks.limit(_FEW + 1).subquery()
+        count = session.scalar(sa.select(sa.func.count()).select_from(first))
+        if count is not None and count <= _FEW:
+            has_few = True
+            conditions.append(EntryRow.pk.in_(pks))
+        else:
+            conditions.append(condition)
+    # With the kind, SQLite would take an index that begins with it.
+    return conditions if has_few else [EntryRow.kind == kind, *conditions]
 
 
 def list_changes(

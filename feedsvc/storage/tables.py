@@ -260,6 +260,8 @@ class EntryRow(Base):
         Index("ix_entries_ends", "kind", "is_public", "ends_at"),
         Index("ix_entries_due", "kind", "due_at"),
         Index("ix_entries_changes", "kind", "changed_at"),
+        Index("ix_entries_status", "kind", "status", "changed_at"),
+        Index("ix_entries_language", "kind", "is_public", "language"),
     )
 
     @property
