@@ -136,6 +136,16 @@ class RateLimited(FeedsvcError):
         self.retry_after: int = retry_after
 
 
+class TooManySearches(FeedsvcError):
+    """Other searches run, which read all entries."""
+
+    status = 503
+    # Without Retry-After, which FreshRSS obeys for all feeds of the host.
+
+    def __init__(self) -> None:
+        super().__init__("Too many searches at the same time. Try again.")
+
+
 class Unavailable(FeedsvcError):
     """The database cannot be used at the moment, such as before its upgrade."""
 

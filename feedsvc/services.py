@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 
@@ -14,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from config import Config
 from feedsvc.background import Background
+from feedsvc.errors import TooManySearches
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.input.schemas import create_entry_schemas
 from feedsvc.models import Clock
@@ -23,9 +27,14 @@ from feedsvc.storage.migrations.runner import check_schema
 #: The key of the components in Flask's extensions.
 EXTENSION = "feedsvc"
 
-
 #: Time for which the link to a preview is valid.
 PREVIEW_PERIOD = timedelta(days=7)
+
+#: Searches that run at the same time: few, so that threads are left for others.
+MAX_SEARCHES = 2
+
+#: Seconds that a further search waits for one of them.
+SEARCH_WAIT_SECONDS = 1
 
 
 class Services:
@@ -40,12 +49,30 @@ class Services:
         self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
         self.rate_writes = parse(config.rate_writes)
+        self._searches = threading.BoundedSemaphore(MAX_SEARCHES)
 
     @cached_property
     def rate_limiter(self) -> MovingWindowRateLimiter:
         """The counters of writes and failed authentications, of this process alone."""
         # Not before the first request, because MemoryStorage starts a thread.
         return MovingWindowRateLimiter(MemoryStorage())
+
+    @contextmanager
+    def limit_searches(self, words: str) -> Iterator[None]:
+        """Run the block when fewer than `MAX_SEARCHES` other searches run.
+
+        :param words: those of the search; without any, the block runs at once.
+        :raises TooManySearches: they take too long.
+        """
+        if not words:
+            yield
+            return
+        if not self._searches.acquire(timeout=SEARCH_WAIT_SECONDS):
+            raise TooManySearches
+        try:
+            yield
+        finally:
+            self._searches.release()
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""

@@ -227,10 +227,16 @@ def _entry_response(
 
 
 def _list_response(
-    kind: str, page: int, limit: int, **filters: Any
+    kind: str, page: int, limit: int, words: str = "", **filters: Any
 ) -> Response:
-    with current_services().database.read() as session:
-        rows = list_entries(session, kind, page=page, limit=limit, **filters)
+    services = current_services()
+    with (
+        services.limit_searches(words),
+        services.database.read() as session,
+    ):
+        rows = list_entries(
+            session, kind, page=page, limit=limit, words=words, **filters
+        )
         items = [_document(session, row) for row in rows[:limit]]
     for item in items:
         # Together they may be hundreds of megabytes.

@@ -86,8 +86,12 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     :raises NotFound: a category or the page does not exist.
     :raises Gone: a category was deleted.
     :raises FeedMoved: a category was renamed.
+    :raises TooManySearches: it is one, and others run.
     """
-    with services.database.read() as session:
+    with (
+        services.limit_searches(query["q"]),
+        services.database.read() as session,
+    ):
         validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
     # Programs poll feeds, but people reload pages.
