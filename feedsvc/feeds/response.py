@@ -42,7 +42,7 @@ _SETTLING = MAX_CLOCK_SKEW + timedelta(seconds=4)
 #: The content codings; a client that likes several equally gets the first of them.
 _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
-    "gzip": lambda body: gzip.compress(body, compresslevel=6, mtime=0),
+    "gzip": lambda body: gzip.compress(body, compresslevel=4, mtime=0),
 }
 
 Headers = list[tuple[str, str]]
