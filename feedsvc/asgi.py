@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Receive,
         Scope,
         Send,
+        SendEvent,
     )
 
 #: So many that writers, which may wait for SQLite's lock, do not delay readers.
@@ -50,6 +51,8 @@ _BATCH_WAIT_SECONDS = 5
 
 _services = get_services(flask_app)
 _flask = WSGIMiddleware(flask_app, workers=_THREADS)  # type: ignore[arg-type]
+# Batches have threads of their own: that of a client which hangs up goes on.
+_flask_batches = WSGIMiddleware(flask_app, workers=_MAX_BATCHES)  # type: ignore[arg-type]
 _batches = asyncio.Semaphore(_MAX_BATCHES)
 
 
@@ -114,10 +117,18 @@ async def _answer_batch(body: bytearray, scope: HTTPScope, send: Send) -> None:
     except TimeoutError:
         await _refuse("Too many batches are running.", scope, send)
         return
+    events: list[SendEvent] = []
+
+    async def keep(event: SendEvent) -> None:
+        events.append(event)
+
     try:
-        await _flask(scope, _receive_collected(body), send)
+        await _flask_batches(scope, _receive_collected(body), keep)
     finally:
+        # Before the answer is sent, which a client may read slowly.
         _batches.release()
+    for event in events:
+        await send(event)
 
 
 def _decode_headers(scope: HTTPScope) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -48,6 +49,10 @@ class _Change(NamedTuple):
     seen_at: float
 
 
+class _Refused(OSError):
+    """The hub refuses a URL, and may accept others."""
+
+
 class HubNotifier:
     """Tells one hub which feeds have changed; each worker has one for each hub.
 
@@ -73,8 +78,9 @@ class HubNotifier:
         # when they are seen: an entry keeps only the revision of its last change.
         self._changes: list[_Change] = []
         self._seen = EPOCH
-        self._due_at = monotonic()
-        self._failures = 0
+        # Of the hub, and of each URL that it refuses, which delays no other.
+        self._failures: Counter[str] = Counter()
+        self._due_at: dict[str, float] = {}
 
     def notify(self) -> None:
         """Tell the hub the URLs that are due, until it fails; then again, but later.
@@ -83,7 +89,7 @@ class HubNotifier:
         """
         # The tick, which comes as often, logs the error.
         with suppress(SQLAlchemyError):
-            while self._due_at <= self._monotonic():
+            while self._is_due(self._hub):
                 url = self._claim()
                 if url is None:
                     return
@@ -97,7 +103,7 @@ class HubNotifier:
             if row:
                 self._note_changes(session, row.told)
                 # Usually there is nothing to tell, and no need for the lock.
-                if not row.waiting and not self._due_changes(row.told):
+                if not (self._next_url(row) or self._due_changes(row.told)):
                     return None
         with self._database.write() as transaction:
             row = transaction.session.get(HubRow, self._hub)
@@ -119,10 +125,18 @@ class HubNotifier:
             urls = [change.url for change in changes]
             row.waiting = list(dict.fromkeys([*row.waiting, *urls]))
             row.told = max([row.told, *(each.revision for each in changes)])
-            if not row.waiting:
-                return None
-            row.claimed_until = transaction.now + _CLAIM
-            return row.waiting[0]
+            url = self._next_url(row)
+            if url:
+                row.claimed_until = transaction.now + _CLAIM
+            return url
+
+    def _next_url(self, row: HubRow) -> str | None:
+        """Return the first URL that waits and is due."""
+        return next((url for url in row.waiting if self._is_due(url)), None)
+
+    def _is_due(self, key: str) -> bool:
+        """Tell if the delay after failures of the hub or a URL is over."""
+        return self._due_at.get(key, 0) <= self._monotonic()
 
     def _note_changes(self, session: Session, told: datetime) -> None:
         """Note the changes since the last call, but for those that the hub was told."""
@@ -148,10 +162,11 @@ class HubNotifier:
         """Return whether the hub accepts that a feed has changed."""
         try:
             _post(self._hub, url)
-        except (OSError, HTTPException) as error:
-            delay = min(_MIN_DELAY * 2**self._failures, _MAX_DELAY)
-            self._due_at = self._monotonic() + delay
-            self._failures += 1
+        except (OSError, HTTPException, ValueError) as error:
+            key = url if isinstance(error, _Refused) else self._hub
+            delay = min(_MIN_DELAY * 2 ** self._failures[key], _MAX_DELAY)
+            self._failures[key] += 1
+            self._due_at[key] = self._monotonic() + delay
             _log.warning(
                 "Hub %s, %s: %s; trying again in %d s",
                 self._hub,
@@ -160,7 +175,8 @@ class HubNotifier:
                 delay,
             )
             return False
-        self._failures = 0
+        self._failures.pop(self._hub, None)
+        self._failures.pop(url, None)
         return True
 
     def _release(self, url: str, *, is_accepted: bool) -> None:
@@ -169,7 +185,6 @@ class HubNotifier:
             row = transaction.session.get_one(HubRow, self._hub)
             row.claimed_until = EPOCH
             waiting = [other for other in row.waiting if other != url]
-            # A URL that is always refused must not keep the others waiting.
             row.waiting = waiting if is_accepted else [*waiting, url]
 
 
@@ -191,8 +206,9 @@ def _changed_urls(
 def _post(hub: str, url: str) -> None:
     """Tell a hub that a feed has changed.
 
-    :raises OSError: the hub cannot be reached, does not answer in time, or refuses.
-    :raises HTTPException: its response is not HTTP.
+    :raises _Refused: the hub refuses this URL.
+    :raises OSError: it cannot be reached, does not answer in time, or fails.
+    :raises HTTPException, ValueError: its response is not HTTP, or its URL is wrong.
     """
     # Some hubs expect the one name, some the other.
     form = {"hub.mode": "publish", "hub.url": url, "hub.topic": url}
@@ -201,4 +217,9 @@ def _post(hub: str, url: str) -> None:
             line = (
                 response.readline(_MAX_LINE).decode("utf-8", "replace").strip()
             )
-            raise OSError(f"{response.status} {response.reason}: {line!r}")
+            reason = f"{response.status} {response.reason}: {line!r}"
+            is_refusal = 400 <= response.status < 500
+            # These two ask to slow down.
+            if is_refusal and response.status not in (408, 429):
+                raise _Refused(reason)
+            raise OSError(reason)

@@ -10,7 +10,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger
 
-_TOKEN = re.compile("fsv_[0-9A-Za-z]{36}")
+# A part of one too: what is logged may have been cut.
+_TOKEN = re.compile("fsv_[0-9A-Za-z]{8,36}")
 # Other than tabs and line feeds, which tracebacks have.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

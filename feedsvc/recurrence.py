@@ -50,10 +50,12 @@ def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
         # The UTC offset may differ between the two times, by a day at most.
         duration = event.ends - event.starts
         since = after.astimezone(event.timezone) - duration - _ONE_DAY
-        candidates = (
-            _occurrence_at(event, start)
-            for start in _starts_since(event, event.recurrence, since)
+        # dateutil goes on until the year 9999, which other zones and ends exceed.
+        starts = takewhile(
+            lambda start: start.year <= MAX_DATETIME.year,
+            _starts_since(event, event.recurrence, since),
         )
+        candidates = (_occurrence_at(event, start) for start in starts)
     for occurrence in candidates:
         if occurrence.starts >= MAX_DATETIME:
             return
@@ -187,7 +189,9 @@ def _late_start(event: Event) -> datetime:
     elif "COUNT" in rule and _per_interval(rule):
         # The shortest month and year are shorter than the longest by a tenth at most.
         steps = int(rule["COUNT"]) // _per_interval(rule) * 9 // 10
-    return event.starts + max(0, steps - 2) * days * _ONE_DAY
+    # No occurrence is later than MAX_DATETIME.
+    steps = min(steps - 2, (MAX_DATETIME - event.starts).days // days)
+    return event.starts + max(0, steps) * days * _ONE_DAY
 
 
 def _longest_days(rule: Mapping[str, str]) -> int:

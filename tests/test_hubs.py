@@ -19,7 +19,7 @@ from feedsvc.storage.database import Database
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
-from tests.hub import PUBLIC, Hub, feeds, run
+from tests.hub import FORMATS, PUBLIC, Hub, feeds, run
 from tests.server import Service, free_port
 from tests.waiting import wait_until
 
@@ -339,6 +339,46 @@ def test_accepted_urls_are_not_repeated_after_a_refusal(
     expected = feeds("news")
     expected[refused] = 2
     assert hub.told == expected
+
+
+def test_refused_url_delays_no_other(
+    notify: Notify,
+    tell: Tell,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
+) -> None:
+    hub.refused = {f"{PUBLIC}/feeds/news.{format}" for format in FORMATS}
+    editor.put("/articles/1", {"title": "x"})
+    tell(notify)
+    for _ in range(20):
+        clock.forward(minutes=5)
+        notify()
+    hub.told.clear()
+    editor.put("/articles/1", {"title": "y", "categories": ["van-hoa"]})
+    tell(notify)
+    assert hub.told >= feeds("news/van-hoa")
+
+
+def test_hub_whose_address_cannot_be_used_is_a_warning(
+    app: Flask,
+    editor: ApiClient,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    services = get_services(app)
+    notifier = HubNotifier(
+        services.database,
+        services.site,
+        "http://..example/",
+        monotonic=lambda: clock().timestamp(),
+    )
+    notifier.notify()
+    editor.put("/articles/1", {"title": "x"})
+    notifier.notify()
+    clock.forward(seconds=DELAY)
+    notifier.notify()
+    assert "trying again in 5 s" in caplog.messages[-1]
 
 
 def test_new_hub_is_told_later_changes(

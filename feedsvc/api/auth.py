@@ -16,6 +16,9 @@ from feedsvc.services import current_services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.tokens import authenticate
 
+#: Characters of a refusal that are logged.
+MAX_LOGGED = 500
+
 _RATE_FAILURES = RateLimitItemPerMinute(5)
 
 

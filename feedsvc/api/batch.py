@@ -16,7 +16,7 @@ from flask.views import MethodView
 from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from feedsvc.api.auth import current_token, write_as_token
+from feedsvc.api.auth import MAX_LOGGED, current_token, write_as_token
 from feedsvc.api.blueprint import ApiBlueprint, FieldErrorSchema
 from feedsvc.api.entries import EXAMPLES
 from feedsvc.errors import (
@@ -156,7 +156,7 @@ class Batch(MethodView):
                 len(failures),
                 len(results),
                 current_token().name,
-                failures[0],
+                str(failures[0])[:MAX_LOGGED],
             )
         return {"results": results}, 207 if failures else 200
 

@@ -11,14 +11,14 @@ import flask
 import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask_smorest import Api, Blueprint
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow.validate import Range
 from werkzeug.exceptions import HTTPException
 
 from feedsvc import __version__
-from feedsvc.api.auth import authorize, current_token_name
+from feedsvc.api.auth import MAX_LOGGED, authorize, current_token_name
 from feedsvc.api.request_parsing import StrictParser, check_body_headers
 from feedsvc.input.fields import EntryId, NestedOrString
 from feedsvc.input.schemas import ClosedSchema
@@ -39,9 +39,6 @@ _SWAGGER_UI_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 )
-
-#: Characters of a refusal that are logged.
-_MAX_LOGGED = 500
 
 View = Callable[..., Any]
 
@@ -193,6 +190,9 @@ def _log_refusal(response: Response) -> Response:
     is_read = request.method in ("GET", "HEAD", "OPTIONS")
     if is_read or not 400 <= response.status_code < 500:
         return response
+    # Strangers could fill the disk.
+    if response.status_code == 429 and "token" not in g:
+        return response
     problem = response.get_json()
     details = [
         f"{error['pointer']} {error['detail']}"
@@ -204,7 +204,7 @@ def _log_refusal(response: Response) -> Response:
         request.path,
         current_token_name(),
         response.status_code,
-        " ".join(details or [problem["detail"]])[:_MAX_LOGGED],
+        " ".join(details or [problem["detail"]])[:MAX_LOGGED],
     )
     return response
 

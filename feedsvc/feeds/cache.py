@@ -53,6 +53,7 @@ class ResponseCache:
         fails or takes too long, each of the others renders its own.
         """
         deadline = time.monotonic() + MAX_WAIT
+        newest = self._database.revisions
         response = self.get(url)
         while response is None:
             with self._lock:
@@ -62,11 +63,12 @@ class ResponseCache:
             if other is None:
                 return self._render(url, render, rendering)
             try:
-                other.result(deadline - time.monotonic())
+                shared = other.result(deadline - time.monotonic())
             except Exception:  # of any kind, or the time is over
                 return render()
-            # Not its result, which may be of an older revision than what is newest now.
-            response = self.get(url)
+            # The other thread may have read an older revision than this one must show.
+            if shared.revision >= newest.of(shared.kinds):
+                response = shared
         return response
 
     def _render(

@@ -321,11 +321,12 @@ def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> ma.fields.Integer:
 def _parse_guid(value: str) -> str:
     if len(value) > MAX_GUID_LENGTH:
         raise ValueError(f"Longer than {MAX_GUID_LENGTH:,} characters.")
-    if value != value.strip():
-        raise ValueError("Must have no white space at its ends.")
     # Calendars have it without this prefix.
-    if value.lower() == "urn:uuid:":
+    bare = re.sub("^urn:uuid:", "", value, flags=re.IGNORECASE)
+    if not bare:
         raise ValueError("Must have a UUID after “urn:uuid:”.")
+    if value != value.strip() or bare != bare.strip():
+        raise ValueError("Must have no white space at its ends.")
     plain_text.check(value)
     return value
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -161,8 +162,11 @@ def put_category(
             )
         row = CategoryRow(slug=category.slug)
         session.add(row)
-    elif not is_new and row.category == category:
-        return False
+    elif not is_new:
+        # The parent may be named by a former slug.
+        parent_slug = parent.slug if parent else None
+        if row.category == replace(category, parent=parent_slug):
+            return False
     row.title = category.title
     row.description = category.description
     row.language = category.language

@@ -112,3 +112,17 @@ def test_categories_may_be_nested_at_any_depth(
     editor.put("/categories/deeper", {"title": "D", "parent": "c1099"})
     assert shown(client, "c0") == {"Dưới"}
     assert client.get("/").status_code == 200
+
+
+def test_category_with_a_former_slug_as_parent_is_not_written_again(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    editor.put("/categories/am-nhac", {"title": "x", "parent": "van-hoa"})
+    editor.send("PATCH", "/categories/van-hoa", {"slug": "nghe-thuat"})
+    clock.forward(minutes=1)
+    before = client.get("/feeds/news.rss").headers["Last-Modified"]
+    clock.forward(minutes=1)
+    editor.put("/categories/am-nhac", {"title": "x", "parent": "van-hoa"})
+    clock.forward(minutes=1)
+    after = client.get("/feeds/news.rss").headers["Last-Modified"]
+    assert after == before

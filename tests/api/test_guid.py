@@ -64,7 +64,7 @@ def test_another_guid_for_a_used_id_is_422(editor: ApiClient) -> None:
     assert editor.put("/articles/a", ARTICLE).get_json()["guid"] == GUID
 
 
-@pytest.mark.parametrize("guid", [" a", "a\t", "\u00a0a", " "])
+@pytest.mark.parametrize("guid", [" a", "a\t", "\u00a0a", " ", "urn:uuid: a"])
 def test_guid_has_no_white_space_at_its_ends(
     editor: ApiClient, guid: str
 ) -> None:

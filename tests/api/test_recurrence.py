@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from tests.api.problems import pointers
 from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
 
 SATURDAY = {
     "title": "Chợ phiên",
@@ -261,3 +263,36 @@ def test_times_of_a_recurrence_are_read_back_in_the_events_zone(
     stored = editor.send("GET", "/events/x").get_json()["recurrence"]
     # In Hà Nội, seven hours ahead of UTC.
     assert stored == {**recurrence, "rdates": ["2026-12-07T19:00:00"]}
+
+
+@pytest.mark.parametrize(
+    ("start", "rrule"),
+    [
+        ("2199-04-01T00:00:00", "FREQ=YEARLY;INTERVAL=97;COUNT=1000"),
+        ("1970-01-01T00:00:00", "FREQ=MONTHLY;INTERVAL=9999;COUNT=300"),
+        ("2190-01-01T00:00:00", "FREQ=DAILY;INTERVAL=9999;COUNT=1000"),
+        ("2026-12-31T23:30:00", "FREQ=YEARLY;INTERVAL=7973"),
+        ("2025-12-01T00:00:00", "FREQ=YEARLY;INTERVAL=7974"),
+    ],
+)
+def test_rules_with_dates_of_the_last_years_stop_nothing(
+    editor: ApiClient,
+    client: FlaskClient,
+    wait: Wait,
+    start: str,
+    rrule: str,
+) -> None:
+    document = {
+        "title": "x",
+        "start": start,
+        "timezone": "America/New_York",
+        "recurrence": {"rrule": rrule},
+    }
+    response = editor.send("PUT", "/events/far", document)
+    assert response.status_code in (201, 422)
+    later = {"title": "Sau", "date_published": "2026-11-25T10:01:00"}
+    editor.put("/articles/later", later)
+    wait(days=500)
+    assert "Sau" in client.get("/feeds/news.json").text
+    for path in ("rss?from=2027-02-01&to=2027-02-11", "html", "ics"):
+        assert client.get(f"/feeds/events.{path}").status_code == 200

@@ -394,6 +394,40 @@ def test_batches_leave_threads_for_others(
     assert statuses[200] >= 4
 
 
+@pytest.mark.soak
+@pytest.mark.sqlite
+def test_batches_whose_clients_hang_up_leave_threads_for_others(
+    one_worker: Service, record_measurement: RecordMeasurement
+) -> None:
+    document = json.loads(NEWS["formatting in HTML"])
+    item = {"action": "put", "kind": "news", **document}
+    batch = json.dumps([{**item, "id": f"{n}"} for n in range(100)]).encode()
+    head = (
+        "POST /api/v1/batch HTTP/1.1\r\nHost: a\r\n"
+        f"Authorization: Bearer {one_worker.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(batch)}\r\n\r\n"
+    )
+    for _ in range(4):
+        with ExitStack() as stack:
+            for _ in range(4):
+                address = ("127.0.0.1", one_worker.port)
+                connection = socket.create_connection(address)
+                stack.enter_context(connection)
+                connection.sendall(head.encode() + batch)
+            time.sleep(0.5)
+        # gunicorn ends a request three seconds after its client has hung up.
+        time.sleep(3.5)
+    begin = time.monotonic()
+    assert one_worker.request("GET", "/feeds/news.rss?limit=3").ok
+    reading = time.monotonic() - begin
+    one_worker.put("/articles/other", {"title": "T"})
+    writing = time.monotonic() - begin - reading
+    record_measurement("hung-up batches: a feed", f"{reading:.2f} s", "2 s")
+    record_measurement("hung-up batches: a write", f"{writing:.2f} s", "2 s")
+    assert reading < 2
+    assert writing < 2
+
+
 HALF = MAX_BODY // 2
 SMALL = 64 << 10
 
