@@ -17,7 +17,7 @@ from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.documents import decode_document
-from feedsvc.storage.entries import WHOLE_ENTRY, read_entries
+from feedsvc.storage.entries import read_entries
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 
 
@@ -152,10 +152,10 @@ def newest_by_category(
     """
     newest: dict[tuple[str, str], Entry] = {}
     for kind in KINDS:
-        by_key = {
-            key: row.entry.public_view()
-            for key, row in session.execute(_select_newest(kind))
-        }
+        pks = dict(session.execute(_select_newest(kind)).all())
+        statement = sa.select(EntryRow).where(EntryRow.pk.in_(pks.values()))
+        by_pk = read_entries(session, statement)
+        by_key = {key: by_pk[pk] for key, pk in pks.items()}
         for category in categories.rows:
             keys = categories.with_descendants(category)
             entries = [by_key[key] for key in keys if key in by_key]
@@ -171,8 +171,8 @@ def newest_by_category(
     return newest
 
 
-def _select_newest(kind: str) -> sa.Select[int, EntryRow]:
-    """Return the statement for the newest entry of each category itself."""
+def _select_newest(kind: str) -> sa.Select[int, int]:
+    """Return the statement for the key of the newest entry of each category itself."""
     is_not_cancelled = sa.and_(
         EntryRow.status != "withdrawn",
         EntryRow.event_status.is_distinct_from("cancelled"),
@@ -181,11 +181,8 @@ def _select_newest(kind: str) -> sa.Select[int, EntryRow]:
     newest_pk = sa.func.coalesce(
         _newest_pk(kind, is_not_cancelled), _newest_pk(kind, sa.true())
     )
-    return (
-        sa.select(CategoryRow.id, EntryRow)
-        .join(EntryRow, EntryRow.pk == newest_pk)
-        .options(*WHOLE_ENTRY)
-    )
+    newest = sa.select(CategoryRow.id, newest_pk.label("pk")).subquery()
+    return sa.select(newest.c.id, newest.c.pk).where(newest.c.pk.is_not(None))
 
 
 def _newest_pk(

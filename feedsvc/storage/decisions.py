@@ -120,21 +120,6 @@ def decide_put(old: Entry | None, new: Entry, now: datetime) -> Entry:
     )
 
 
-def is_known(old: Entry | None, now: datetime, *, is_public: bool) -> bool:
-    """Tell if readers have seen the version that a write replaces.
-
-    Of an entry that was public they have not seen a later draft, or one that is
-    scheduled. Its withdrawal must not publish its title.
-
-    :param is_public: they see it now.
-    """
-    if old is None or is_public:
-        return is_public
-    # One that has expired.
-    has_begun = old.published is not None and old.published <= now
-    return old.status == "published" and has_begun
-
-
 def decide_delete(old: Entry) -> Entry:
     """Return what stays of an entry after its deletion."""
     return replace(

@@ -22,7 +22,6 @@ from feedsvc.storage.decisions import (
     check_permission,
     decide_delete,
     decide_put,
-    is_known,
 )
 from feedsvc.storage.documents import decode_document, encode_document
 from feedsvc.storage.search import has_words, store_words
@@ -463,8 +462,7 @@ def put_entry(  # noqa: PLR0913 — what different writers need
         session.add(row)
     affected_before = row.affects_feeds
     row.is_imported = is_import
-    known = is_known(old, transaction.now, is_public=bool(row.is_public))
-    _set_content(row, entry, categories, transaction.now, is_known=known)
+    _set_content(row, entry, categories, transaction.now)
 
     # A change of what readers do not see leaves their feeds as they are.
     is_seen = affected_before or row.affects_feeds
@@ -622,22 +620,14 @@ def _is_same(entry: Entry, old: Entry) -> bool:
 
 
 def _set_content(
-    row: EntryRow,
-    entry: Entry,
-    categories: list[CategoryRow],
-    now: datetime,
-    *,
-    is_known: bool = True,
+    row: EntryRow, entry: Entry, categories: list[CategoryRow], now: datetime
 ) -> None:
     """Set the document, the numbers and the categories of an entry, and its state."""
     row.set_document(entry)
     row.version = entry.version
     row.sequence = entry.sequence
     _set_categories(row, categories)
-    was_public = bool(row.was_public)
-    row.set_state(
-        state_at(entry, now, was_public=was_public, is_known=is_known)
-    )
+    row.set_state(state_at(entry, now, was_public=bool(row.was_public)))
 
 
 def _set_categories(row: EntryRow, categories: list[CategoryRow]) -> None:

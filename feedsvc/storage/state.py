@@ -36,20 +36,17 @@ class State:
     due_at: datetime | None = None
 
 
-def state_at(
-    entry: Entry, now: datetime, *, was_public: bool, is_known: bool = True
-) -> State:
+def state_at(entry: Entry, now: datetime, *, was_public: bool) -> State:
     """Return the state of an entry at a time.
 
     :param was_public: readers have seen it before.
-    :param is_known: what they have seen is the version before this one.
     """
     # They see it from its publication until it expires.
     begin = entry.published
     end = _end_of_publication(entry)
     has_ended = end is not None and end <= now
     # A withdrawal tells those who know the entry, and nobody else.
-    is_unknown = entry.status == "withdrawn" and not (was_public and is_known)
+    is_unknown = entry.status == "withdrawn" and not was_public
     is_hidden = has_ended or is_unknown or entry.status in ("draft", "deleted")
     is_public = not is_hidden and begin is not None and begin <= now
     starts_at = listed_at = ends_at = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -239,29 +238,6 @@ def test_entry_that_never_was_public_stays_hidden_when_it_is_withdrawn(
         wait(minutes=2)
     editor.put("/events/secret", {**secret, "status": "published"})
     assert "Bí mật" in client.get("/feeds/events.json").text
-
-
-@pytest.mark.parametrize("is_draft", [True, False])
-def test_version_that_never_was_public_stays_hidden_when_it_is_withdrawn(
-    editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    wait: Wait,
-    is_draft: bool,
-) -> None:
-    editor.put("/articles/a", {"title": "Một"})
-    for number in range(2):
-        later = clock.now + timedelta(minutes=1)
-        state = {"date_published": later.isoformat()}
-        if is_draft:
-            state = {"status": "draft"}
-        editor.put("/articles/a", {"title": "Bí mật", **state})
-        editor.send("PATCH", "/articles/a", {"status": "withdrawn"})
-        wait(minutes=2)
-        for path in (FEED, "/", "/api/v1/changes", "/feeds/news.html"):
-            assert "Bí mật" not in client.get(path).text, (path, number)
-        # The id may be used again, for something else.
-        editor.send("DELETE", "/articles/a")
 
 
 def test_expired_entry_is_named_when_it_is_withdrawn(
