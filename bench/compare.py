@@ -27,11 +27,17 @@ COLD = CATEGORIES // ROUNDS // 2
 SECONDS = 0.7
 """Time a round for each kind of cached response."""
 
+BATCH = 50
+"""Items of a batch."""
+
 POLLS = 100_000 * 24 * 4
 CHANGED = 0.1
-WRITES = 200
-POPULAR = 20
-"""A portal's day: polls, the share that gets 200, writes, URLs rendered after each."""
+WRITES = 24 * 6
+COLD_URLS = CATEGORIES * 4
+"""A portal's day: polls, the share that gets 200, writes, and feeds that each makes cold.
+
+So many readers poll every feed of a kind, in four formats, between two writes.
+"""
 
 Figures = dict[str, float]
 """Milliseconds of processor time a request, by the row of the table."""
@@ -69,6 +75,8 @@ def measure_server(server: Server, number: int) -> Figures:
                 break
         if status == expected:
             figures[row] = (cpu_ms(server.pid) - begin) / sent
+    if "batch item" in figures:
+        figures["batch item"] /= BATCH
     return figures
 
 
@@ -109,6 +117,21 @@ def responses_of_round(
         for id in range(first, first + COLD)
     )
     yield "PUT", 201, (server.send("PUT", *put) for put in puts)
+    items = [
+        {
+            "action": "put",
+            "kind": "news",
+            "id": f"b{first}-{id}",
+            **article(id),
+        }
+        for id in range(BATCH)
+    ]
+    batches = [("/api/v1/batch", items)]
+    yield (
+        "batch item",
+        200,
+        (server.send("POST", *batch) for batch in batches),
+    )
 
 
 def measure_feedgen(number: int) -> Figures:
@@ -131,11 +154,11 @@ def medians(rounds: list[Figures]) -> Figures:
         for row in rounds[-1]
     }
     if "cold RSS, gzip" in figures:
-        # Readers accept gzip, so each write compresses the popular feeds anew.
+        # Readers accept gzip, so each write compresses the feeds of its kind anew.
         poll = (
             CHANGED * figures["cached RSS, gzip"]
             + (1 - CHANGED) * figures["304"]
         )
-        write = POPULAR * figures["cold RSS, gzip"] + figures.get("PUT", 0)
+        write = COLD_URLS * figures["cold RSS, gzip"] + figures.get("PUT", 0)
         figures["a day, s"] = (POLLS * poll + WRITES * write) / 1000
     return figures

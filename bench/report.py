@@ -21,6 +21,7 @@ ROWS = (
     "cached RSS, gzip",
     "304",
     "PUT",
+    "batch item",
     "a day, s",
 )
 PICTURED_ROWS = ("cold RSS", "304")

@@ -46,11 +46,12 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start a worker's background threads."""
-    # gunicorn's worker passes no backlog. By the default, 100, a burst of connections
-    # from a proxy has some wait for a second until TCP tries again.
-    worker.loop.create_server = partial(
-        worker.loop.create_server, backlog=worker.cfg.backlog
-    )
+    # gunicorn's asgi worker passes no backlog. By the default, 100, a burst of
+    # connections from a proxy has some wait for a second until TCP tries again.
+    if hasattr(worker, "loop"):
+        worker.loop.create_server = partial(
+            worker.loop.create_server, backlog=worker.cfg.backlog
+        )
     import wsgi
     from feedsvc.services import get_services
 

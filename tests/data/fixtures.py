@@ -42,12 +42,13 @@ def load(editor: ApiClient) -> None:
 
 
 def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:
-    """Post a batch and return its results."""
+    """Post small batches, which end in time on a busy machine; return the results."""
     headers = {"Content-Type": "application/json"}
-    response = editor.send(
-        "POST", "/batch", data=json.dumps(lines), headers=headers
-    )
-    results: list[dict[str, Any]] = response.get_json()["results"]
+    results: list[dict[str, Any]] = []
+    for start in range(0, len(lines), 50):
+        body = json.dumps(lines[start : start + 50])
+        response = editor.send("POST", "/batch", data=body, headers=headers)
+        results += response.get_json()["results"]
     return results
 
 
