@@ -9,6 +9,7 @@ from flask.cli import ScriptInfo
 from config import Config, unknown_settings
 from feedsvc.app import create_app
 from feedsvc.cli.commands import commands
+from feedsvc.languages import UI_LANGUAGES, is_supported
 from feedsvc.services import get_services
 
 
@@ -21,7 +22,14 @@ def main() -> None:
 def _create_app() -> Flask:
     config = Config.from_env()
     # Here and not in `from_env`, which each worker calls.
-    for sentence in unknown_settings():
+    sentences = unknown_settings()
+    language = config.site.language
+    if not is_supported(language):
+        sentences.append(
+            f"No words in “{language}”; pages and feeds use English. "
+            f"There are words in: {', '.join(UI_LANGUAGES)}."
+        )
+    for sentence in sentences:
         click.echo(f"Warning: {sentence}", err=True)
     app = create_app(config)
     atexit.register(get_services(app).database.close)

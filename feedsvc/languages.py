@@ -1,15 +1,24 @@
-"""Language tags (RFC 5646)."""
+"""Language tags (RFC 5646), and the languages that have phrases."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from babel import Locale
 
 #: The shape of a language tag.
 LANGUAGE_TAG_PATTERN = r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,8}"
 
+#: The languages of phrases: each has a file.
+UI_LANGUAGES = tuple(
+    sorted(path.stem for path in Path(__file__).parent.glob("formats/*.toml"))
+)
+
 _LANGUAGES = frozenset(Locale("en").languages)
+
+#: Scripts and regions of traditional Chinese, while zh.toml is simplified.
+_TRADITIONAL_CHINESE = {"hant", "tw", "hk", "mo"}
 
 
 def check_language(tag: str) -> str:
@@ -26,3 +35,16 @@ def check_language(tag: str) -> str:
 def primary_subtag(language: str) -> str:
     """Return the primary subtag of a language tag (RFC 5646 §2.2.1): `en` of en-GB."""
     return language.split("-")[0].lower()
+
+
+def is_supported(tag: str) -> bool:
+    """Tell if there are phrases in the language of a tag."""
+    primary, *subtags = tag.lower().split("-")
+    if primary == "zh" and "hans" not in subtags:
+        return _TRADITIONAL_CHINESE.isdisjoint(subtags)
+    return primary in UI_LANGUAGES
+
+
+def resolve_language(tag: str) -> str:
+    """Return the language of the phrases for a tag: English if there are none in it."""
+    return primary_subtag(tag) if is_supported(tag) else "en"

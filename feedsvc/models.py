@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 KINDS = ("news", "events")
-UI_LANGUAGES = ("vi", "en")
 STATUSES = ("draft", "published", "withdrawn")
 ENTRY_SCOPES = ("news:write", "events:write")
 SCOPES = (*ENTRY_SCOPES, "categories:write")

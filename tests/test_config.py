@@ -180,6 +180,35 @@ def test_variable_that_is_no_setting_is_named_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("language", "warnings"),
+    [
+        (
+            "pt",
+            [
+                "Warning: No words in “pt”; pages and feeds use English. There are words in: de, en, es, fr, ja, ko, vi, zh."
+            ],
+        ),
+        ("de-AT", []),
+    ],
+)
+def test_language_without_words_is_a_warning(
+    tmp_path: Path, language: str, warnings: list[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "feedsvc", "token", "list"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "FEEDSVC_DATABASE_URL": f"sqlite:///{tmp_path}/feedsvc.db",
+            "FEEDSVC_SITE_LANGUAGE": language,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert re.findall("Warning.*", done.stderr) == warnings
+
+
 def test_gunicorn_has_the_default_address_of_the_settings() -> None:
     with patch.dict(os.environ, clear=True):
         bind = runpy.run_module("feedsvc.gunicorn_conf")["bind"]

@@ -19,8 +19,12 @@ from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
 from feedsvc.folding import parse_search
-from feedsvc.languages import LANGUAGE_TAG_PATTERN, primary_subtag
-from feedsvc.models import KINDS, SLUG_PATTERN, UI_LANGUAGES, YEARS
+from feedsvc.languages import (
+    LANGUAGE_TAG_PATTERN,
+    UI_LANGUAGES,
+    resolve_language,
+)
+from feedsvc.models import KINDS, SLUG_PATTERN, YEARS
 
 #: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
@@ -375,7 +379,7 @@ def parse_feed_query(
         for name in _defaults(kind, format, {})
         if name in given
     }
-    if parameters.get("ui") == primary_subtag(language):
+    if parameters.get("ui") == resolve_language(language):
         del parameters["ui"]
     _check_dates(parameters.get("from"), parameters.get("to"), today)
     query = FeedQuery(kind, format, parsed_filter, parameters)

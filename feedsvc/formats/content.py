@@ -11,7 +11,8 @@ from urllib.parse import unquote
 from babel.numbers import format_currency
 from babel.units import format_unit
 
-from feedsvc.formats.phrases import resolve_language, translate
+from feedsvc.formats.phrases import translate
+from feedsvc.languages import resolve_language
 from feedsvc.models import Attachment, Event, Image, Offer, Person, Source
 
 _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
@@ -41,7 +42,8 @@ def attachment_list(files: Sequence[Attachment], language: str) -> str:
         f"<li>{_attachment_link(file, language)}</li>\n" for file in files
     )
     title = translate(language, "entry.attachments")
-    return f"<p>{title}:</p>\n<ul>\n{items}</ul>"
+    label = translate(language, "punctuation.label", title, "").rstrip()
+    return f"<p>{label}</p>\n<ul>\n{items}</ul>"
 
 
 def attachment_name(file: Attachment) -> str:
@@ -66,8 +68,11 @@ def format_size(length: int, language: str) -> str:
 
 
 def _attachment_link(file: Attachment, language: str) -> str:
-    size = f" ({format_size(file.length, language)})" if file.length else ""
-    return _link(attachment_name(file), file.url) + size
+    link = _link(attachment_name(file), file.url)
+    if not file.length:
+        return link
+    size = format_size(file.length, language)
+    return translate(language, "punctuation.in_brackets", link, size)
 
 
 def shift_headings(html: str, level: int) -> str:
@@ -132,11 +137,17 @@ def event_facts(
     facts = {"online": online, "performers": performers, "offers": offers}
     if with_organizer and event.organizer:
         facts["organizer"] = _contact(event.organizer)
-    return "\n".join(
-        f"<p>{translate(language, f'event.{name}')}: {'; '.join(values)}</p>"
+    lines = [
+        translate(
+            language,
+            "punctuation.label",
+            translate(language, f"event.{name}"),
+            "; ".join(values),
+        )
         for name, values in facts.items()
         if values
-    )
+    ]
+    return "\n".join(f"<p>{line}</p>" for line in lines)
 
 
 def offer_text(offer: Offer, language: str) -> str:
@@ -148,10 +159,10 @@ def offer_text(offer: Offer, language: str) -> str:
             price, offer.currency, locale=resolve_language(language)
         )
     if offer.name:
-        text = f"{offer.name}: {text}"
+        text = translate(language, "punctuation.label", offer.name, text)
     if offer.availability:
         state = translate(language, f"event.{offer.availability}")
-        text = f"{text} ({state})"
+        text = translate(language, "punctuation.in_brackets", text, state)
     return text
 
 

@@ -15,7 +15,8 @@ from feedsvc.formats import content, links, phrases, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
-from feedsvc.models import KINDS, UI_LANGUAGES, Category, Entry, Site
+from feedsvc.languages import resolve_language
+from feedsvc.models import KINDS, Category, Entry, Site
 from feedsvc.recurrence import display_occurrence
 
 #: Articles on the front page besides the first.
@@ -65,7 +66,7 @@ def render_page(
     :param ui: the language of the page, if it is not the site's.
     :param context: further names for the template, or other values for some of these.
     """
-    language = phrases.resolve_language(ui or site.language)
+    language = resolve_language(ui or site.language)
     names = {
         "site": site,
         "language": language,
@@ -160,7 +161,7 @@ def render(feed: Feed) -> bytes:
     """Render a feed as a page: its entries, other formats and pages."""
     site = feed.site
     query = feed.query
-    language = phrases.resolve_language(query["ui"] or site.language)
+    language = resolve_language(query["ui"] or site.language)
     return render_page(
         "feed.html",
         site,
@@ -223,12 +224,16 @@ def _group_entries(feed: Feed, language: str) -> list[tuple[str, list[Entry]]]:
 def _other_languages(
     site: Site, ui: str | None
 ) -> list[tuple[str, str | None]]:
-    """Return the other languages of a page, each with its `ui`: None is the site's."""
-    own = phrases.resolve_language(site.language)
-    current = phrases.resolve_language(ui or site.language)
+    """Return the other languages of a page, each with its `ui`: None is the site's.
+
+    The site's pages are in its language and English, or in English and Vietnamese.
+    """
+    own = resolve_language(site.language)
+    second = "vi" if own == "en" else "en"
+    current = ui or own
     return [
-        (language, None if language == own else language)
-        for language in UI_LANGUAGES
+        (language, each)
+        for language, each in ((own, None), (second, second))
         if language != current
     ]
 

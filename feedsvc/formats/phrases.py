@@ -1,4 +1,4 @@
-"""The phrases of vi.toml and en.toml, and Babel's names and locales of languages."""
+"""The phrases of each language, and Babel's names and locales of languages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from importlib.resources import files
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 
-from feedsvc.languages import primary_subtag
-from feedsvc.models import UI_LANGUAGES
+from feedsvc.languages import resolve_language
 
 
 def get_phrases(language: str) -> Mapping[str, str]:
@@ -31,20 +30,15 @@ def _phrases_of(language: str) -> Mapping[str, str]:
     }
 
 
-def is_supported(language: str) -> bool:
-    """Tell if there are phrases in the language of a tag."""
-    return primary_subtag(language) in UI_LANGUAGES
-
-
-def resolve_language(language: str) -> str:
-    """Return the language of the phrases for a tag: English if there are none in it."""
-    return primary_subtag(language) if is_supported(language) else "en"
-
-
 def translate(language: str, key: str, *arguments: str) -> str:
     """Return a phrase, its placeholders replaced by the arguments."""
     phrase = get_phrases(language)[key]
     return phrase.format(*arguments) if arguments else phrase
+
+
+def raise_first(text: str) -> str:
+    """Return a text with a capital first letter, as at the start of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 @lru_cache
@@ -63,9 +57,8 @@ def language_name(tag: str) -> str:
         locale = Locale.parse(tag, sep="-")
     except (ValueError, UnknownLocaleError):
         return tag
-    name = locale.get_display_name()
     # Many languages write their own name with a small letter, such as français.
-    return name[0].upper() + name[1:] if name else tag
+    return raise_first(locale.get_display_name() or tag)
 
 
 def likely_locale(tag: str) -> str:

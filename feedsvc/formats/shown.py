@@ -10,7 +10,7 @@ from html import escape
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import content, times
 from feedsvc.formats.common import iri_to_uri
-from feedsvc.formats.phrases import translate
+from feedsvc.formats.phrases import raise_first, translate
 from feedsvc.formats.titles import add_label
 from feedsvc.models import Entry, Event, Site
 from feedsvc.recurrence import display_occurrence
@@ -96,7 +96,9 @@ class Shown:
         event, occurrence = self.entry.event, self.occurrence
         if event is None or occurrence is None:
             return ""
-        hours = times.format_event_hours(occurrence, self.site, self.language)
+        hours = raise_first(
+            times.format_event_hours(occurrence, self.site, self.language)
+        )
         if event.recurrence is None:
             return hours
         frequency = times.describe_frequency(
@@ -121,10 +123,8 @@ class Shown:
             )
             is_next = self.entry.is_next
             key = "recurrence.next" if is_next else "recurrence.including"
-            text = translate(
-                self.language, key, recurrence, times.lower_first(text)
-            )
-        return text[0].upper() + text[1:]
+            text = translate(self.language, key, recurrence, text)
+        return raise_first(text)
 
     @cached_property
     def time_and_place(self) -> str:
@@ -143,8 +143,18 @@ class Shown:
     def summary(self) -> str:
         """The plain summary: notice, time and place, and the summary's text."""
         # Some readers, and all previews of links, show the summary but not the body.
-        text = _sentences(self.time_and_place, self.entry.summary)
-        return _sentences(self.notice, text)
+        text = self._join(self.time_and_place, self.entry.summary)
+        return self._join(self.notice, text)
+
+    def _join(self, first: str, second: str) -> str:
+        """Join two texts, the first as a sentence; one of them may be empty."""
+        if not first or not second:
+            return first or second
+        end = translate(self.language, "punctuation.sentence")
+        # Editors may have ended it with punctuation.
+        if first.endswith((".", "!", "?", "…", "。", "！", "？")):
+            end = end[1:]
+        return first + end + second
 
     @property
     def content(self) -> str:
@@ -208,13 +218,3 @@ class Shown:
             iri_to_uri(self.url),
         )
         return "\n\n".join(part for part in parts if part)
-
-
-def _sentences(first: str, second: str) -> str:
-    """Join two texts, the first as a sentence; one of them may be empty."""
-    if not first or not second:
-        return first or second
-    # Editors may have ended it with punctuation.
-    if not first.endswith((".", "!", "?", "…")):
-        first = f"{first}."
-    return f"{first} {second}"

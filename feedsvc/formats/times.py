@@ -8,12 +8,12 @@ from babel.dates import (
     format_date,
     format_skeleton,
     format_time,
-    get_day_names,
     get_timezone_location,
 )
 from babel.lists import format_list
 
-from feedsvc.formats.phrases import is_supported, resolve_locale, translate
+from feedsvc.formats.phrases import raise_first, resolve_locale, translate
+from feedsvc.languages import is_supported
 from feedsvc.models import Event, Recurrence, Site
 from feedsvc.recurrence import WEEKDAYS, is_unbounded, last_occurrence
 
@@ -63,31 +63,39 @@ def describe_frequency(
     # Further parts of rules would need a grammar for each language.
     if recurrence.rdates or rule.keys() - simple_parts:
         return translate(language, "recurrence.irregular")
+    key = f"recurrence.{frequency}"
+    arguments = []
     interval = rule.get("INTERVAL", "1")
-    if interval == "1":
-        text = translate(language, f"recurrence.{frequency}")
-    else:
-        text = translate(
-            language, f"recurrence.{frequency}_interval", interval
+    if interval != "1":
+        key += "_interval"
+        arguments.append(interval)
+    if frequency == "weekly":
+        key += "_on"
+        # The weekdays of a weekly rule have no numbers: the API refuses 2MO there.
+        days = rule.get("BYDAY", WEEKDAYS[event.start.weekday()]).split(",")
+        arguments.append(_list_weekdays(days, language))
+    return translate(language, key, *arguments)
+
+
+def _list_weekdays(days: list[str], language: str) -> str:
+    """Return the days of a weekly series, such as "Tuesday and Saturday"."""
+    names = [
+        translate(
+            language,
+            "recurrence.day",
+            translate(language, f"weekday.{day}"),
         )
-    if frequency != "weekly":
-        return text
-    locale = resolve_locale(language)
-    names = get_day_names(locale=locale)
-    # The weekdays of a weekly rule have no numbers: the API refuses 2MO there.
-    days = rule.get("BYDAY", WEEKDAYS[event.start.weekday()]).split(",")
-    days_of_week = [
-        _lower_vietnamese_weekday(names[index])
-        for index in sorted(map(WEEKDAYS.index, days))
+        for day in sorted(days, key=WEEKDAYS.index)
     ]
-    days_text = format_list(days_of_week, locale=locale)
-    return translate(language, "recurrence.on_days", text, days_text)
+    # Without phrases, the names of the days are English.
+    locale = resolve_locale(language if is_supported(language) else "en")
+    return format_list(names, locale=locale)
 
 
 def month_name(day: date, language: str) -> str:
     """Return the name of the month of a day, with its year."""
     name = format_skeleton("yMMMM", day, locale=resolve_locale(language))
-    return name[0].upper() + name[1:]
+    return raise_first(name)
 
 
 def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
@@ -97,39 +105,37 @@ def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
 
 
 def format_day(day: date, style: str, language: str) -> str:
-    """Return a date, by our own pattern in the languages of the phrases.
+    """Return a date within a sentence, in the languages of phrases by our own pattern.
 
     :param style: a phrase of `date`; in other languages `full`, with the weekday, or
         `long`: Babel's names.
     """
+    locale = resolve_locale(language)
+    if not is_supported(language):
+        return format_date(day, style, locale=locale)
     # Babel's Vietnamese patterns spell dates out ("24 tháng 12, 2026"), which nobody
-    # does in a list of events.
-    if is_supported(language):
-        style = translate(language, f"date.{style}")
-    return format_date(day, style, locale=resolve_locale(language))
-
-
-def lower_first(text: str) -> str:
-    """Return a text with a small first letter, as within a sentence."""
-    return text[0].lower() + text[1:]
+    # does in a list of events, and its weekdays ("Thứ Năm") begin a sentence.
+    pattern = translate(language, f"date.{style}")
+    weekday = translate(language, f"weekday.{WEEKDAYS[day.weekday()]}")
+    return format_date(day, pattern, locale=locale).format(weekday)
 
 
 def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
     """Add the zone of an event to its time, if that is not the site's zone."""
     if event.all_day or event.timezone.key == site.timezone.key:
         return text
-    name = event.timezone.key
-    # Babel has no name for it.
-    if name != "UTC":
-        name = get_timezone_location(event.timezone, resolve_locale(language))
-    return f"{text} ({name})"
+    city = get_timezone_location(
+        event.timezone, resolve_locale(language), return_city=True
+    )
+    return translate(language, "punctuation.in_brackets", text, city)
 
 
 def _period(event: Event, language: str) -> str:
     start, end = event.start, event.end
     if not isinstance(start, datetime):
-        first_day = _day(start, language)
-        last_day = _day(end - timedelta(days=1) if end else start, language)
+        last = end - timedelta(days=1) if end else start
+        first_day = format_day(start, "full", language)
+        last_day = format_day(last, "full", language)
         if last_day == first_day:
             return translate(language, "event.all_day", first_day)
         return translate(language, "event.days", first_day, last_day)
@@ -150,18 +156,19 @@ def _period(event: Event, language: str) -> str:
 
 def _hours(event: Event, language: str) -> str:
     start, last_day = _local_days(event)
-    start_text = _time(start, language)
+    is_one_day = last_day == start.date()
+    hours = _time(start, language)
+    if is_one_day and event.ends != event.starts:
+        end_time = _time(event.ends.astimezone(event.timezone), language)
+        hours = translate(language, "event.from_to", hours, end_time)
     if event.all_day:
-        start_text = translate(language, "event.whole_day")
-    if last_day > start.date():
-        last = translate(
-            language, "event.through", format_day(last_day, "long", language)
-        )
-        return f"{start_text} {last}"
-    if event.all_day or event.ends == event.starts:
-        return start_text
-    end_text = _time(event.ends.astimezone(event.timezone), language)
-    return translate(language, "event.from_to", start_text, end_text)
+        text = translate(language, "event.whole_day")
+    else:
+        text = translate(language, "event.hours", hours)
+    if is_one_day:
+        return text
+    last = format_day(last_day, "long", language)
+    return translate(language, "event.through", text, last)
 
 
 def _local_days(event: Event) -> tuple[datetime, date]:
@@ -175,16 +182,8 @@ def _local_days(event: Event) -> tuple[datetime, date]:
 
 
 def _at(time: str, day: date, language: str) -> str:
-    return translate(language, "event.at", time, _day(day, language))
-
-
-def _day(day: date, language: str) -> str:
-    return _lower_vietnamese_weekday(format_day(day, "full", language))
-
-
-def _lower_vietnamese_weekday(text: str) -> str:
-    """Return "thứ Bảy", as within a sentence, for Babel's "Thứ Bảy"."""
-    return lower_first(text) if text.startswith("Thứ") else text
+    day_text = format_day(day, "full", language)
+    return translate(language, "event.at", time, day_text)
 
 
 def _time(moment: datetime, language: str) -> str:

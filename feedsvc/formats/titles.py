@@ -7,7 +7,7 @@ from babel.lists import format_list
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats.phrases import resolve_locale, translate
 from feedsvc.formats.times import format_day
-from feedsvc.models import UI_LANGUAGES
+from feedsvc.languages import UI_LANGUAGES
 
 _STATES = ("cancelled", "postponed", "tentative", "withdrawn")
 
@@ -49,10 +49,15 @@ def feed_description(feed: Feed) -> str:
 
 def add_label(language: str, key: str, text: str) -> str:
     """Return a text after a label, unless editors wrote the label themselves."""
-    label = translate(language, key, "").strip()
-    if text.casefold().startswith(label.casefold()):
+    label = translate(language, key, "")
+    if _without_spaces(text).startswith(_without_spaces(label)):
         return text
     return translate(language, key, text)
+
+
+def _without_spaces(text: str) -> str:
+    """Return a text to compare, without case and the spaces before French colons."""
+    return "".join(text.casefold().split())
 
 
 def split_state(title: str) -> tuple[str | None, str]:
@@ -95,8 +100,9 @@ def _name(feed: Feed, kind_key: str | None, language: str) -> str:
         excluded = _join(
             [titles[slug] for slug in category_filter.exclude], language
         )
-        excluded = translate(language, "feed.without", excluded)
-        included = f"{included} {excluded}".strip()
+        included = translate(
+            language, "feed.without", included, excluded
+        ).strip()
     kind = translate(language, kind_key) if kind_key else ""
     parts = [kind, included]
     if feed.query["q"]:

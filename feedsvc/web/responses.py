@@ -9,8 +9,8 @@ from flask import Response, current_app, request
 
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.iframes import EMBEDS
-from feedsvc.languages import primary_subtag
-from feedsvc.models import UI_LANGUAGES, Site
+from feedsvc.languages import UI_LANGUAGES, resolve_language
+from feedsvc.models import Site
 
 #: The Content-Security-Policy of pages.
 #:
@@ -89,7 +89,7 @@ def requested_language(site: Site) -> str | None:
     caches keep one page a URL.
     """
     ui = request.args.get("ui", "")
-    is_other = ui in UI_LANGUAGES and ui != primary_subtag(site.language)
+    is_other = ui in UI_LANGUAGES and ui != resolve_language(site.language)
     return ui if is_other else None
 
 

@@ -17,12 +17,12 @@ from feedsvc.formats.html import render_entry
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
 from feedsvc.input.schemas import EventSchema
+from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
     DELETED_MEMBERS,
     EVENT_STATUSES,
-    UI_LANGUAGES,
     WITHDRAWN_EVENT_MEMBERS,
     WITHDRAWN_MEMBERS,
     Entry,

@@ -11,7 +11,7 @@ from lxml import html
 
 from feedsvc.errors import Unavailable
 from feedsvc.formats.phrases import get_phrases
-from feedsvc.models import UI_LANGUAGES
+from feedsvc.languages import UI_LANGUAGES
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp
 

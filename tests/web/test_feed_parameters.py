@@ -55,7 +55,7 @@ BAD = {
     "order": ["", "title", "start,published"],
     "date": ["", "end"],
     "cancelled": ["", "show"],
-    "ui": ["", "fr", "EN"],
+    "ui": ["", "pt", "EN"],
 }
 
 

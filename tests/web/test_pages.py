@@ -470,6 +470,31 @@ def test_page_in_the_other_language_has_its_own_url(
     assert asked.data == client.get(path).data, "the bytes of a URL stay one"
 
 
+@pytest.mark.parametrize(
+    ("site_language", "language", "news", "other"),
+    [
+        ("de-AT", "de", "Aktuelle Meldungen – P", "English"),
+        ("ja", "ja", "新着のお知らせ – P", "English"),
+        ("zh-TW", "en", "Latest news – P", "Tiếng Việt"),
+    ],
+)
+def test_portal_in_another_language(
+    make_app: MakeApp, site_language: str, language: str, news: str, other: str
+) -> None:
+    app = make_app(site_language=site_language, site_title="P")
+    client = app.test_client()
+    for path, status in (("/", 200), ("/feeds/news.html", 200), ("/x", 404)):
+        assert get_page(client, path, status).get("lang") == language
+    front = get_page(client, "/")
+    links = front.xpath("//link[@type='application/rss+xml']/@title")
+    assert links[0] == f"{news} (RSS)"
+    # There are words in more languages, but the portal has no entries in them.
+    assert front.xpath("//header//a[@hreflang]/text()") == [other]
+    page = get_page(client, "/?ui=zh")
+    assert page.get("lang") == "zh"
+    assert page.xpath("//header//a[@hreflang]/@hreflang")[0] == language
+
+
 def test_english_portal_has_no_vietnamese_words(
     make_app: MakeApp, editor: ApiClient
 ) -> None:
@@ -766,7 +791,7 @@ def test_day_and_hours_of_an_event_are_in_its_own_zone(
     days = page.xpath("//time[@class='leaf']/@datetime")
     assert days == ["2026-12-30", "2026-12-31", "2027-01-01"]
     hours = page.xpath("//p[@class='when']/text()")
-    assert hours == ["Cả ngày", "23:00 (Giờ Pháp)", "00:30"]
+    assert hours == ["Cả ngày", "23:00 (Paris)", "00:30"]
 
 
 def test_entry_is_shared_where_vietnam_blocks_nothing(
