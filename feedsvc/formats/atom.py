@@ -21,6 +21,8 @@ from feedsvc.formats.xml import (
 )
 from feedsvc.models import Entry, Translation
 
+_IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"\\^`{|}]+')
+
 
 def render(feed: Feed) -> bytes:
     """Render a feed as Atom."""
@@ -59,7 +61,7 @@ def atom_id(guid: str) -> str:
 
     Imported guids may be any text.
     """
-    if re.fullmatch(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"\\^`{|}]+', guid):
+    if _IRI.fullmatch(guid):
         return guid
     return uuid.uuid5(uuid.NAMESPACE_URL, guid).urn
 

@@ -96,8 +96,9 @@ def lead_text(summary: str, html: str) -> str:
 
 def lead_image(image: Image | None, html: str) -> Image | None:
     """Return the image to show above the content, unless that contains it."""
-    urls = map(unescape, _IMAGE_URL.findall(html))
-    return None if image and image.url in urls else image
+    if image and image.url in map(unescape, _IMAGE_URL.findall(html)):
+        return None
+    return image
 
 
 def iframes_to_links(html: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 from urllib.parse import quote
 
@@ -116,7 +117,9 @@ def render_front_page(
         "front.html",
         site,
         ui=ui,
-        language_links=_language_links(site, ui, "./"),
+        language_links=_language_links(
+            site, ui, lambda other: f"?ui={other}" if other else "./"
+        ),
         section="front",
         # Readers offer all that a page announces, so it is one feed a kind.
         feeds=[
@@ -146,7 +149,11 @@ def render_entry(
         "entry.html",
         site,
         ui=ui,
-        language_links=_language_links(site, ui, quote(entry.id)),
+        language_links=_language_links(
+            site,
+            ui,
+            lambda other: f"?ui={other}" if other else quote(entry.id),
+        ),
         section=entry.kind,
         feeds=feeds,
         # The page offers to follow its first category, or else the section.
@@ -161,20 +168,20 @@ def render(feed: Feed) -> bytes:
     """Render a feed as a page: its entries, other formats and pages."""
     site = feed.site
     query = feed.query
-    language = resolve_language(query["ui"] or site.language)
     return render_page(
         "feed.html",
         site,
         ui=query["ui"],
-        language_links=[
-            (other, feed.with_parameters(ui=ui).self_url)
-            for other, ui in _other_languages(site, query["ui"])
-        ],
+        language_links=_language_links(
+            site,
+            query["ui"],
+            lambda other: feed.with_parameters(ui=other).self_url,
+        ),
         section=query.kind,
         search=query["q"],
         feeds=[_formats_of(feed)],
         feed=feed,
-        groups=_group_entries(feed, language),
+        groups=_group_entries(feed),
     )
 
 
@@ -193,61 +200,47 @@ def _formats_of(feed: Feed) -> list[Feed]:
     ]
 
 
-def _group_entries(feed: Feed, language: str) -> list[tuple[str, list[Entry]]]:
-    """Return the entries in the order of the feed, with a heading for each month.
+def _group_entries(feed: Feed) -> list[tuple[date | None, list[Entry]]]:
+    """Return the entries in the order of the feed, by the first day of their month.
 
-    Only lists by the dates of events have headings: others have one group without.
-    Events that have begun stand under a heading of their own.
+    Only lists by the dates of events are by month: others are one group. Events that
+    have begun are a group of their own, without a month.
     """
     if feed.query["order"] != "start":
-        return [("", list(feed.entries))] if feed.entries else []
+        return [(None, list(feed.entries))] if feed.entries else []
 
-    def heading(entry: Entry) -> str:
-        if entry.is_ongoing:
-            return phrases.translate(language, "event.ongoing")
+    def month_of(entry: Entry) -> date | None:
         occurrence = display_occurrence(entry)
-        # Only events have this order.
-        assert occurrence is not None
-        return times.month_name(times.local_day(occurrence), language)
+        if occurrence is None or entry.is_ongoing:
+            return None
+        return times.local_day(occurrence).replace(day=1)
 
     # Days are in the events' own zones: two events may be in another order than theirs.
-    groups: dict[tuple[bool, str], list[Entry]] = {}
+    groups: dict[tuple[bool, date | None], list[Entry]] = {}
     is_behind_ongoing = False
     for entry in feed.entries:
         is_behind_ongoing = is_behind_ongoing or entry.is_ongoing
-        groups.setdefault((is_behind_ongoing, heading(entry)), []).append(
+        groups.setdefault((is_behind_ongoing, month_of(entry)), []).append(
             entry
         )
-    return [(name, entries) for (_, name), entries in groups.items()]
+    return [(month, entries) for (_, month), entries in groups.items()]
 
 
-def _other_languages(
-    site: Site, ui: str | None
-) -> list[tuple[str, str | None]]:
-    """Return the other languages of a page, each with its `ui`: None is the site's.
+def _language_links(
+    site: Site, ui: str | None, url_with: Callable[[str | None], str]
+) -> list[tuple[str, str]]:
+    """Return the other language of a page with its URL in it.
 
     The site's pages are in its language and English, or in English and Vietnamese.
+
+    :param url_with: returns the URL of the page with another `ui`. Relative URLs work
+        under any host name and prefix.
     """
     own = resolve_language(site.language)
     second = "vi" if own == "en" else "en"
     current = ui or own
     return [
-        (language, each)
+        (language, url_with(each))
         for language, each in ((own, None), (second, second))
         if language != current
-    ]
-
-
-def _language_links(
-    site: Site, ui: str | None, path: str
-) -> list[tuple[str, str]]:
-    """Return the other languages of a page with its URL in each.
-
-    The URLs are relative, so that pages work under any host name and prefix.
-
-    :param path: the relative URL of the page in the site's language.
-    """
-    return [
-        (language, f"?ui={other}" if other else path)
-        for language, other in _other_languages(site, ui)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -100,8 +100,8 @@ def _entry_extension(shown: Shown, about: str) -> Json:
         "about": about,
         "id": entry.id,
         "categories": [category.slug for category in entry.categories],
-        "source": entry.source and asdict(entry.source),
-        "image": entry.image and asdict(entry.image),
+        "source": _members(entry.source),
+        "image": _members(entry.image),
         "rights": entry.rights or site.rights,
         "status": entry.status,
         "notice": entry.notice,
@@ -114,6 +114,13 @@ def _entry_extension(shown: Shown, about: str) -> Json:
             }
             for translation in entry.translations
         ],
+    }
+
+
+def _members(value: Any) -> Json | None:
+    """Return the members of a dataclass, whose values asdict would copy."""
+    return value and {
+        member.name: getattr(value, member.name) for member in fields(value)
     }
 
 
@@ -139,11 +146,11 @@ def _event_extension(shown: Shown, about: str) -> Json | None:
         "occurrence": _times(occurrence),
         "all_day": event.all_day,
         "timezone": event.timezone.key,
-        "location": event.location and asdict(event.location),
+        "location": _members(event.location),
         "attendance": event.attendance,
         "online_url": event.online_url,
-        "offers": [asdict(offer) for offer in event.offers],
-        "performers": [asdict(performer) for performer in event.performers],
+        "offers": [_members(offer) for offer in event.offers],
+        "performers": [_members(performer) for performer in event.performers],
         "organizer": event.organizer and _person(event.organizer),
         "event_status": event.status,
         "recurrence": event.recurrence and event.recurrence.to_dict(),

@@ -29,18 +29,15 @@ from feedsvc.formats.xml import (
 #: Elements with text for people that may contain `&` and `<`.
 #:
 #: Readers show names of people and places as they are, and descriptions are CDATA.
-_PLAIN_TEXT = [
-    qualified_name(name)
-    for name in (
-        "title",
-        "copyright",
-        "source",
-        "category",
-        "media:title",
-        "dc:source",
-        "dc:rights",
-    )
-]
+_PLAIN_TEXT = (
+    "title",
+    "copyright",
+    "source",
+    "category",
+    "media:title",
+    "dc:source",
+    "dc:rights",
+)
 _SPECIAL_CHARACTER = re.compile("([&<])")
 
 #: feedgen sets the locale of the process while it formats a date.
@@ -138,7 +135,7 @@ def _write_text(parent: Element) -> None:
     (RSS profile, Character Data).
     """
     write_as_cdata(parent, "description", "{*}encoded")
-    for element in parent.iter(*_PLAIN_TEXT):
+    for element in parent.iter(*map(qualified_name, _PLAIN_TEXT)):
         # The characters are at the odd indices.
         parts = _SPECIAL_CHARACTER.split(element.text or "")
         element.text = parts[0]

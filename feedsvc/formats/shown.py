@@ -15,12 +15,6 @@ from feedsvc.formats.titles import add_label
 from feedsvc.models import Entry, Event, Site
 from feedsvc.recurrence import display_occurrence
 
-_NOTICE_LABELS = {
-    "cancelled": "entry.reason",
-    "postponed": "entry.reason",
-    "withdrawn": "state.withdrawn",
-}
-
 
 def show(entry: Entry, feed: Feed) -> Shown:
     """Return an entry as a feed shows it."""
@@ -87,7 +81,11 @@ class Shown:
         """The notice of a change after a label that says why it is there."""
         if not self.entry.notice:
             return ""
-        key = _NOTICE_LABELS.get(self.state or "", "entry.correction")
+        key = "entry.correction"
+        if self.state == "withdrawn":
+            key = "state.withdrawn"
+        elif self.state in ("cancelled", "postponed"):
+            key = "entry.reason"
         return add_label(self.language, key, self.entry.notice)
 
     @property
@@ -101,10 +99,7 @@ class Shown:
         )
         if event.recurrence is None:
             return hours
-        frequency = times.describe_frequency(
-            event, event.recurrence, self.language
-        )
-        return f"{hours} · {frequency}"
+        return f"{hours} · {times.describe_frequency(event, self.language)}"
 
     @property
     def time(self) -> str:
@@ -118,12 +113,11 @@ class Shown:
             return ""
         text = times.format_event_dates(occurrence, self.site, self.language)
         if event.recurrence:
-            recurrence = times.describe_recurrence(
-                event, event.recurrence, self.language
+            recurrence = times.describe_recurrence(event, self.language)
+            kind = "next" if self.entry.is_next else "including"
+            text = translate(
+                self.language, f"recurrence.{kind}", recurrence, text
             )
-            is_next = self.entry.is_next
-            key = "recurrence.next" if is_next else "recurrence.including"
-            text = translate(self.language, key, recurrence, text)
         return raise_first(text)
 
     @cached_property

@@ -14,7 +14,7 @@ from babel.lists import format_list
 
 from feedsvc.formats.phrases import raise_first, resolve_locale, translate
 from feedsvc.languages import is_supported
-from feedsvc.models import Event, Recurrence, Site
+from feedsvc.models import Event, Site
 from feedsvc.recurrence import WEEKDAYS, is_unbounded, last_occurrence
 
 
@@ -33,28 +33,25 @@ def format_event_hours(event: Event, site: Site, language: str) -> str:
 
 def local_day(event: Event) -> date:
     """Return the day on which an event starts in its own time zone."""
-    start, _ = _local_days(event)
-    return start.date()
+    return _local_days(event)[0].date()
 
 
-def describe_recurrence(
-    event: Event, recurrence: Recurrence, language: str
-) -> str:
-    """Return how often an event takes place, and until when.
+def describe_recurrence(event: Event, language: str) -> str:
+    """Return how often a recurring event takes place, and until when.
 
     Of a complicated rule only that it does so more than once.
     """
-    text = describe_frequency(event, recurrence, language)
+    text = describe_frequency(event, language)
     if is_unbounded(event):
         return text
     last_day = format_day(last_occurrence(event).start, "long", language)
     return translate(language, "recurrence.until", text, last_day)
 
 
-def describe_frequency(
-    event: Event, recurrence: Recurrence, language: str
-) -> str:
-    """Return how often an event takes place."""
+def describe_frequency(event: Event, language: str) -> str:
+    """Return how often a recurring event takes place."""
+    recurrence = event.recurrence
+    assert recurrence is not None
     rule = recurrence.rule_parts
     frequency = rule["FREQ"].lower()
     simple_parts = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}

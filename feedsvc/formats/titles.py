@@ -19,7 +19,7 @@ def feed_title(feed: Feed) -> str:
 
 def calendar_title(feed: Feed) -> str:
     """Return the title of a calendar, of which phones show only the beginning."""
-    has_category = bool(feed.query.category_filter.include)
+    has_category = feed.query.category_filter.include
     kind_key = None if has_category else "kind.events"
     name = _name(feed, kind_key, feed.site.language)
     return f"{name} – {feed.site.title}"

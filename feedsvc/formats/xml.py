@@ -42,6 +42,8 @@ NAMESPACES = {
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
 
+_SPECIAL_CHARACTER = re.compile("[&<>]")
+
 # Readers that remove tags by regular expressions take any letter for a name's first.
 _TAG_START = re.compile(r"<(?:[^\W\d_]|[/!?])")
 
@@ -76,7 +78,7 @@ def write_as_cdata(parent: Element, *names: str) -> None:
     """
     for child in parent.iterchildren(*names):
         # Other text has nothing to escape.
-        if child.text and re.search("[&<>]", child.text):
+        if child.text and _SPECIAL_CHARACTER.search(child.text):
             child.text = etree.CDATA(child.text)
 
 
