@@ -67,7 +67,8 @@ def measure_server(server: Server, number: int) -> Figures:
         begin = cpu_ms(server.pid)
         for status, _, body in responses:
             if status in (404, 405):
-                # The server has no such thing.
+                # The server has no such thing, and may not have read the body.
+                server.connection.close()
                 break
             assert status == expected, body[:500]
             sent += 1

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,9 @@ def cpu_ms(pid: int) -> float:
     for process in (pid, *children):
         for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
             # `stat` counts hundredths of a second, more than some rounds take.
-            nanoseconds += int(path.read_text().split()[0])
+            # A thread may end meanwhile.
+            with suppress(FileNotFoundError):
+                nanoseconds += int(path.read_text().split()[0])
     return nanoseconds / 1e6
 
 

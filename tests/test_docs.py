@@ -407,9 +407,11 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:
-    """Return the cells of a document's only table, by row and column."""
+    """Return the cells of a document's first table, by row and column."""
     text = (ROOT / name).read_text("utf-8")
-    lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
+    table = re.search(r"(^\|.*\|\n)+", text, re.MULTILINE)
+    assert table
+    lines = re.findall(r"^\| (.*) \|$", table[0], re.MULTILINE)
     header, *rows = [line.split(" | ") for line in lines]
     return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
 

@@ -92,17 +92,18 @@ def resolve_filter(
     :raises Gone: one was deleted.
     :raises FeedMoved: one was renamed.
     """
+    rows = {}
     current_slugs = {}
     for slug in category_filter.all_slugs:
         try:
-            categories.get(slug)
+            rows[slug] = categories.get(slug)
         except CategoryRenamed:
             current_slugs[slug] = categories.get_current(slug).slug
     if current_slugs:
         raise FeedMoved(current_slugs)
     return (
-        [categories.get(slug) for slug in category_filter.include],
-        [categories.get(slug) for slug in category_filter.exclude],
+        [rows[slug] for slug in category_filter.include],
+        [rows[slug] for slug in category_filter.exclude],
     )
 
 
