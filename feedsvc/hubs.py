@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.http_client import post
 from feedsvc.models import EPOCH, Site
@@ -196,7 +196,7 @@ def _changed_urls(
     With each comes the revision of its last change.
     """
     return [
-        (Feed.empty(site, kind, format, category).self_url, revision)
+        (FeedHead.of(site, kind, format, category).self_url, revision)
         for kind, category, revision in list_changed_categories(session, since)
         for format in FORMATS.values()
         if format.is_syndication

@@ -10,34 +10,31 @@ from feedsvc.feeds.query import CategoryFilter, FeedQuery, Format
 from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A feed with its entries.
+@dataclass(frozen=True)
+class FeedHead:
+    """A feed without its entries: its URL, and what it is about.
 
-    `categories` are those that its filter names. `updated` is the last change of the
-    entries that it shows. `has_more` tells that another page follows.
+    `categories` are those that its filter names.
     """
 
     query: FeedQuery
     site: Site
     categories: tuple[Category, ...] = ()
-    updated: datetime = NEVER_MODIFIED
-    entries: tuple[Entry, ...] = ()
-    has_more: bool = False
 
     @classmethod
-    def empty(
+    def of(
         cls,
         site: Site,
         kind: str,
         format: Format,
         category: Category | None = None,
-    ) -> Feed:
-        """Return the feed of a section or a category without entries, for its URL."""
+    ) -> FeedHead:
+        """Return the feed of a section or a category."""
         if category is None:
-            return cls(FeedQuery(kind, format), site)
+            return FeedHead(FeedQuery(kind, format), site)
         category_filter = CategoryFilter.create([category.slug])
-        return cls(FeedQuery(kind, format, category_filter), site, (category,))
+        query = FeedQuery(kind, format, category_filter)
+        return FeedHead(query, site, (category,))
 
     @property
     def category(self) -> Category | None:
@@ -51,19 +48,6 @@ class Feed:
     def self_url(self) -> str:
         """The canonical URL of the feed."""
         return self.site.public_url + self.query.path
-
-    @property
-    def next_url(self) -> str | None:
-        """The URL of the page with the next older entries (RFC 5005 §3)."""
-        return self._page_url(1) if self.has_more else None
-
-    @property
-    def previous_url(self) -> str | None:
-        """The URL of the page with the next newer entries."""
-        return self._page_url(-1) if self.query.page > 1 else None
-
-    def _page_url(self, step: int) -> str:
-        return self.with_parameters(page=self.query.page + step).self_url
 
     @property
     def is_summary(self) -> bool:
@@ -81,17 +65,44 @@ class Feed:
         is_told = self.query.is_plain and self.query.format.is_syndication
         return self.site.hubs if is_told else ()
 
+    def with_parameters(self, **changes: Any) -> FeedHead:
+        """Return the feed with other parameters in its URL."""
+        query = self.query.with_parameters(**changes)
+        return FeedHead(query, self.site, self.categories)
+
+    def in_format(self, format: Format) -> FeedHead:
+        """Return the feed in another format."""
+        query = self.query.in_format(format)
+        return FeedHead(query, self.site, self.categories)
+
+
+@dataclass(frozen=True)
+class Feed(FeedHead):
+    """A feed with its entries.
+
+    `updated` is the last change of the entries that it shows. `has_more` tells that
+    another page follows.
+    """
+
+    updated: datetime = NEVER_MODIFIED
+    entries: tuple[Entry, ...] = ()
+    has_more: bool = False
+
+    @property
+    def next_url(self) -> str | None:
+        """The URL of the page with the next older entries (RFC 5005 §3)."""
+        return self._page_url(1) if self.has_more else None
+
+    @property
+    def previous_url(self) -> str | None:
+        """The URL of the page with the next newer entries."""
+        return self._page_url(-1) if self.query.page > 1 else None
+
+    def _page_url(self, step: int) -> str:
+        return self.with_parameters(page=self.query.page + step).self_url
+
     def date_of(self, entry: Entry) -> datetime:
         """Return the date of an entry here: its publication, or the event's start."""
         if entry.starts and self.query["date"] == "start":
             return entry.starts
         return entry.date
-
-    def with_parameters(self, **changes: Any) -> Feed:
-        """Return the feed with other parameters in its URL, without its entries."""
-        query = self.query.with_parameters(**changes)
-        return Feed(query, self.site, self.categories)
-
-    def in_format(self, format: Format) -> Feed:
-        """Return the feed in another format, without its entries."""
-        return Feed(self.query.in_format(format), self.site, self.categories)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.folding import MAX_SEARCH_LENGTH
 from feedsvc.formats import content, links, phrases, times, titles
@@ -111,7 +111,11 @@ def render_front_page(
         )
         kind = entry.kind if entry else KINDS[0]
         rows.append(
-            (category, entry, Feed.empty(site, kind, FORMATS["rss"], category))
+            (
+                category,
+                entry,
+                FeedHead.of(site, kind, FORMATS["rss"], category),
+            )
         )
     return render_page(
         "front.html",
@@ -123,9 +127,9 @@ def render_front_page(
         section="front",
         # Readers offer all that a page announces, so it is one feed a kind.
         feeds=[
-            [Feed.empty(site, "news", FORMATS["rss"])],
+            [FeedHead.of(site, "news", FORMATS["rss"])],
             [
-                Feed.empty(site, "events", FORMATS[name])
+                FeedHead.of(site, "events", FORMATS[name])
                 for name in ("rss", "ics")
             ],
         ],
@@ -187,12 +191,12 @@ def render(feed: Feed) -> bytes:
 
 def _variants(
     site: Site, kind: str, category: Category | None = None
-) -> list[Feed]:
+) -> list[FeedHead]:
     """Return the feed of a kind or a category in each format."""
-    return _formats_of(Feed.empty(site, kind, FORMATS["html"], category))
+    return _formats_of(FeedHead.of(site, kind, FORMATS["html"], category))
 
 
-def _formats_of(feed: Feed) -> list[Feed]:
+def _formats_of(feed: FeedHead) -> list[FeedHead]:
     return [
         feed.in_format(format)
         for format in FORMATS.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote, urlencode
 
-from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri, place_text
@@ -31,13 +31,13 @@ def list_url(
 ) -> str:
     """Return the URL of the page of a section or of one of its categories."""
     return (
-        Feed.empty(site, kind, FORMATS["html"], category)
+        FeedHead.of(site, kind, FORMATS["html"], category)
         .with_parameters(ui=ui)
         .self_url
     )
 
 
-def outlook_calendar(feed: Feed) -> str:
+def outlook_calendar(feed: FeedHead) -> str:
     """Return the URL that subscribes to an iCalendar feed in Outlook."""
     parameters = {"url": feed.self_url, "name": titles.calendar_title(feed)}
     return (
@@ -45,7 +45,7 @@ def outlook_calendar(feed: Feed) -> str:
     )
 
 
-def webcal(feed: Feed) -> str:
+def webcal(feed: FeedHead) -> str:
     """Return the URL that opens a feed in the calendar program of the device."""
     return "webcal:" + feed.self_url.partition(":")[2]
 

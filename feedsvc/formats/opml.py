@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 from lxml import etree
 
-from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import translate
@@ -63,13 +63,13 @@ def _add_folder(
     name = translate(site.language, f"kind.{kind}")
     folder = sub_element(body, "outline", text=name)
     title = translate(site.language, f"feed.{kind}")
-    _add_feed(folder, Feed.empty(site, kind, FORMATS["rss"]), title)
+    _add_feed(folder, FeedHead.of(site, kind, FORMATS["rss"]), title)
     for category in categories:
-        feed = Feed.empty(site, kind, FORMATS["rss"], category)
+        feed = FeedHead.of(site, kind, FORMATS["rss"], category)
         _add_feed(folder, feed, f"{name} – {category.title}")
 
 
-def _add_feed(folder: Element, feed: Feed, name: str) -> None:
+def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
     """Append a feed; importers show its name alone, so it should contain the kind."""
     if len(name) > _MAX_NAME:
         name = name[: _MAX_NAME - 1].rstrip() + "…"

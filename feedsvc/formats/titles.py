@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from babel.lists import format_list
 
-from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.feed import FeedHead
 from feedsvc.formats.phrases import resolve_locale, translate
 from feedsvc.formats.times import format_day
 from feedsvc.languages import UI_LANGUAGES
@@ -12,12 +12,12 @@ from feedsvc.languages import UI_LANGUAGES
 _STATES = ("cancelled", "postponed", "tentative", "withdrawn")
 
 
-def feed_title(feed: Feed) -> str:
+def feed_title(feed: FeedHead) -> str:
     """Return the title of a feed: its name and the site's."""
     return f"{feed_name(feed, feed.site.language)} – {feed.site.title}"
 
 
-def calendar_title(feed: Feed) -> str:
+def calendar_title(feed: FeedHead) -> str:
     """Return the title of a calendar, of which phones show only the beginning."""
     has_category = feed.query.category_filter.include
     kind_key = None if has_category else "kind.events"
@@ -25,12 +25,12 @@ def calendar_title(feed: Feed) -> str:
     return f"{name} – {feed.site.title}"
 
 
-def feed_name(feed: Feed, language: str) -> str:
+def feed_name(feed: FeedHead, language: str) -> str:
     """Return the name of a feed: its kind, categories and some parameters."""
     return _name(feed, f"feed.{feed.query.kind}", language)
 
 
-def page_title(feed: Feed, language: str) -> str:
+def page_title(feed: FeedHead, language: str) -> str:
     """Return the title of the page of a feed, which lists events by their own dates."""
     when = feed.query["when"]
     if when is None:
@@ -41,7 +41,7 @@ def page_title(feed: Feed, language: str) -> str:
     return f"{name} – {days}" if days else name
 
 
-def feed_description(feed: Feed) -> str:
+def feed_description(feed: FeedHead) -> str:
     """Return the description of a feed, which RSS requires: the best that there is."""
     category_description = feed.category and feed.category.description
     return category_description or feed.site.description or feed_title(feed)
@@ -73,7 +73,7 @@ def split_state(title: str) -> tuple[str | None, str]:
     return None, title
 
 
-def _window_text(feed: Feed, language: str) -> str:
+def _window_text(feed: FeedHead, language: str) -> str:
     """Return the days of `from` and `to`; an empty text without both."""
     first, last = (
         feed.query[name] and format_day(feed.query[name], "long", language)
@@ -88,7 +88,7 @@ def _window_text(feed: Feed, language: str) -> str:
     return translate(language, "feed.to", last)
 
 
-def _name(feed: Feed, kind_key: str | None, language: str) -> str:
+def _name(feed: FeedHead, kind_key: str | None, language: str) -> str:
     category_filter = feed.query.category_filter
     titles = {category.slug: category.title for category in feed.categories}
     included = _join(

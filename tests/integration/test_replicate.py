@@ -56,31 +56,38 @@ def test_killed_replica_continues_without_loss(
     file = tmp_path / "copy.db"
     assert replicate(service, file).wait(30) == 0
     assert copied(file) == {"a": "A"}
-    first_page = {str(number): "B" for number in range(PAGE - 1)}
-    second_page = {"next-to-last": "C", "last": "D"}
-    items = [
-        {"action": "delete", "kind": "events", "id": "a"},
-        *(
-            {"action": "put", "kind": "news", "id": id, "title": title}
-            for id, title in (first_page | second_page).items()
-        ),
-    ]
-    assert service.request("POST", "/api/v1/batch", items).status_code == 200
+    first = {str(number): "B" for number in range(PAGE + 1)}
+    last = {"next-to-last": "C", "last": "D"}
 
+    def put(titles: dict[str, str]) -> None:
+        items = [
+            {"action": "put", "kind": "news", "id": id, "title": title}
+            for id, title in titles.items()
+        ]
+        response = service.request("POST", "/api/v1/batch", items)
+        assert response.status_code == 200
+
+    # More than a page.
+    put(first)
+    service.request("DELETE", "/api/v1/events/a")
+    assert replicate(service, file).wait(30) == 0
+    assert copied(file) == first
+
+    put(last)
     execute(file, HANG_AT_LAST)
     journal = Path(f"{file}-journal")
     run = replicate(service, file)
     try:
         # SQLite has a journal while a transaction has changes.
-        wait_until(lambda: copied(file) == first_page and journal.exists())
+        wait_until(journal.exists)
     finally:
         run.kill()
         run.wait()
-    assert copied(file) == first_page
+    assert copied(file) == first
 
     execute(file, "DROP TRIGGER hang")
     assert replicate(service, file).wait(30) == 0
-    assert copied(file) == first_page | second_page
+    assert copied(file) == first | last
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def comparable(path: str, body: Any) -> Any:
             # Version 3 added it, and composes texts otherwise from what is stored, which
             # the changes show.
             item.get("_event", {}).pop("occurrence", None)
-            for name in ("summary", "content_html"):
+            for name in ("summary", "content_html", "content_text"):
                 item.pop(name, None)
         return items
     # Version 3 lets previews expire.
