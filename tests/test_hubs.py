@@ -44,7 +44,7 @@ def dripping_hub() -> Iterator[Hub]:
 
 
 Notify = Callable[[], None]
-"""What a worker calls once a second."""
+"""A function that a worker calls once a second."""
 
 MakeWorker = Callable[..., Notify]
 

@@ -1,4 +1,4 @@
-"""What a write makes of the stored entry and the new one, without a database."""
+"""Decisions on writes of entries, by values alone."""
 
 from __future__ import annotations
 
