@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -52,8 +53,8 @@ _log = logging.getLogger(__name__)
 
 _NDJSON = "application/x-ndjson"
 _EXAMPLE = [
-    {"action": "put", "kind": "news", **EXAMPLES["news"]},
-    {"action": "delete", "kind": "events", "id": "hoi-sach"},
+    {"action": "put", "kind": "news", "id": "cau-moi", **EXAMPLES["news"]},
+    {"action": "delete", "kind": "news", "id": "cau-moi"},
 ]
 
 
@@ -92,7 +93,12 @@ _BODY = {
         "schema": {"type": "array", "items": BatchItemSchema},
         "example": _EXAMPLE,
     },
-    _NDJSON: {"schema": BatchItemSchema},
+    _NDJSON: {
+        "schema": BatchItemSchema,
+        "example": "\n".join(
+            json.dumps(item, ensure_ascii=False) for item in _EXAMPLE
+        ),
+    },
 }
 
 

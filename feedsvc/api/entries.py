@@ -43,14 +43,12 @@ CONTENT_MEMBERS = {"content_html", "content_text"}
 #: Documents of each kind for the OpenAPI document.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "news": {
-        "id": "cau-moi",
         "title": "Thông xe cầu mới qua sông Hồng",
         "content_html": "<p>Cầu mở cho người đi bộ từ sáng nay.</p>",
         "authors": [{"name": "Nguyễn Thị Lan", "email": "lan@portal.example"}],
         "image": {"url": "https://portal.example/cau.jpg", "alt": "Cây cầu"},
     },
     "events": {
-        "id": "hoi-sach",
         "title": "Hội sách",
         "start": "2026-12-24T19:00:00+07:00",
         "end": "2026-12-24T21:00:00+07:00",

@@ -35,11 +35,11 @@ _IDENTIFIER_ERROR = (
 _MAX_SHRINKAGE = 4
 
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-# RFC 3339 §5.6 with an optional offset and optional seconds. Python also reads other
-# forms of ISO 8601, such as weeks.
+# RFC 3339 §5.6 with an optional offset and optional seconds; PHP and databases write
+# +0700 and +07. Python also reads other forms of ISO 8601, such as weeks.
 _TIME = (
     r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
-    "(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?"
+    "(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _DATE_OR_TIME_ERROR = (
     "Must be a date such as 2026-11-25, "
@@ -231,7 +231,10 @@ class NestedOrString(ma.fields.Nested):
 
 
 class ShortList(ma.fields.List[Any]):
-    """A list of at most `max_items` items, which are counted before they are read."""
+    """A list of at most `max_items` items, which are counted before they are read.
+
+    A string stands for a list of it alone.
+    """
 
     def __init__(
         self, item: ma.fields.Field[Any], max_items: int, **kwargs: Any
@@ -244,6 +247,8 @@ class ShortList(ma.fields.List[Any]):
         super().__init__(item, validate=self._check_length, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            value = [value]
         if isinstance(value, list):
             self._check_length(value)
         return super()._deserialize(value, *args, **kwargs)
@@ -340,7 +345,8 @@ def _parse_media_type(value: str) -> str:
 
 def _parse_language(tag: str) -> str:
     try:
-        return check_language(tag)
+        # As locales are written: vi_VN.
+        return check_language(tag.replace("_", "-"))
     except ValueError:
         raise ValueError(
             "Must be the tag of a language that exists, such as vi or en-GB."

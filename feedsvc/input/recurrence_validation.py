@@ -62,10 +62,11 @@ _MONTHLY_PARTS = ("BYMONTHDAY", "BYSETPOS")
 
 
 def validate_rrule(text: str) -> str:
-    """Return the value of an RRULE itself.
+    """Return the value of an RRULE, without the property's name.
 
     :raises ValueError: it is not supported.
     """
+    text = text.removeprefix("RRULE:")
     if len(text) > MAX_RULE_LENGTH:
         raise _unsupported()
     for part in text.split(";"):

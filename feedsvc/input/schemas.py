@@ -42,6 +42,9 @@ _OTHER_NAMES = {
 
 _OTHER_NAMES_OF_CONTENT = ("body", "content", "html", "text")
 
+#: Statuses as WordPress and Americans spell them.
+_OTHER_SPELLINGS = {"canceled": "cancelled", "publish": "published"}
+
 _UNKNOWN = "Unknown field."
 _MAX_HINTS = 20
 _MAX_HINTED_LENGTH = 50
@@ -123,6 +126,10 @@ def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in data.items()
     }
+
+
+def _our_spelling(status: str) -> str:
+    return _OTHER_SPELLINGS.get(status, status)
 
 
 _NAME_OR_OBJECT = 'Must be a name, or an object such as {"name": "Lan"}.'
@@ -221,7 +228,9 @@ class EntrySchema(ModelSchema):
     translation_key = fields.identifier()
     date_published = fields.UtcDateTime(attribute="published")
     date_modified = fields.UtcDateTime(attribute="updated", dump_only=True)
-    status = ma.fields.String(validate=OneOf(models.STATUSES))
+    status = fields.ParsedString(
+        _our_spelling, validate=OneOf(models.STATUSES)
+    )
     notice = fields.Text(2000, multiline=True)
     expires = fields.UtcDateTime()
     version = ma.fields.Integer(dump_only=True)
@@ -265,11 +274,6 @@ class EntrySchema(ModelSchema):
     def validate_entry(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """Check the rules that concern more than one member."""
         errors: dict[str, Any] = {}
-        if "content_html" in data and "content_text" in data:
-            errors["content_text"] = [
-                "Only one of content_html and content_text. "
-                "In a PATCH, send null for the other."
-            ]
         for name in ("content_html", "content_text"):
             content = data.get(name) or ""
             if (
@@ -303,6 +307,12 @@ class EntrySchema(ModelSchema):
             # It counts as absent, as an empty text does.
             if not data["content_html"]:
                 del data["content_html"]
+            elif data.get("content_text"):
+                raise ValidationError(
+                    "Only one of content_html and content_text. "
+                    "In a PATCH, send null for the other.",
+                    "content_text",
+                )
         if not data.get("summary"):
             data["summary"] = derived_summary(
                 data.get("content_html"), data.get("content_text")
@@ -428,11 +438,12 @@ class EventSchema(EntrySchema):
     """An event."""
 
     kind_name = "events"
-    status = ma.fields.String(
+    status = fields.ParsedString(
+        _our_spelling,
         validate=OneOf(
             models.STATUSES,
             error="Must be one of: {choices}. To cancel an event, set event_status.",
-        )
+        ),
     )
     start = fields.DateOrTime(required=True, attribute="event.start")
     end = fields.DateOrTime(attribute="event.end")
@@ -454,8 +465,10 @@ class EventSchema(EntrySchema):
     organizer = fields.NestedOrString(
         PersonSchema, attribute="event.organizer"
     )
-    event_status = ma.fields.String(
-        attribute="event.status", validate=OneOf(models.EVENT_STATUSES)
+    event_status = fields.ParsedString(
+        _our_spelling,
+        attribute="event.status",
+        validate=OneOf(models.EVENT_STATUSES),
     )
     recurrence = ma.fields.Nested(
         RecurrenceSchema, attribute="event.recurrence"

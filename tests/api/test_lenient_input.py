@@ -128,6 +128,39 @@ def test_string_stands_for_an_object_with_this_name(editor: ApiClient) -> None:
     assert pointers(response) == ["#/location/name"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({"language": "vi_VN"}, {"language": "vi-VN"}),
+        ({"categories": "van-hoa"}, {"categories": ["van-hoa"]}),
+        ({"authors": "Lan"}, {"authors": [{"name": "Lan"}]}),
+        ({"performers": "Lan"}, {"performers": [{"name": "Lan"}]}),
+        ({"status": "publish"}, {"status": "published"}),
+        ({"event_status": "canceled"}, {"event_status": "cancelled"}),
+        ({"start": "2030-12-24T21:30:00+0900"}, {"start": "2030-12-24T19:30:00+07:00"}),
+        ({"start": "2030-12-24 12:30:00+00"}, {"start": "2030-12-24T19:30:00+07:00"}),
+        ({"expires": "2040-01-01T07:00:00+0700"}, {"expires": "2040-01-01T00:00:00Z"}),
+        ({"recurrence": {"rrule": "RRULE:FREQ=DAILY", "exdates": "2030-12-25T19:00:00"}},
+         {"recurrence": {"rrule": "FREQ=DAILY", "exdates": ["2030-12-25T19:00:00"]}}),
+        ({"content_text": "Chữ.", "content_html": "<!-- Nháp --> "}, {"content_text": "Chữ."}),
+        ({"content_text": " ", "content_html": "<p>Chữ.</p>"}, {"content_html": "<p>Chữ.</p>"}),
+    ],
+)  # fmt: skip
+def test_other_spelling_of_one_meaning_is_taken(
+    shared_editor: ApiClient, sent: dict[str, Any], stored: dict[str, Any]
+) -> None:
+    usual = shared_editor.put("/events/usual", EVENT | stored).get_json()
+    put = shared_editor.put("/events/put", EVENT | sent)
+    posted = shared_editor.send("POST", "/events", EVENT | sent)
+    item = {"action": "put", "kind": "events", "id": "batch", **EVENT, **sent}
+    shared_editor.send("POST", "/batch", [item])
+    batch = shared_editor.send("GET", "/events/batch")
+    shared_editor.put("/events/patched", EVENT)
+    patched = shared_editor.send("PATCH", "/events/patched", sent)
+    for response in (put, posted, batch, patched):
+        assert content(response.get_json()) == content(usual)
+
+
 def test_day_is_the_midnight_that_begins_it_in_the_zone_of_the_site(
     editor: ApiClient,
 ) -> None:

@@ -41,7 +41,6 @@ def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
         "x",
         "FREQ",
         "FREQ=",
-        "RRULE:FREQ=DAILY",
         "INTERVAL=2",
         "FREQ=FORTNIGHTLY",
         "freq=daily",

@@ -68,7 +68,7 @@ BAD_VALUES: dict[str, tuple[Any, ...]] = {
         "location/url offers/0/url performers/0/url".split(),
         BAD_URLS,
     ),
-    "language": ("Vietnamese please", "vn", "vi_VN"),
+    "language": ("Vietnamese please", "vn", "vn_VI"),
     "authors": (EVENT["authors"][:1] * 51,),
     "authors/0/name": (ABSENT, "L" * 201),
     "authors/1/email": ("nobody", "lan@x.example\nBcc: y@x.example"),
