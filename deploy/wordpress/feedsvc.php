@@ -107,7 +107,7 @@ function feedsvc_post_deleted( $post_id, $post ) {
 add_action( 'deleted_post', 'feedsvc_post_deleted', 10, 2 );
 
 /**
- * Send the posts that are pending. They stay so until the service has answered that it has what WordPress has.
+ * Send the posts that are pending. They stay so until the service has what WordPress has, or has refused it.
  */
 function feedsvc_send_pending() {
 	global $wpdb;
@@ -121,13 +121,14 @@ function feedsvc_send_pending() {
 		$status                     = wp_remote_retrieve_response_code( $response );
 		// The service may not have a post that is withdrawn or deleted.
 		$is_removal = ! $post || ! feedsvc_is_public( $post );
-		if ( in_array( $status, $is_removal ? array( 200, 204, 404, 410 ) : array( 200, 201 ), true ) ) {
+		$is_done    = in_array( $status, $is_removal ? array( 200, 204, 404, 410 ) : array( 200, 201 ), true );
+		if ( ! $is_done ) {
+			feedsvc_log( "post $post_id", $response );
+		}
+		if ( $is_done || feedsvc_is_refused( $response ) ) {
 			// A post that was saved meanwhile has another value, and is sent again.
 			$wpdb->delete( $wpdb->options, (array) $row ); // phpcs:ignore WordPress.DB.DirectDatabaseQuery
-			continue;
-		}
-		feedsvc_log( "post $post_id", $response );
-		if ( ! $status || $status >= 500 ) {
+		} elseif ( ! $status || $status >= 500 ) {
 			// The service is down, and each request could take long.
 			return;
 		}
@@ -135,6 +136,17 @@ function feedsvc_send_pending() {
 }
 add_action( 'feedsvc_send', 'feedsvc_send_pending', 10, 0 );
 add_action( 'feedsvc_send_hourly', 'feedsvc_send_pending', 10, 0 );
+
+/**
+ * Return whether the service will never accept a post until it is changed, such as one without a title.
+ *
+ * @param array|WP_Error $response The response.
+ */
+function feedsvc_is_refused( $response ) {
+	// Only a category may be created meanwhile.
+	return in_array( wp_remote_retrieve_response_code( $response ), array( 400, 409, 413, 422 ), true )
+		&& false === strpos( wp_remote_retrieve_body( $response ), '"#/categories/' );
+}
 
 /**
  * Publish, withdraw or delete a post in the service.
@@ -173,20 +185,34 @@ function feedsvc_entry( $post ) {
 	// Blocks and shortcodes ask for the current post, of which WP-Cron has none.
 	$GLOBALS['post'] = $post; // phpcs:ignore WordPress.WP.GlobalVariablesOverride
 	setup_postdata( $post );
-	$image = get_the_post_thumbnail_url( $post, 'full' );
 	return array_filter(
 		array(
 			'guid'           => feedsvc_guid( $post ),
 			'title'          => feedsvc_plain_text( get_the_title( $post ) ),
 			'url'            => get_permalink( $post ),
 			'content_html'   => apply_filters( 'the_content', $post->post_content ),
-			'summary'        => feedsvc_plain_text( $post->post_excerpt ),
-			'authors'        => array( array( 'name' => get_the_author_meta( 'display_name', $post->post_author ) ) ),
+			'summary'        => feedsvc_plain_text( apply_filters( 'the_excerpt', $post->post_excerpt ) ),
+			'authors'        => array_filter( array( get_the_author_meta( 'display_name', $post->post_author ) ) ),
 			'categories'     => feedsvc_categories( $post ),
-			'image'          => $image ? array( 'url' => $image ) : null,
+			'image'          => feedsvc_image( $post ),
 			'date_published' => get_post_datetime( $post, 'date', 'gmt' )->format( DATE_ATOM ),
 		)
 	);
+}
+
+/**
+ * Return the featured image of a post with its alternative text and caption; null if it has none.
+ *
+ * @param WP_Post $post The post.
+ */
+function feedsvc_image( $post ) {
+	$url      = get_the_post_thumbnail_url( $post, 'full' );
+	$image_id = get_post_thumbnail_id( $post );
+	return $url ? array(
+		'url'     => $url,
+		'alt'     => get_post_meta( $image_id, '_wp_attachment_image_alt', true ),
+		'caption' => feedsvc_plain_text( wp_get_attachment_caption( $image_id ) ),
+	) : null;
 }
 
 /**
@@ -201,21 +227,29 @@ function feedsvc_plain_text( $html ) {
 /**
  * Return the slugs of a post's categories, which are created in the service where it lacks them.
  *
+ * The default category, such as "Uncategorized", is that of posts without one.
+ *
  * @param WP_Post $post The post.
  */
 function feedsvc_categories( $post ) {
 	$slugs = array();
 	foreach ( get_the_category( $post->ID ) as $term ) {
-		$response = feedsvc_create_category( $term );
-		if ( 422 === wp_remote_retrieve_response_code( $response ) ) {
-			// The service does not allow such a slug, so the post goes without this category.
-			feedsvc_log( "category $term->slug", $response );
-		} else {
-			// If the service lacks the category after another error, it refuses the post, which is then sent again.
-			$slugs[] = $term->slug;
+		if ( (int) get_option( 'default_category' ) !== $term->term_id ) {
+			// If the service lacks the category after an error, it refuses the post, which is then sent again.
+			feedsvc_create_category( $term );
+			$slugs[] = feedsvc_slug( $term );
 		}
 	}
 	return $slugs;
+}
+
+/**
+ * Return the slug of a category in the service, whose slugs have no other letters than a to z.
+ *
+ * @param WP_Term $term The category.
+ */
+function feedsvc_slug( $term ) {
+	return preg_match( '/^[a-z0-9-]{1,64}$/', $term->slug ) ? $term->slug : "category-$term->term_id";
 }
 
 /**
@@ -230,10 +264,10 @@ function feedsvc_create_category( $term ) {
 		$parent = get_term( $term->parent );
 		$status = wp_remote_retrieve_response_code( feedsvc_create_category( $parent ) );
 		if ( in_array( $status, array( 201, 412 ), true ) ) {
-			$category['parent'] = $parent->slug;
+			$category['parent'] = feedsvc_slug( $parent );
 		}
 	}
-	return feedsvc_request( 'PUT', "/categories/$term->slug", $category, array( 'If-None-Match' => '*' ) );
+	return feedsvc_request( 'PUT', '/categories/' . feedsvc_slug( $term ), $category, array( 'If-None-Match' => '*' ) );
 }
 
 /**

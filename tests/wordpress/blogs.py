@@ -46,16 +46,24 @@ class StubBlog:
         self._post_ids = itertools.count(1)
         self._posts: dict[int, dict[str, Any]] = {}
         self._terms: dict[int, dict[str, Any]] = {}
+        self.add_category("uncategorized", "Uncategorized")
         self._stored: dict[str, Any] = {"events": [], "options": {}}
         self._log = ""
 
     def connect(self, service: Service) -> None:
         self._connection = {"url": service.url, "token": service.token}
 
-    def add_category(self, slug: str, name: str, parent: str = "") -> None:
+    def add_category(self, slug: str, name: str, parent: str = "") -> int:
+        """Create a category; return its id."""
         (parent_id,) = self._term_ids(parent) or [0]
-        term = {"slug": slug, "name": name, "parent": parent_id}
-        self._terms[len(self._terms) + 1] = term
+        term_id = len(self._terms) + 1
+        self._terms[term_id] = {
+            "term_id": term_id,
+            "slug": slug,
+            "name": name,
+            "parent": parent_id,
+        }
+        return term_id
 
     def _term_ids(self, *slugs: str) -> list[int]:
         return [
@@ -65,7 +73,8 @@ class StubBlog:
     def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
         """Create or change a post; return its id here and in the service.
 
-        :param fields: named as in WordPress; `post_category` has slugs.
+        :param fields: named as in WordPress; `post_category` has slugs, and `image` the
+            alternative text and the caption of the featured image.
         """
         if "post_category" in fields:
             fields["post_category"] = self._term_ids(*fields["post_category"])
@@ -77,7 +86,7 @@ class StubBlog:
             "post_type": "post",
             "post_password": "",
             "post_author": "1",
-            "post_category": [],
+            "post_category": self._term_ids("uncategorized"),
         }
         post = self._posts[post_id] = {**(before or new), **fields}
         is_update = before is not None
@@ -139,8 +148,11 @@ class RealBlog:
         connection = {"url": service.url, "token": service.token}
         (self._site / "feedsvc.json").write_text(json.dumps(connection))
 
-    def add_category(self, slug: str, name: str, parent: str = "") -> None:
-        self._do("add_category", slug=slug, name=name, parent=parent)
+    def add_category(self, slug: str, name: str, parent: str = "") -> int:
+        term_id: int = self._do(
+            "add_category", slug=slug, name=name, parent=parent
+        )
+        return term_id
 
     def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
         saved = self._do("save", post={"ID": post_id, **fields})

@@ -45,16 +45,15 @@ switch ( $input['action'] ) {
 		break;
 	case 'add_category':
 		$parent = $input['parent'] ? get_term_by( 'slug', $input['parent'], 'category' )->term_id : 0;
-		or_fail(
-			wp_insert_term(
-				$input['name'],
-				'category',
-				array(
-					'slug'   => $input['slug'],
-					'parent' => $parent,
-				)
+		$term   = wp_insert_term(
+			$input['name'],
+			'category',
+			array(
+				'slug'   => $input['slug'],
+				'parent' => $parent,
 			)
 		);
+		$result = or_fail( $term )['term_id'];
 		break;
 	case 'save':
 		$post = $input['post'] + array( 'edit_date' => true );
@@ -71,6 +70,15 @@ switch ( $input['action'] ) {
 		}
 		$post    = wp_slash( $post ) + array( 'post_author' => 1 );
 		$post_id = or_fail( $post['ID'] ? wp_update_post( $post, true ) : wp_insert_post( $post, true ) );
+		if ( isset( $input['post']['image'] ) ) {
+			$image    = array(
+				'post_mime_type' => 'image/jpeg',
+				'post_excerpt'   => $input['post']['image']['caption'],
+				'meta_input'     => array( '_wp_attachment_image_alt' => $input['post']['image']['alt'] ),
+			);
+			$image_id = or_fail( wp_insert_attachment( $image, 'cau.jpg', 0, true ) );
+			or_fail( set_post_thumbnail( $post_id, $image_id ) );
+		}
 		$result  = array(
 			'ID'   => $post_id,
 			'guid' => html_entity_decode( get_post( $post_id )->guid ),

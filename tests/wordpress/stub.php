@@ -163,11 +163,27 @@ function get_the_author_meta( $field, $user_id ) {
 }
 
 function get_the_post_thumbnail_url( $post, $size ) {
-	return false;
+	return isset( $post->image ) ? 'https://blog.example/cau.jpg' : false;
+}
+
+function get_post_thumbnail_id( $post ) {
+	return $post->ID;
+}
+
+function get_post_meta( $image_id, $key, $single ) {
+	return '_wp_attachment_image_alt' === $key ? get_post( $image_id )->image->alt : '';
+}
+
+function wp_get_attachment_caption( $image_id ) {
+	return get_post( $image_id )->image->caption;
 }
 
 function get_post_datetime( $post, $field, $source ) {
 	return new DateTimeImmutable( $post->post_date_gmt, new DateTimeZone( 'UTC' ) );
+}
+
+function get_option( $name ) {
+	return array( 'default_category' => '1' )[ $name ];
 }
 
 function get_term( $term_id ) {

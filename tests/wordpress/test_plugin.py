@@ -84,6 +84,16 @@ def test_post_is_published_and_edited(blog: Blog, service: Service) -> None:
     assert expected.items() <= edited.items()
 
 
+def test_featured_image_has_its_text_and_caption(
+    blog: Blog, service: Service
+) -> None:
+    image = {"alt": "Cây cầu", "caption": "Cầu <em>mới</em> &amp; cũ"}
+    _, entry_id = blog.save(**POST, image=image)
+    sent = get(service, f"/articles/{entry_id}")["image"]
+    assert sent.pop("url").endswith("/cau.jpg")
+    assert sent == {"alt": "Cây cầu", "caption": "Cầu mới & cũ"}
+
+
 def test_scheduled_post_is_sent_at_once(blog: Blog, service: Service) -> None:
     scheduled = {
         "post_status": "future",
@@ -174,12 +184,30 @@ def test_accepted_post_is_sent_once(blog: Blog, service: Service) -> None:
     assert get(service, f"/articles/{entry_id}")["title"] == "Sửa ở cổng"
 
 
-def test_refused_post_delays_no_other(blog: Blog, service: Service) -> None:
-    refused, refused_id = blog.save(**{**POST, "post_title": "Dài " * 200})
+@pytest.mark.parametrize("title", ["", "Dài " * 200])
+def test_refused_post_is_named_once_and_delays_no_other(
+    blog: Blog, service: Service, title: str
+) -> None:
+    refused, refused_id = blog.save(**{**POST, "post_title": title})
     _, entry_id = blog.save(**POST)
     assert status_of(service, entry_id) == 200
+    blog.pass_hour()
+    assert blog.log().count(f"post {refused} was not sent: 422") == 1
     blog.save(refused, post_title="Ngắn")
     assert status_of(service, refused_id) == 200
+
+
+def test_post_is_sent_again_after_the_token_was_wrong(
+    blog: Blog, service: Service
+) -> None:
+    token, service.token = service.token, "fsv_wrong"
+    blog.connect(service)
+    _, entry_id = blog.save(**POST)
+    service.token = token
+    assert status_of(service, entry_id) == 404
+    blog.connect(service)
+    blog.pass_hour()
+    assert status_of(service, entry_id) == 200
 
 
 def test_post_that_the_service_has_under_another_guid_is_updated(
@@ -232,14 +260,25 @@ def test_categories_have_their_parents(blog: Blog, service: Service) -> None:
     )
 
 
-def test_post_goes_without_a_category_whose_slug_is_not_allowed(
-    blog: Blog, service: Service
+@pytest.mark.parametrize("slug", ["du_lich", "тема"])
+def test_category_whose_slug_is_not_allowed_has_another(
+    blog: Blog, service: Service, slug: str
 ) -> None:
-    blog.add_category("du_lich", "Du lịch")
-    blog.add_category("bien", "Biển", parent="du_lich")
-    _, entry_id = blog.save(**POST, post_category=["du_lich", "bien"])
-    assert get(service, f"/articles/{entry_id}")["categories"] == ["bien"]
-    assert "feedsvc: category du_lich was not sent: 422" in blog.log()
+    allowed = f"category-{blog.add_category(slug, 'Du lịch')}"
+    child = f"bien-{len(slug)}"
+    blog.add_category(child, "Biển", parent=slug)
+    _, entry_id = blog.save(**POST, post_category=[slug, child])
+    sent = get(service, f"/articles/{entry_id}")["categories"]
+    assert sorted(sent) == sorted([allowed, child])
+    assert get(service, f"/categories/{allowed}")["title"] == "Du lịch"
+    assert get(service, f"/categories/{child}")["parent"] == allowed
+
+
+def test_default_category_is_not_sent(blog: Blog, service: Service) -> None:
+    _, entry_id = blog.save(**POST)
+    assert get(service, f"/articles/{entry_id}")["categories"] == []
+    response = service.request("GET", "/api/v1/categories/uncategorized")
+    assert response.status_code == 404
 
 
 def test_post_keeps_its_category_if_the_token_may_create_none(
