@@ -19,7 +19,7 @@ from environs import EnvValidationError, FileAwareEnv, ValidationError
 from marshmallow.validate import Email, OneOf, Range, Regexp
 from sqlalchemy.engine import make_url
 
-from feedsvc.languages import check_language
+from feedsvc.languages import UI_LANGUAGES, check_language, match_tag
 from feedsvc.models import Site
 from feedsvc.timezones import zone
 
@@ -97,6 +97,7 @@ def _read(env: FileAwareEnv) -> Config:
     """Return the settings; `env` collects the errors."""
     env.add_parser("base_url", _with_validation_error(_parse_base_url))
     env.add_parser("base_urls", _with_validation_error(_parse_base_urls))
+    env.add_parser("languages", _with_validation_error(_parse_languages))
     env.add_parser("timezone", _with_validation_error(zone))
     port = env.int("PORT", 8000, validate=Range(1, 65535))
     return Config(
@@ -129,6 +130,15 @@ def _read(env: FileAwareEnv) -> Config:
 def _read_site(env: FileAwareEnv, default_url: str) -> Site:
     """Return the settings of the portal; `env` collects the errors."""
     public_url = env.base_url("FEEDSVC_PUBLIC_URL", default_url)
+    language = env.str(
+        "FEEDSVC_SITE_LANGUAGE",
+        "vi",
+        validate=_with_validation_error(check_language),
+    )
+    languages = env.languages("FEEDSVC_SITE_LANGUAGES", "")
+    # Both are None if they are wrong. Entries without a language are in the portal's.
+    if language and languages and not match_tag(languages, language):
+        languages = (language.lower(), *languages)
     return Site(
         public_url=public_url,
         url=env.base_url("FEEDSVC_SITE_URL", "") or public_url,
@@ -139,11 +149,7 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
             "FEEDSVC_SITE_DESCRIPTION",
             "Tin tức và sự kiện của thành phố Hà Nội",
         ),
-        language=env.str(
-            "FEEDSVC_SITE_LANGUAGE",
-            "vi",
-            validate=_with_validation_error(check_language),
-        ),
+        language=language,
         timezone=env.timezone("FEEDSVC_SITE_TIMEZONE", "Asia/Ho_Chi_Minh"),
         icon=env.base_url("FEEDSVC_SITE_ICON", ""),
         logo=env.base_url("FEEDSVC_SITE_LOGO", ""),
@@ -160,7 +166,19 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
             "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
         ),
         hubs=env.base_urls("FEEDSVC_HUBS", ""),
+        titles=_read_translations(env, "FEEDSVC_SITE_TITLE"),
+        descriptions=_read_translations(env, "FEEDSVC_SITE_DESCRIPTION"),
+        languages=languages if languages and len(languages) > 1 else (),
     )
+
+
+def _read_translations(env: FileAwareEnv, name: str) -> dict[str, str]:
+    """Return the texts of a setting by language, such as that of `<NAME>_EN`."""
+    texts = {
+        language: env.str(f"{name}_{language.upper()}", "")
+        for language in UI_LANGUAGES
+    }
+    return {language: text for language, text in texts.items() if text}
 
 
 def _load_settings_file() -> None:
@@ -232,6 +250,12 @@ def _parse_base_urls(value: str) -> tuple[str, ...]:
     for url in urls:
         _parse_base_url(url)
     return tuple(urls)
+
+
+def _parse_languages(value: str) -> tuple[str, ...]:
+    """Return the language tags in a list with commas, in lower case."""
+    tags = [tag.strip() for tag in value.split(",") if tag.strip()]
+    return tuple(dict.fromkeys(check_language(tag).lower() for tag in tags))
 
 
 def check_database_url(value: str) -> None:

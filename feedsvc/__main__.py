@@ -23,10 +23,10 @@ def _create_app() -> Flask:
     config = Config.from_env()
     # Here and not in `from_env`, which each worker calls.
     sentences = unknown_settings()
-    language = config.site.language
-    if not is_supported(language):
+    site = config.site
+    if not is_supported(site.language):
         sentences.append(
-            f"No words in “{language}”; pages and feeds use English. "
+            f"No words in “{site.language}”; pages and feeds use English. "
             f"There are words in: {', '.join(UI_LANGUAGES)}."
         )
     for sentence in sentences:

@@ -196,8 +196,11 @@ def _changed_urls(
     With each comes the revision of its last change.
     """
     return [
-        (FeedHead.of(site, kind, format, category).self_url, revision)
-        for kind, category, revision in list_changed_categories(session, since)
+        (FeedHead.of(site, kind, format, category, lang).self_url, revision)
+        for kind, category, language, revision in list_changed_categories(
+            session, since
+        )
+        for lang in dict.fromkeys((None, site.named_language(language)))
         for format in FORMATS.values()
         if format.is_syndication
     ]

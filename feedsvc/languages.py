@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from babel import Locale
@@ -48,3 +49,17 @@ def is_supported(tag: str) -> bool:
 def resolve_language(tag: str) -> str:
     """Return the language of the phrases for a tag: English if there are none in it."""
     return primary_subtag(tag) if is_supported(tag) else "en"
+
+
+def is_in_range(tag: str, language_range: str) -> bool:
+    """Tell if a tag is in a range, as “en-GB” is in “en” (RFC 4647 §3.3.1)."""
+    return f"{tag}-".lower().startswith(f"{language_range}-".lower())
+
+
+def match_tag(tags: Iterable[str], tag: str) -> str | None:
+    """Return the one of some tags for a tag: “en” for “en-GB” (RFC 4647 §3.4).
+
+    It is the longest in whose range the tag is; None if there is none.
+    """
+    matches = [each for each in tags if is_in_range(tag, each)]
+    return max(matches, key=len, default=None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from feedsvc.languages import is_supported, match_tag
 
 KINDS = ("news", "events")
 STATUSES = ("draft", "published", "withdrawn")
@@ -39,8 +41,11 @@ def utcnow() -> datetime:
 class Site:
     """The portal whose entries are published; its URLs have no slash at the end.
 
+    `titles` and `descriptions` are those in further languages. `languages` are those in
+    which the portal publishes, in lower case; empty if there is one.
     `hubs` are the WebSub hubs that are told of changes.
     `poll_minutes` divides an hour: readers should poll a feed no more often than that.
+    `portal` is the site in its own language, if this is the one in another.
     """
 
     public_url: str
@@ -56,6 +61,69 @@ class Site:
     color: str = ""
     logo: str = ""
     poll_minutes: int = 15
+    titles: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
+    portal: Site | None = None
+
+    def in_language(self, tag: str | None) -> Site:
+        """Return the site for feeds and pages in a language; None is the portal's own.
+
+        Title and description stay in the portal's language if it has no others.
+        """
+        portal = self.portal or self
+        if tag is None:
+            return portal
+        title_tag = match_tag(self.titles, tag)
+        description_tag = match_tag(self.descriptions, tag)
+        return replace(
+            portal,
+            language=tag,
+            title=self.titles[title_tag] if title_tag else portal.title,
+            description=self.descriptions[description_tag]
+            if description_tag
+            else portal.description,
+            portal=portal,
+        )
+
+    @property
+    def own_language(self) -> str:
+        """The language of the portal."""
+        return (self.portal or self).language
+
+    @property
+    def words_language(self) -> str:
+        """The language of our words: the portal's if there are none in `language`."""
+        return (
+            self.language if is_supported(self.language) else self.own_language
+        )
+
+    @property
+    def title_language(self) -> str:
+        """The language of the title."""
+        return match_tag(self.titles, self.language) or self.own_language
+
+    def named_language(self, tag: str) -> str | None:
+        """Return the one of `languages` in whose range a tag is; None without."""
+        return match_tag(self.languages, tag)
+
+    @property
+    def other_languages(self) -> list[str]:
+        """Those of `languages` that are not the portal's own."""
+        own = self.named_language(self.own_language)
+        return [each for each in self.languages if each != own]
+
+    def list_language(self, tag: str) -> str | None:
+        """Return the `lang` of pages with entries in a language; None without it."""
+        named = self.named_language(tag)
+        return named if named in self.other_languages else None
+
+    def feed_language(self, lang: str | None) -> str | None:
+        """Return the `lang` of the feeds that a page with `lang` offers.
+
+        Without it, pages are in the portal's own language, but feeds would be in all.
+        """
+        return lang or self.named_language(self.own_language)
 
     def permalink(self, entry_id: str) -> str:
         """Return the URL of an entry's page in this service."""
@@ -70,7 +138,8 @@ class Site:
 class Category:
     """A category (RFC 4287 §4.2.2): `slug` is its term, `title` its label.
 
-    `parent` is the slug of a wider category.
+    `parent` is the slug of a wider category. `titles` are those in further languages,
+    by their tags.
     """
 
     slug: str
@@ -79,6 +148,17 @@ class Category:
     language: str | None = None
     url: str | None = None
     parent: str | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def in_language(self, site: Site) -> Category:
+        """Return the category with its title in the site's language, or else its own.
+
+        Its language is that of the title.
+        """
+        tag = match_tag(self.titles, site.language)
+        if tag:
+            return replace(self, title=self.titles[tag], language=tag)
+        return replace(self, language=self.language or site.own_language)
 
 
 @dataclass(frozen=True, slots=True)

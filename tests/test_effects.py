@@ -66,6 +66,9 @@ SETTINGS: dict[str, tuple[str, View]] = {
     "FEEDSVC_SITE_TITLE": ("Stadt", get("/feeds/news.rss")),
     "FEEDSVC_SITE_DESCRIPTION": ("Neues", get("/feeds/news.rss")),
     "FEEDSVC_SITE_LANGUAGE": ("en", get("/feeds/news.rss")),
+    "FEEDSVC_SITE_LANGUAGES": ("vi,en", get("/")),
+    "FEEDSVC_SITE_TITLE_EN": ("City", get("/feeds/news.rss?lang=en")),
+    "FEEDSVC_SITE_DESCRIPTION_EN": ("All", get("/feeds/news.rss?lang=en")),
     "FEEDSVC_SITE_TIMEZONE": ("Europe/Berlin", get("/feeds/events.ics")),
     "FEEDSVC_SITE_ICON": ("https://a.example/i.png", get("/feeds/news.atom")),
     "FEEDSVC_SITE_LOGO": ("https://a.example/l.png", get("/")),
@@ -88,7 +91,9 @@ PROCESS_SETTINGS = {
 
 
 def test_every_setting_is_in_this_file() -> None:
-    assert setting_names() == SETTINGS.keys() | PROCESS_SETTINGS
+    # Of the texts by language, one stands for all.
+    texts = {"FEEDSVC_SITE_TITLE_EN", "FEEDSVC_SITE_DESCRIPTION_EN"}
+    assert setting_names() | texts == SETTINGS.keys() | PROCESS_SETTINGS
 
 
 @pytest.mark.parametrize("name", SETTINGS)

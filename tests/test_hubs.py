@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -58,9 +59,12 @@ def make_worker(make_app: MakeApp, hub: Hub, clock: Clock) -> MakeWorker:
     """
 
     def make(
-        own_clock: Clock | None = None, *, is_ready: bool = True
+        own_clock: Clock | None = None,
+        *,
+        is_ready: bool = True,
+        **changes: Any,
     ) -> Notify:
-        app = make_app(hubs=(hub.url,), own_clock=own_clock)
+        app = make_app(hubs=(hub.url,), own_clock=own_clock, **changes)
         services = get_services(app)
         notifier = HubNotifier(
             services.database,
@@ -180,6 +184,24 @@ def test_only_public_entries_are_told(
     wait(days=2)
     tell(notify)
     assert hub.told == feeds("events")
+
+
+@pytest.mark.both_databases
+def test_feeds_in_the_language_of_an_entry_are_told(
+    make_worker: MakeWorker, tell: Tell, hub: Hub, editor: ApiClient
+) -> None:
+    notify = make_worker(site_languages=("vi", "en"))
+    editor.put("/articles/1", {"title": "x", "language": "en-GB"})
+    editor.put("/events/2", {"title": "x", "start": "2026-12-24"})
+    editor.put(
+        "/events/3", {"title": "x", "start": "2026-12-24", "language": "fr"}
+    )
+    tell(notify)
+    in_language = Counter(
+        [f"{url}?lang=en" for url in feeds("news")]
+        + [f"{url}?lang=vi" for url in feeds("events")]
+    )
+    assert hub.told == feeds("news", "events") + in_language
 
 
 def test_deletion_is_not_told(

@@ -123,6 +123,7 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     upgrade_database(services.database)
     if with_demo:
         ctx.invoke(demo)
+        _publish_languages_of_samples()
     os.environ.update(
         HOST=config.host,
         PORT=str(config.port),
@@ -138,6 +139,23 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
         "python:feedsvc.gunicorn_conf",
     ]
     os.execv(sys.executable, arguments)  # noqa: S606
+
+
+def _publish_languages_of_samples() -> None:
+    """Set the languages of the samples, unless the settings name others."""
+    if not os.environ.keys() & {
+        "FEEDSVC_SITE_LANGUAGE",
+        "FEEDSVC_SITE_LANGUAGES",
+    }:
+        os.environ["FEEDSVC_SITE_LANGUAGES"] = "vi,en"
+    # The title of another portal is no translation of this one.
+    if "FEEDSVC_SITE_TITLE" not in os.environ:
+        os.environ.setdefault("FEEDSVC_SITE_TITLE_EN", "Hanoi City Portal")
+    if "FEEDSVC_SITE_DESCRIPTION" not in os.environ:
+        os.environ.setdefault(
+            "FEEDSVC_SITE_DESCRIPTION_EN",
+            "News and events of the city of Hanoi",
+        )
 
 
 def _check_address(host: str, port: int) -> None:

@@ -39,11 +39,19 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     window = None
     if query["from"] or query["to"]:
         window = _find_window(session, query, included_keys, site)
+    # Without `lang`, pages are in one language, while programs get entries in all.
+    is_mixed = query["lang"] or not query.format.is_page
+    other_languages = [] if is_mixed else site.other_languages
     # One entry more than the feed shows tells that another page follows.
     entries: dict[int, Entry] = {}
     for part in _parts(query):
         statement = select_entries(
-            session, part, included_keys, excluded_keys, window
+            session,
+            part,
+            included_keys,
+            excluded_keys,
+            window,
+            other_languages,
         )
         missing = query["limit"] + 1 - len(entries)
         entries |= read_entries(session, statement.limit(missing))
@@ -144,16 +152,21 @@ def _start_of(day: date, site: Site) -> datetime:
 
 
 def newest_by_category(
-    session: Session, categories: Categories
+    session: Session,
+    categories: Categories,
+    is_shown: sa.ColumnElement[bool],
 ) -> dict[tuple[str, str], Entry]:
     """Return the newest entry of each kind and category that has any, by both.
 
     One that is cancelled is there only if all are. Entries of the categories below a
     category count as its own.
+
+    :param is_shown: the condition that an entry must meet.
     """
     newest: dict[tuple[str, str], Entry] = {}
     for kind in KINDS:
-        pks = dict(session.execute(_select_newest(kind)).all())
+        select_pks = _select_newest(kind, is_shown)
+        pks = dict(session.execute(select_pks).all())
         statement = sa.select(EntryRow).where(EntryRow.pk.in_(pks.values()))
         by_pk = read_entries(session, statement)
         by_key = {key: by_pk[pk] for key, pk in pks.items()}
@@ -172,7 +185,9 @@ def newest_by_category(
     return newest
 
 
-def _select_newest(kind: str) -> sa.Select[int, int]:
+def _select_newest(
+    kind: str, is_shown: sa.ColumnElement[bool]
+) -> sa.Select[int, int]:
     """Return the statement for the key of the newest entry of each category itself."""
     is_not_cancelled = sa.and_(
         EntryRow.status != "withdrawn",
@@ -180,7 +195,8 @@ def _select_newest(kind: str) -> sa.Select[int, int]:
     )
     # The second is looked for only where all entries are cancelled.
     newest_pk = sa.func.coalesce(
-        _newest_pk(kind, is_not_cancelled), _newest_pk(kind, sa.true())
+        _newest_pk(kind, sa.and_(is_shown, is_not_cancelled)),
+        _newest_pk(kind, is_shown),
     )
     newest = sa.select(CategoryRow.id, newest_pk.label("pk")).subquery()
     return sa.select(newest.c.id, newest.c.pk).where(newest.c.pk.is_not(None))

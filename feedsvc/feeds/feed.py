@@ -14,12 +14,18 @@ from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site
 class FeedHead:
     """A feed without its entries: its URL, and what it is about.
 
-    `categories` are those that its filter names.
+    `site` is in the language of the feed. `categories` are those that its filter names.
     """
 
     query: FeedQuery
     site: Site
     categories: tuple[Category, ...] = ()
+
+    def __post_init__(self) -> None:
+        # The dataclass is frozen for all others.
+        object.__setattr__(
+            self, "site", self.site.in_language(self.query["lang"])
+        )
 
     @classmethod
     def of(
@@ -28,13 +34,14 @@ class FeedHead:
         kind: str,
         format: Format,
         category: Category | None = None,
+        lang: str | None = None,
     ) -> FeedHead:
-        """Return the feed of a section or a category."""
-        if category is None:
-            return FeedHead(FeedQuery(kind, format), site)
-        category_filter = CategoryFilter.create([category.slug])
-        query = FeedQuery(kind, format, category_filter)
-        return FeedHead(query, site, (category,))
+        """Return the feed of a section or a category, with entries in a language."""
+        slugs = [category.slug] if category else []
+        query = FeedQuery(
+            kind, format, CategoryFilter.create(slugs), {"lang": lang}
+        )
+        return FeedHead(query, site, (category,) if category else ())
 
     @property
     def category(self) -> Category | None:
@@ -60,9 +67,20 @@ class FeedHead:
         return (self.category and self.category.url) or self.site.url
 
     @property
+    def is_plain(self) -> bool:
+        """True if it is a section or one category, without parameters.
+
+        A language of the portal may be there, so that each language has plain feeds.
+        """
+        query = self.query
+        if query["lang"] in self.site.languages:
+            query = query.with_parameters(lang=None)
+        return query.is_plain
+
+    @property
     def hubs(self) -> tuple[str, ...]:
         """The WebSub hubs that are told of the feed's changes."""
-        is_told = self.query.is_plain and self.query.format.is_syndication
+        is_told = self.is_plain and self.query.format.is_syndication
         return self.site.hubs if is_told else ()
 
     def with_parameters(self, **changes: Any) -> FeedHead:

@@ -24,7 +24,7 @@ from feedsvc.languages import (
     UI_LANGUAGES,
     resolve_language,
 )
-from feedsvc.models import KINDS, SLUG_PATTERN, YEARS
+from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, Site
 
 #: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
@@ -355,7 +355,7 @@ def parse_feed_query(
     format: Format,
     category_filter: str | None,
     given: Mapping[str, Sequence[str]],
-    language: str,
+    site: Site,
     today: date,
 ) -> tuple[FeedQuery, bool]:
     """Return the canonical query of a feed's URL, and whether the URL spells it so.
@@ -363,7 +363,6 @@ def parse_feed_query(
     Unknown parameters, and those that do not apply or have their default, are ignored.
 
     :param given: the values of each parameter in the URL.
-    :param language: the site's language, which is the default of `ui`.
     :param today: the date in the site's time zone, near which `from` and `to` must be.
     :raises BadRequest: a part is not valid; the message names it.
     """
@@ -375,11 +374,12 @@ def parse_feed_query(
         parsed_filter = CategoryFilter.parse(category_filter)
     # Parameters that the feed does not have are not even parsed.
     parameters = {
-        name: _read(name, given[name])
+        name: read_parameter(name, given[name])
         for name in _defaults(kind, format, {})
         if name in given
     }
-    if parameters.get("ui") == resolve_language(language):
+    words = site.in_language(parameters.get("lang")).words_language
+    if parameters.get("ui") == resolve_language(words):
         del parameters["ui"]
     _check_dates(parameters.get("from"), parameters.get("to"), today)
     query = FeedQuery(kind, format, parsed_filter, parameters)
@@ -393,7 +393,7 @@ def parse_feed_query(
     return query, is_canonical
 
 
-def _read(name: str, values: Sequence[str]) -> Any:
+def read_parameter(name: str, values: Sequence[str]) -> Any:
     """Return the value of a parameter.
 
     :raises BadRequest: it is not valid, or given twice.

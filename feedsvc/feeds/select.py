@@ -16,6 +16,7 @@ from feedsvc.storage.entries import (
     in_all,
     in_categories,
     in_language,
+    is_in_none_of,
 )
 from feedsvc.storage.search import has_words
 from feedsvc.storage.tables import (
@@ -44,12 +45,14 @@ def select_entries(
     included: Sequence[Sequence[int]] = (),
     excluded: Sequence[int] = (),
     window: Window | None = None,
+    other_languages: Sequence[str] = (),
 ) -> sa.Select[EntryRow]:
     """Return the statement for the entries from a feed's page on, without a limit.
 
     :param included: the keys of each included category and of those below it.
     :param excluded: the keys of all excluded categories and of those below them.
     :param window: the period of `from` and `to`, if they are given.
+    :param other_languages: languages in which no entry is.
     """
     statement = sa.select(EntryRow).where(EntryRow.is_public)
     published_at: Any = EntryRow.published_at
@@ -70,6 +73,8 @@ def select_entries(
         is_excluded = in_categories(query.kind, excluded).condition
         statement = statement.where(~is_excluded)
     statement = statement.where(*_parameter_conditions(query))
+    if other_languages:
+        statement = statement.where(is_in_none_of(other_languages))
     if window:
         statement = statement.where(_is_in_window(window))
     # With `from`, a series is sorted by its first occurrence in the window.

@@ -78,7 +78,7 @@ def _extend_feed(element: Element, feed: Feed) -> None:
 
 def _extend_entry(element: Element, shown: Shown) -> None:
     entry = shown.entry
-    if entry.language != shown.site.language:
+    if shown.is_foreign:
         element.set(
             "{http://www.w3.org/XML/1998/namespace}lang", entry.language
         )

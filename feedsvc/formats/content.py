@@ -12,7 +12,7 @@ from babel.numbers import format_currency
 from babel.units import format_unit
 
 from feedsvc.formats.phrases import translate
-from feedsvc.languages import resolve_language
+from feedsvc.languages import is_in_range, resolve_language
 from feedsvc.models import Attachment, Event, Image, Offer, Person, Source
 
 _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
@@ -120,6 +120,17 @@ def _write_out(link: re.Match[str]) -> str:
     words = content.rstrip()
     space = content[len(words) :]
     return f"{words} ({address}){space}"
+
+
+def mark_language(
+    text: str, part: str, part_language: str, language: str
+) -> str:
+    """Return a text as HTML, with the language of its part if that is another one."""
+    if is_in_range(part_language, language):
+        return escape(text)
+    before, _, after = map(escape, text.rpartition(part))
+    marked = f'<span lang="{part_language}">{escape(part)}</span>'
+    return f"{before}{marked}{after}"
 
 
 def event_facts(

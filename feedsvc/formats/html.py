@@ -16,7 +16,7 @@ from feedsvc.formats import content, links, phrases, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
-from feedsvc.languages import resolve_language
+from feedsvc.languages import is_supported, resolve_language
 from feedsvc.models import KINDS, Category, Entry, Site
 from feedsvc.recurrence import display_occurrence
 
@@ -48,38 +48,68 @@ _environment.globals |= {
 
 
 def render_page(
-    template: str, site: Site, *, ui: str | None = None, **context: Any
+    template: str,
+    site: Site,
+    *,
+    language: str | None = None,
+    lang: str | None = None,
+    ui: str | None = None,
+    **context: Any,
 ) -> bytes:
     """Render a page.
 
     Every template knows:
 
-    - `site`
+    - `site`, in the language of the page
     - `language`: the language of the page; `t`: its phrases by key
     - `show`: a function that returns an entry as the page shows it
-    - `ui`: the language of the page if it is not the site's, for links to other pages
+    - `parameters`: those of the URLs of other pages, so that they are in the same
+      language
+    - `ui`: the language of the page if its URL names it
     - `section`: the kind that the page belongs to, `front`, or None
     - `search`: the words that the page has searched for, or None
     - `feeds`: the feeds that the page announces, each a list of its formats; by default
       those of the sections
-    - `language_links`: pairs of a language and the URL of the page in it
+    - `language_links`: pairs of a language and the URL of the page in it, or of the one
+      with the entries in it
 
-    :param ui: the language of the page, if it is not the site's.
+    :param language: the language of the page without `ui`; by default `lang`, or else
+        the site's.
+    :param lang: the language of the entries on the pages to which it leads.
+    :param ui: the language of the page's words in its URL.
     :param context: further names for the template, or other values for some of these.
     """
-    language = resolve_language(ui or site.language)
+    default = _words_language(site, language or lang)
+    language = ui or default
+    # Other pages would be empty in a language in which the portal does not publish.
+    list_language = lang if lang in site.languages else None
+    page_site = site.in_language(language)
     names = {
-        "site": site,
+        "site": page_site,
         "language": language,
-        "show": lambda entry: Shown(entry, site, entry.date, language),
-        "language_links": (),
+        "show": lambda entry: Shown(entry, page_site, entry.date, language),
+        "language_links": _language_links(
+            site,
+            default,
+            language,
+            lambda other: f"?ui={other}" if other else "?",
+        ),
+        "parameters": {"lang": list_language, "ui": ui},
         "ui": ui,
         "section": None,
         "search": None,
-        "feeds": [_variants(site, kind) for kind in KINDS],
+        "feeds": [
+            _variants(site, kind, lang=site.feed_language(lang))
+            for kind in KINDS
+        ],
         **context,
     }
     return _environment.get_template(template).render(names).encode()
+
+
+def _words_language(site: Site, tag: str | None) -> str:
+    """Return the language of the words of a page for the language of its entries."""
+    return resolve_language(site.in_language(tag).words_language)
 
 
 def render_front_page(
@@ -87,7 +117,6 @@ def render_front_page(
     events: Feed,
     categories: Sequence[Category],
     newest: Mapping[tuple[str, str], Entry],
-    ui: str | None,
 ) -> bytes:
     """Render the front page: the newest articles, the next events, and all categories.
 
@@ -95,11 +124,12 @@ def render_front_page(
 
     :param newest: the newest entries of categories, by kind and slug.
     """
-    site = articles.site
+    site, query = articles.site, articles.query
     lead = next((entry for entry in articles.entries if entry.image), None)
     others = [entry for entry in articles.entries if entry is not lead]
     # Events that have begun come last, and are left out if there are enough others.
     next_events = sorted(events.entries, key=lambda entry: entry.is_ongoing)
+    lang = site.feed_language(query["lang"])
     rows = []
     for category in categories:
         entries = [newest.get((kind, category.slug)) for kind in KINDS]
@@ -110,33 +140,31 @@ def render_front_page(
             default=None,
         )
         kind = entry.kind if entry else KINDS[0]
-        rows.append(
-            (
-                category,
-                entry,
-                FeedHead.of(site, kind, FORMATS["rss"], category),
-            )
-        )
+        feed = FeedHead.of(site, kind, FORMATS["rss"], category, lang)
+        rows.append((category.in_language(site), entry, feed))
+
+    def url_with(**parameters: str | None) -> str:
+        return links.query_string(parameters) or "./"
+
     return render_page(
         "front.html",
         site,
-        ui=ui,
-        language_links=_language_links(
-            site, ui, lambda other: f"?ui={other}" if other else "./"
-        ),
+        lang=query["lang"],
+        ui=query["ui"],
+        language_links=_list_language_links(articles, url_with),
         section="front",
         # Readers offer all that a page announces, so it is one feed a kind.
         feeds=[
-            [FeedHead.of(site, "news", FORMATS["rss"])],
+            [FeedHead.of(site, "news", FORMATS["rss"], lang=lang)],
             [
-                FeedHead.of(site, "events", FORMATS[name])
+                FeedHead.of(site, "events", FORMATS[name], lang=lang)
                 for name in ("rss", "ics")
             ],
         ],
         lead=lead,
         articles=others[: _FRONT_ARTICLES if lead else _FRONT_ARTICLES + 1],
         events=next_events[:_FRONT_EVENTS],
-        variants={kind: _variants(site, kind) for kind in KINDS},
+        variants={kind: _variants(site, kind, lang=lang) for kind in KINDS},
         rows=rows,
     )
 
@@ -145,55 +173,75 @@ def render_entry(
     entry: Entry, related: Sequence[Entry], site: Site, ui: str | None
 ) -> bytes:
     """Render the page of an entry, which announces the feeds of its categories."""
+    lang = site.list_language(entry.language)
+    default = _words_language(site, entry.language)
+    language = ui or default
     feeds = [
-        _variants(site, entry.kind, category)
+        _variants(site, entry.kind, category, site.feed_language(lang))
         for category in (None, *entry.categories)
     ]
+    # A portal of several languages leads from one to the other by translations.
+    translations = {
+        resolve_language(translation.language): site.entry_url(translation)
+        for translation in entry.translations
+        if site.languages
+    }
+
+    def url_with(other: str | None) -> str:
+        url = links.query_string({"ui": other}) or quote(entry.id)
+        return translations.get(other or default, url)
+
     return render_page(
         "entry.html",
         site,
+        language=entry.language,
+        lang=lang,
         ui=ui,
-        language_links=_language_links(
-            site,
-            ui,
-            lambda other: f"?ui={other}" if other else quote(entry.id),
-        ),
+        language_links=_language_links(site, default, language, url_with),
         section=entry.kind,
         feeds=feeds,
         # The page offers to follow its first category, or else the section.
         variants=feeds[1] if entry.categories else feeds[0],
         entry=entry,
         related=related,
-        structured_data=json_ld(Shown(entry, site, entry.date)),
+        structured_data=json_ld(
+            Shown(entry, site.in_language(language), entry.date, language)
+        ),
     )
 
 
 def render(feed: Feed) -> bytes:
     """Render a feed as a page: its entries, other formats and pages."""
-    site = feed.site
-    query = feed.query
+    site, query = feed.site, feed.query
+
+    def url_with(**parameters: str | None) -> str:
+        return feed.with_parameters(**parameters).self_url
+
+    offered = feed.with_parameters(lang=site.feed_language(query["lang"]))
     return render_page(
         "feed.html",
         site,
+        lang=query["lang"],
         ui=query["ui"],
-        language_links=_language_links(
-            site,
-            query["ui"],
-            lambda other: feed.with_parameters(ui=other).self_url,
-        ),
+        language_links=_list_language_links(feed, url_with),
         section=query.kind,
         search=query["q"],
-        feeds=[_formats_of(feed)],
+        feeds=[_formats_of(offered)],
         feed=feed,
         groups=_group_entries(feed),
     )
 
 
 def _variants(
-    site: Site, kind: str, category: Category | None = None
+    site: Site,
+    kind: str,
+    category: Category | None = None,
+    lang: str | None = None,
 ) -> list[FeedHead]:
     """Return the feed of a kind or a category in each format."""
-    return _formats_of(FeedHead.of(site, kind, FORMATS["html"], category))
+    return _formats_of(
+        FeedHead.of(site, kind, FORMATS["html"], category, lang)
+    )
 
 
 def _formats_of(feed: FeedHead) -> list[FeedHead]:
@@ -230,21 +278,52 @@ def _group_entries(feed: Feed) -> list[tuple[date | None, list[Entry]]]:
     return [(month, entries) for (_, month), entries in groups.items()]
 
 
-def _language_links(
-    site: Site, ui: str | None, url_with: Callable[[str | None], str]
+def _list_language_links(
+    feed: FeedHead, url_with: Callable[..., str]
 ) -> list[tuple[str, str]]:
-    """Return the other language of a page with its URL in it.
+    """Return the other languages of a list with its URLs in them.
 
-    The site's pages are in its language and English, or in English and Vietnamese.
+    Each language of a portal that has several leads to the entries in it.
 
+    :param url_with: returns the URL of the list with other parameters.
+    """
+    site, lang, ui = feed.site, feed.query["lang"], feed.query["ui"]
+    if not site.languages:
+        default = _words_language(site, lang)
+        return _language_links(
+            site,
+            default,
+            ui or default,
+            lambda other: url_with(lang=lang, ui=other),
+        )
+    return [
+        (each, url_with(lang=site.list_language(each), ui=None, page=None))
+        for each in site.languages
+        if each != site.feed_language(lang)
+    ]
+
+
+def _language_links(
+    site: Site,
+    default: str,
+    current: str,
+    url_with: Callable[[str | None], str],
+) -> list[tuple[str, str]]:
+    """Return the other languages of the words of a page with its URLs in them.
+
+    They are those of the portal. If it has one, they are that and English, or English
+    and Vietnamese.
+
+    :param default: the language of the page without `ui`.
     :param url_with: returns the URL of the page with another `ui`. Relative URLs work
         under any host name and prefix.
     """
-    own = resolve_language(site.language)
-    second = "vi" if own == "en" else "en"
-    current = ui or own
+    own = resolve_language(site.own_language)
+    languages = [
+        resolve_language(each) for each in site.languages if is_supported(each)
+    ] or [own, "vi" if own == "en" else "en"]
     return [
-        (language, url_with(each))
-        for language, each in ((own, None), (second, second))
+        (language, url_with(None if language == default else language))
+        for language in dict.fromkeys([*languages, default])
         if language != current
     ]

@@ -167,8 +167,9 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     Objects of icalendar would take three times as long.
     """
     entry = shown.entry
-    is_foreign = entry.language != shown.site.language
-    language = _parameters(LANGUAGE=entry.language if is_foreign else None)
+    language = _parameters(
+        LANGUAGE=entry.language if shown.is_foreign else None
+    )
     updated = _utc(entry.updated)
     yield "BEGIN:VEVENT"
     yield f"SUMMARY{language}:{_text(shown.title)}"
@@ -183,7 +184,7 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     for file in entry.attachments:
         yield f"ATTACH{_parameters(FMTTYPE=file.type)}:{iri_to_uri(file.url)}"
     if entry.categories:
-        titles = [_text(category.title) for category in entry.categories]
+        titles = [_text(category.title) for category in shown.categories]
         yield f"CATEGORIES:{','.join(titles)}"
     if event.online_url:
         # RFC 7986 §5.11 requires the parameter.

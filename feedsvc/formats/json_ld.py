@@ -63,7 +63,7 @@ def _article(shown: Shown) -> Json:
             **publisher,
             "logo": site.icon and iri_to_uri(site.icon),
         },
-        "articleSection": [category.title for category in entry.categories],
+        "articleSection": [category.title for category in shown.categories],
         # schema.org has no such member for events.
         "workTranslation": [
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
 from feedsvc.feeds.feed import FeedHead
@@ -22,19 +22,32 @@ _MAP = "https://www.openstreetmap.org"
 
 def landing_url(entry: Entry, site: Site, ui: str | None) -> str:
     """Return where readers of an entry land: the portal's page of it, or ours."""
-    suffix = f"?ui={ui}" if ui else ""
-    return entry.url or site.permalink(entry.id) + suffix
+    return entry.url or site.permalink(entry.id) + query_string({"ui": ui})
 
 
 def list_url(
-    kind: str, site: Site, ui: str | None, category: Category | None = None
+    kind: str,
+    site: Site,
+    parameters: Mapping[str, str | None],
+    category: Category | None = None,
 ) -> str:
-    """Return the URL of the page of a section or of one of its categories."""
+    """Return the URL of the page of a section or of one of its categories.
+
+    :param parameters: `lang` and `ui`, as far as the page with the link has them.
+    """
     return (
         FeedHead.of(site, kind, FORMATS["html"], category)
-        .with_parameters(ui=ui)
+        .with_parameters(**parameters)
         .self_url
     )
+
+
+def query_string(parameters: Mapping[str, str | None]) -> str:
+    """Return the end of a URL with the parameters that are not None, or nothing."""
+    present = {
+        name: value for name, value in parameters.items() if value is not None
+    }
+    return f"?{urlencode(present)}" if present else ""
 
 
 def outlook_calendar(feed: FeedHead) -> str:
@@ -64,7 +77,7 @@ def google_event(shown: Shown) -> str:
     )
     parameters = {
         "action": "TEMPLATE",
-        "text": shown.in_feeds().title,
+        "text": shown.title,
         "dates": f"{start}/{end}",
     }
     # With a zone, Google Calendar on Android moves whole days.

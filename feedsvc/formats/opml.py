@@ -26,12 +26,15 @@ def render(
     categories: Sequence[Category],
     has_entries: Container[tuple[str, str | None]],
     modified: datetime,
+    lang: str | None,
 ) -> bytes:
     """Return the list of all feeds, with one folder for each kind.
 
+    :param lang: the language of the feeds and their names; None for all entries.
     :param has_entries: the kinds and slugs of the categories that have entries; the
         feeds of others would stay empty in readers.
     """
+    site = site.in_language(lang)
     root: Element = etree.Element("opml", version="2.0")
     head = sub_element(root, "head")
     body = sub_element(root, "body")
@@ -45,7 +48,7 @@ def render(
         shown = [
             each for each in categories if (kind, each.slug) in has_entries
         ]
-        _add_folder(body, site, kind, shown)
+        _add_folder(body, site, kind, shown, lang)
     document: bytes = etree.tostring(
         root, xml_declaration=True, encoding="UTF-8"
     )
@@ -53,20 +56,26 @@ def render(
 
 
 def _add_folder(
-    body: Element, site: Site, kind: str, categories: Sequence[Category]
+    body: Element,
+    site: Site,
+    kind: str,
+    categories: Sequence[Category],
+    lang: str | None,
 ) -> None:
     """Append the folder of a kind: its own feed, and one feed for each category.
 
     Importers take an outline for a folder or for a feed, never for both. So the feeds
     of nested categories are not nested.
     """
-    name = translate(site.language, f"kind.{kind}")
+    name = translate(site.words_language, f"kind.{kind}")
     folder = sub_element(body, "outline", text=name)
-    title = translate(site.language, f"feed.{kind}")
-    _add_feed(folder, FeedHead.of(site, kind, FORMATS["rss"]), title)
+    title = translate(site.words_language, f"feed.{kind}")
+    format = FORMATS["rss"]
+    _add_feed(folder, FeedHead.of(site, kind, format, lang=lang), title)
     for category in categories:
-        feed = FeedHead.of(site, kind, FORMATS["rss"], category)
-        _add_feed(folder, feed, f"{name} – {category.title}")
+        feed = FeedHead.of(site, kind, format, category, lang)
+        title = category.in_language(site).title
+        _add_feed(folder, feed, f"{name} – {title}")
 
 
 def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
@@ -81,7 +90,8 @@ def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
         version="RSS2",  # OPML's name of RSS 2.0
         xmlUrl=feed.self_url,
         htmlUrl=iri_to_uri(feed.home_url),
-        language=(feed.category and feed.category.language)
+        language=feed.query["lang"]
+        or (feed.category and feed.category.language)
         or feed.site.language,
         description=feed_description(feed),
         text=name,

@@ -120,7 +120,7 @@ def _extend_item(item: Element, shown: Shown) -> None:
     if entry.source and not entry.source.url:
         # RSS's own source element requires a URL.
         sub_element(item, "dc:source", entry.source.name)
-    if entry.language != shown.site.language:
+    if shown.is_foreign:
         sub_element(item, "dc:language", entry.language)
     if entry.rights:
         sub_element(item, "dc:rights", entry.rights)

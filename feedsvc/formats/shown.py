@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from html import escape
@@ -12,7 +12,8 @@ from feedsvc.formats import content, times
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import raise_first, translate
 from feedsvc.formats.titles import add_label
-from feedsvc.models import Entry, Event, Site
+from feedsvc.languages import is_supported
+from feedsvc.models import Category, Entry, Event, Site
 from feedsvc.recurrence import display_occurrence
 
 
@@ -29,9 +30,9 @@ def show(entry: Entry, feed: Feed) -> Shown:
 class Shown:
     """An entry as readers see it, with the words about it in one language.
 
-    `date` is its date in the feed, elsewhere that of its publication. `page_language`
-    is the language of the page; feeds and calendars have none. `is_summary` tells that
-    readers get no content.
+    `site` is in the language of the feed or page. `date` is the entry's date in the
+    feed, elsewhere that of its publication. `page_language` is the language of the
+    page; feeds and calendars have none. `is_summary` tells that readers get no content.
     """
 
     entry: Entry
@@ -42,12 +43,28 @@ class Shown:
 
     @property
     def language(self) -> str:
-        """The language of the words about the entry, which is decided here alone."""
-        return self.page_language or self.site.language
+        """The language of the words about the entry, which is decided here alone.
 
-    def in_feeds(self) -> Shown:
-        """Return the entry of a page as feeds and calendars show it."""
-        return replace(self, page_language=None)
+        A page has one language; in feeds it is that of the entry.
+        """
+        if self.page_language:
+            return self.page_language
+        if is_supported(self.entry.language):
+            return self.entry.language
+        return self.site.words_language
+
+    @property
+    def is_foreign(self) -> bool:
+        """True if the entry is not in the language of the feed."""
+        return self.entry.language.lower() != self.site.language.lower()
+
+    @property
+    def categories(self) -> list[Category]:
+        """The categories with their titles in the language of the feed or page."""
+        return [
+            category.in_language(self.site)
+            for category in self.entry.categories
+        ]
 
     @property
     def url(self) -> str:

@@ -8,36 +8,42 @@ from feedsvc.feeds.feed import FeedHead
 from feedsvc.formats.phrases import resolve_locale, translate
 from feedsvc.formats.times import format_day
 from feedsvc.languages import UI_LANGUAGES
+from feedsvc.models import Site
 
 _STATES = ("cancelled", "postponed", "tentative", "withdrawn")
 
 
 def feed_title(feed: FeedHead) -> str:
     """Return the title of a feed: its name and the site's."""
-    return f"{feed_name(feed, feed.site.language)} – {feed.site.title}"
+    return f"{feed_name(feed, feed.site)} – {feed.site.title}"
 
 
 def calendar_title(feed: FeedHead) -> str:
     """Return the title of a calendar, of which phones show only the beginning."""
     has_category = feed.query.category_filter.include
     kind_key = None if has_category else "kind.events"
-    name = _name(feed, kind_key, feed.site.language)
-    return f"{name} – {feed.site.title}"
+    return f"{_name(feed, kind_key, feed.site)} – {feed.site.title}"
 
 
-def feed_name(feed: FeedHead, language: str) -> str:
-    """Return the name of a feed: its kind, categories and some parameters."""
-    return _name(feed, f"feed.{feed.query.kind}", language)
+def feed_name(feed: FeedHead, site: Site) -> str:
+    """Return the name of a feed: its kind, categories and some parameters.
+
+    :param site: in the language of the name.
+    """
+    return _name(feed, f"feed.{feed.query.kind}", site)
 
 
-def page_title(feed: FeedHead, language: str) -> str:
-    """Return the title of the page of a feed, which lists events by their own dates."""
+def page_title(feed: FeedHead, site: Site) -> str:
+    """Return the title of the page of a feed, which lists events by their own dates.
+
+    :param site: in the language of the page.
+    """
     when = feed.query["when"]
     if when is None:
-        return feed_name(feed, language)
+        return feed_name(feed, site)
     kind_key = "kind.events" if when == "all" else f"feed.{when}"
-    name = _name(feed, kind_key, language)
-    days = _window_text(feed, language)
+    name = _name(feed, kind_key, site)
+    days = _window_text(feed, site.words_language)
     return f"{name} – {days}" if days else name
 
 
@@ -88,9 +94,13 @@ def _window_text(feed: FeedHead, language: str) -> str:
     return translate(language, "feed.to", last)
 
 
-def _name(feed: FeedHead, kind_key: str | None, language: str) -> str:
+def _name(feed: FeedHead, kind_key: str | None, site: Site) -> str:
+    language = site.words_language
     category_filter = feed.query.category_filter
-    titles = {category.slug: category.title for category in feed.categories}
+    titles = {
+        category.slug: category.in_language(site).title
+        for category in feed.categories
+    }
     included = _join(
         [titles[slug] for slug in category_filter.include],
         language,

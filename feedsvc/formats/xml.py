@@ -133,7 +133,7 @@ def add_item(
     item.category(
         [
             {"term": category.slug, "scheme": scheme, "label": category.title}
-            for category in entry.categories
+            for category in shown.categories
         ]
     )
     return item

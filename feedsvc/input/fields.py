@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -118,6 +118,39 @@ class Text(ParsedString):
         if self.required and not normalized:
             raise ValueError("Must not be empty.")
         return normalized or None
+
+
+class TextsByLanguage(ma.fields.Dict):
+    """Texts by the tags of their languages; those without a value are left out.
+
+    :param max_length: characters of each text.
+    """
+
+    def __init__(self, max_length: int) -> None:
+        super().__init__(keys=language(), values=Text(max_length))
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, Mapping):
+            value = {
+                tag: text
+                for tag, text in value.items()
+                if text not in (None, "")
+            }
+        try:
+            texts = super()._deserialize(value, *args, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            # marshmallow tells keys and values apart, but pointers do not.
+            if isinstance(error.messages, dict):
+                messages = {
+                    tag: [*by_side.get("key", ()), *by_side.get("value", ())]
+                    for tag, by_side in error.messages.items()
+                }
+                raise ValidationError(messages) from None
+            raise
+        return {tag: text for tag, text in texts.items() if text}
+
+    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._serialize(value, *args, **kwargs) or None  # type: ignore[no-untyped-call]
 
 
 class EntryId(ParsedString):

@@ -142,6 +142,7 @@ class CategorySchema(ModelSchema):
     # The path of a PUT has it, if the body has none.
     slug = fields.CategorySlug(required=True)
     title = fields.Text(200, required=True)
+    titles = fields.TextsByLanguage(200)
     description = fields.Text(2000, multiline=True)
     language = fields.language()
     url = fields.url()

@@ -171,6 +171,7 @@ def put_category(
     row.description = category.description
     row.language = category.language
     row.url = category.url
+    row.titles = dict(category.titles)
     row.parent = parent
     row.deleted_at = None
     transaction.next_revision(*KINDS)

@@ -104,6 +104,7 @@ _SELECT_CATEGORIES = (
         CategoryRow.language,
         CategoryRow.url,
         _Parent.slug,
+        CategoryRow.titles,
     )
     .join(CategoryRow, CategoryRow.id == EntryCategoryRow.category_id)
     .outerjoin(_Parent, _Parent.id == CategoryRow.parent_id)
@@ -215,10 +216,18 @@ def in_language(kind: str, language: str) -> EntrySet:
         EntryRow.language >= language,
         EntryRow.language < f"{language}.",
     )
+    return EntrySet(pks.correlate(None), is_in_language(language))
+
+
+def is_in_language(language: str) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry is in a range of languages."""
     is_longer = EntryRow.language.startswith(f"{language}-", autoescape=True)
-    return EntrySet(
-        pks.correlate(None), sa.or_(EntryRow.language == language, is_longer)
-    )
+    return sa.or_(EntryRow.language == language, is_longer)
+
+
+def is_in_none_of(languages: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry is in none of some ranges of languages."""
+    return sa.and_(sa.true(), *(~is_in_language(each) for each in languages))
 
 
 def in_all(
@@ -304,34 +313,43 @@ def renew_revisions(transaction: Transaction) -> datetime:
 
 def list_changed_categories(
     session: Session, after: datetime
-) -> list[tuple[str, Category | None, datetime]]:
+) -> list[tuple[str, Category | None, str, datetime]]:
     """Return the kinds and categories with public entries that changed later.
 
-    A kind alone has None. With each category come those above it. The third member is
-    the revision of the last change.
+    A kind alone has None. With each category come those above it. The third member is a
+    language of these entries, in lower case; the fourth is the revision of the last
+    change of those in it.
     """
     # The statement reads keys alone, since every entry may have changed.
     statement = (
         sa.select(
             EntryRow.kind,
+            EntryRow.language,
             EntryCategoryRow.category_id,
             sa.func.max(EntryRow.changed_at),
         )
         .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
         .where(EntryRow.changed_at > after, EntryRow.is_public)
-        .group_by(EntryRow.kind, EntryCategoryRow.category_id)
+        .group_by(
+            EntryRow.kind, EntryRow.language, EntryCategoryRow.category_id
+        )
         # So the last revision of those below one category is set last.
         .order_by(sa.func.max(EntryRow.changed_at))
     )
-    changes: dict[tuple[str, str], tuple[Category | None, datetime]] = {}
-    for kind, category_id, revision in session.execute(statement):
-        changes[kind, ""] = None, revision
+    changes: dict[tuple[str, str, str], tuple[Category | None, datetime]] = {}
+    for kind, language, category_id, revision in session.execute(statement):
+        changes[kind, "", language] = None, revision
         if category_id:
             for row in session.get_one(
                 CategoryRow, category_id
             ).with_ancestors:
-                changes[kind, row.slug] = row.category, revision
-    return [(kind, *changes[kind, slug]) for kind, slug in sorted(changes)]
+                changes[kind, row.slug, language] = row.category, revision
+    return [
+        (kind, category, language, revision)
+        for (kind, _, language), (category, revision) in sorted(
+            changes.items(), key=lambda change: change[0]
+        )
+    ]
 
 
 def read_entries(

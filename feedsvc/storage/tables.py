@@ -62,6 +62,7 @@ class Base(DeclarativeBase):
         str: KEY,
         list[int]: sa.JSON,
         list[str]: sa.JSON,
+        dict[str, str]: sa.JSON,
     }
 
 
@@ -117,6 +118,7 @@ class CategoryRow(Base):
     description: Mapped[str | None]
     language: Mapped[str | None]
     url: Mapped[str | None]
+    titles: Mapped[dict[str, str]] = mapped_column(server_default="{}")
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
     deleted_at: Mapped[datetime | None]
     parent: Mapped[CategoryRow | None] = relationship(remote_side=id)
@@ -140,6 +142,7 @@ class CategoryRow(Base):
             self.language,
             self.url,
             self.parent.slug if self.parent else None,
+            self.titles,
         )
 
 

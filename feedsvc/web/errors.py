@@ -24,7 +24,7 @@ from feedsvc.feeds.response import MAX_ACCEPT_LENGTH
 from feedsvc.formats.html import render_page
 from feedsvc.services import current_services
 from feedsvc.storage.migrations.runner import check_schema
-from feedsvc.web.responses import PAGE_HEADERS, public, requested_language
+from feedsvc.web.responses import PAGE_HEADERS, public, requested_words
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -120,10 +120,12 @@ def _prefers_page() -> bool:
 
 def _error_page(status: int, detail: str, error: Exception) -> Response:
     site = current_services().site
+    lang = request.args.get("lang")
     page = render_page(
         "error.html",
         site,
-        ui=requested_language(site),
+        lang=lang,
+        ui=requested_words(site, lang),
         status=status,
         detail=detail,
         notice=error.reason if isinstance(error, errors.Gone) else "",

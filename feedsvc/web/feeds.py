@@ -46,7 +46,7 @@ def show_feed(
         FORMATS[suffix],
         category_filter,
         request.args.to_dict(flat=False),
-        site.language,
+        site,
         services.clock().astimezone(site.timezone).date(),
     )
     try:
@@ -123,7 +123,7 @@ def _feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
     headers = [("Link", f'<{url}>; rel="{rel}"') for rel, url in links if url]
     if feed.query.format.is_page:
         headers += LIST_HEADERS
-        if not feed.query.is_plain:
+        if not feed.is_plain:
             headers.append(NOINDEX)
     return tuple(headers)
 

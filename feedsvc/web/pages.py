@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import Gone, NotFound
 from feedsvc.feeds.build import build_feed, newest_by_category
-from feedsvc.feeds.query import FORMATS, MAX_TERMS, CategoryFilter, FeedQuery
+from feedsvc.feeds.query import (
+    FORMATS,
+    MAX_TERMS,
+    CategoryFilter,
+    FeedQuery,
+    read_parameter,
+)
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import ics, opml
 from feedsvc.formats.html import render_entry, render_front_page
-from feedsvc.models import KINDS, Entry, Site
+from feedsvc.formats.links import query_string
+from feedsvc.languages import UI_LANGUAGES
+from feedsvc.models import KINDS, Entry
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import read_revisions
 from feedsvc.storage.entries import (
     find_entry,
+    is_in_language,
+    is_in_none_of,
     read_validity,
     with_translations,
 )
@@ -29,7 +40,7 @@ from feedsvc.web.responses import (
     PAGE_HEADERS,
     PAGE_MAX_AGE,
     conditional_response,
-    requested_language,
+    requested_words,
 )
 
 #: Related entries on the page of an entry.
@@ -38,7 +49,10 @@ MAX_RELATED = 3
 #: Entries of its categories among which related ones are; some may be withdrawn.
 _RELATED_CANDIDATES = 8
 
-Render = Callable[[Session], bytes]
+_UNINDEXED_HEADERS = (*PAGE_HEADERS, NOINDEX)
+
+#: Renders a page, and tells if crawlers may index it.
+Render = Callable[[Session], tuple[bytes, bool]]
 
 
 blueprint = Blueprint("pages", __name__)
@@ -48,47 +62,64 @@ blueprint = Blueprint("pages", __name__)
 def show_front_page() -> Response:
     """Answer with the newest articles, the next events, and all categories."""
     site = current_services().site
-    ui = requested_language(site)
+    lang = _requested_language()
+    ui = requested_words(site, lang)
 
-    def render(session: Session) -> bytes:
-        page = FORMATS["html"]
-        articles = build_feed(session, FeedQuery("news", page), site)
-        events = build_feed(session, FeedQuery("events", page), site)
-        categories = Categories(session)
-        newest = newest_by_category(session, categories)
-        return render_front_page(
-            articles, events, categories.all(), newest, ui
+    def render(session: Session) -> tuple[bytes, bool]:
+        articles, events = (
+            build_feed(
+                session,
+                FeedQuery(
+                    kind, FORMATS["html"], parameters={"lang": lang, "ui": ui}
+                ),
+                site,
+            )
+            for kind in KINDS
         )
+        categories = Categories(session)
+        is_shown = is_in_none_of(site.other_languages)
+        if lang:
+            is_shown = is_in_language(lang)
+        newest = newest_by_category(session, categories, is_shown)
+        body = render_front_page(articles, events, categories.all(), newest)
+        return body, articles.is_plain
 
-    return _cached_response("/", render, ui)
+    return _cached_response("/", {"lang": lang, "ui": ui}, render)
 
 
 @blueprint.get("/feeds.opml")
 def show_opml() -> Response:
     """Answer with the list of all feeds for feed readers."""
     site = current_services().site
+    lang = _requested_language()
 
-    def render(session: Session) -> bytes:
+    def render(session: Session) -> tuple[bytes, bool]:
         categories = Categories(session)
-        newest = newest_by_category(session, categories)
+        is_shown = is_in_language(lang) if lang else sa.true()
+        newest = newest_by_category(session, categories, is_shown)
         modified = read_revisions(session).of(KINDS)
-        return opml.render(site, categories.all(), newest, modified)
+        body = opml.render(site, categories.all(), newest, modified, lang)
+        return body, True
 
-    return _cached_response("/feeds.opml", render, media_type=opml.MEDIA_TYPE)
+    return _cached_response(
+        "/feeds.opml", {"lang": lang}, render, opml.MEDIA_TYPE
+    )
 
 
 @blueprint.get("/entries/<id>")
 def show_entry(id: str) -> Response:
     """Answer with the page of an entry, or its preview with a signed link."""
-    site = current_services().site
-    ui = requested_language(site)
     if "preview" in request.args:
-        return _preview(id, request.args["preview"], ui)
+        return _preview(id, request.args["preview"])
 
-    def render(session: Session) -> bytes:
-        return _entry_page(session, _find_public_entry(session, id), site, ui)
+    def render(session: Session) -> tuple[bytes, bool]:
+        row = _find_public_entry(session, id)
+        ui = requested_words(current_services().site, row.entry.language)
+        return _entry_page(session, row, ui), ui is None
 
-    return _cached_response(f"/entries/{id}", render, ui)
+    ui = request.args.get("ui")
+    parameters = {"ui": ui if ui in UI_LANGUAGES else None}
+    return _cached_response(f"/entries/{id}", parameters, render)
 
 
 @blueprint.get("/entries/<id>.ics")
@@ -96,28 +127,35 @@ def show_calendar(id: str) -> Response:
     """Answer with the calendar of an event."""
     site = current_services().site
 
-    def render(session: Session) -> bytes:
+    def render(session: Session) -> tuple[bytes, bool]:
         # Whoever has saved an event learns of its withdrawal from its calendar.
         row = _find_public_entry(session, id, with_withdrawn=True)
         entry = row.entry.public_view()
         if entry.event is None:
             raise NotFound(f"“{id}” is not an event.")
-        return ics.render_event(entry, site)
+        return ics.render_event(entry, site), True
 
     try:
         media_type = FORMATS["ics"].media_type
-        return _cached_response(
-            f"/entries/{id}.ics", render, media_type=media_type
-        )
+        return _cached_response(f"/entries/{id}.ics", {}, render, media_type)
     except NotFound:
         # The id of another entry may end in “.ics”.
         return show_entry(f"{id}.ics")
 
 
+def _requested_language() -> str | None:
+    """Return the parameter `lang` of the request, whose entries a page shows.
+
+    :raises BadRequest: it is no language tag, or given twice.
+    """
+    values = request.args.getlist("lang")
+    return read_parameter("lang", values) if values else None
+
+
 def _cached_response(
     path: str,
+    parameters: Mapping[str, str | None],
     render: Render,
-    ui: str | None = None,
     media_type: str = FORMATS["html"].media_type,
 ) -> Response:
     """Answer from the cache, or render the page from one snapshot.
@@ -125,28 +163,26 @@ def _cached_response(
     :param path: equal for all spellings of the page's URL.
     """
     services = current_services()
-    url = quote(path) + (f"?ui={ui}" if ui else "")
+    url = quote(path) + query_string(parameters)
 
     def render_response() -> CachedResponse:
         with services.database.read() as session:
             validity = read_validity(session, *KINDS)
-            body = render(session)
-        # Crawlers index each page once, in the site's language.
-        headers = (*PAGE_HEADERS, NOINDEX) if ui else PAGE_HEADERS
+            body, is_indexed = render(session)
         return CachedResponse(
             body,
             media_type,
             validity.revision,
             validity.due_at,
             PAGE_MAX_AGE,
-            headers=headers,
+            headers=PAGE_HEADERS if is_indexed else _UNINDEXED_HEADERS,
         )
 
     response = services.cache.get_or_render(url, render_response)
     return conditional_response(response, services.clock())
 
 
-def _preview(id: str, signature: str, ui: str | None) -> Response:
+def _preview(id: str, signature: str) -> Response:
     """Answer with the page of an entry as readers will see it.
 
     :raises NotFound: there is no such entry, it was withdrawn, or the signature is
@@ -162,9 +198,13 @@ def _preview(id: str, signature: str, ui: str | None) -> Response:
             or not is_signed
         ):
             raise NotFound(f"There is no entry “{id}”.")
-        body = _entry_page(session, row, services.site, ui)
-    headers = [*PAGE_HEADERS, NOINDEX]
-    return Response(body, mimetype=FORMATS["html"].media_type, headers=headers)
+        ui = requested_words(services.site, row.entry.language)
+        body = _entry_page(session, row, ui)
+    return Response(
+        body,
+        mimetype=FORMATS["html"].media_type,
+        headers=list(_UNINDEXED_HEADERS),
+    )
 
 
 def _find_public_entry(
@@ -191,18 +231,21 @@ def _find_public_entry(
     return row
 
 
-def _entry_page(
-    session: Session, row: EntryRow, site: Site, ui: str | None
-) -> bytes:
+def _entry_page(session: Session, row: EntryRow, ui: str | None) -> bytes:
+    site = current_services().site
     (entry,) = with_translations(session, [row.entry.public_view()])
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
     if slugs:
         query = FeedQuery(
-            entry.kind, FORMATS["html"], CategoryFilter.create(slugs)
-        )
-        query = query.with_parameters(
-            limit=_RELATED_CANDIDATES, cancelled="hide"
+            entry.kind,
+            FORMATS["html"],
+            CategoryFilter.create(slugs),
+            {
+                "limit": _RELATED_CANDIDATES,
+                "lang": site.list_language(entry.language),
+                "cancelled": "hide",
+            },
         )
         related = [
             candidate

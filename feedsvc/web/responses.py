@@ -82,15 +82,17 @@ def redirect(site: Site, path: str) -> Response:
     return Response(status=301, headers=headers)
 
 
-def requested_language(site: Site) -> str | None:
-    """Return the parameter `ui` of the request if it differs from the site's language.
+def requested_words(site: Site, tag: str | None = None) -> str | None:
+    """Return the parameter `ui` of the request, unless it is the page's default.
 
     Another value than a language of pages counts as absent. Only the URL decides:
     caches keep one page a URL.
+
+    :param tag: the language of the entries of the page.
     """
     ui = request.args.get("ui", "")
-    is_other = ui in UI_LANGUAGES and ui != resolve_language(site.language)
-    return ui if is_other else None
+    default = resolve_language(site.in_language(tag).words_language)
+    return ui if ui in UI_LANGUAGES and ui != default else None
 
 
 class _NotModified(Response):

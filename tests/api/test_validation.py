@@ -403,6 +403,8 @@ def test_every_entry_field_refuses_other_types(
 def test_every_category_field_refuses_other_types(
     shared_editor: ApiClient, name: str, value: Any
 ) -> None:
+    if name == "titles" and value == {}:
+        return  # the only field that is an object
     response = shared_editor.send(
         "PUT", "/categories/moi", {"title": "x", name: value}
     )

@@ -163,7 +163,8 @@ def shown(site: Site, event: Event, rule: str = "", **changes: Any) -> Shown:
     if rule:
         event = replace(event, recurrence=Recurrence(rule))
     entry = replace(CONCERT, event=event, starts=event.starts, **changes)
-    return Shown(replace(entry, title="T"), site, entry.date)
+    entry = replace(entry, title="T", language=site.language)
+    return Shown(entry, site, entry.date)
 
 
 @pytest.mark.parametrize("language", UI_LANGUAGES)

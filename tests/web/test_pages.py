@@ -507,7 +507,8 @@ def test_english_portal_has_no_vietnamese_words(
     for status in ("confirmed", "cancelled", "postponed"):
         document = {**event, "event_status": status, "notice": "Moved."}
         editor.put(f"/events/{status}", {**document, "language": "en"})
-    editor.put("/articles/a", {"title": "Bridge", "notice": "Fixed."})
+    article = {"title": "Bridge", "notice": "Fixed.", "language": "en"}
+    editor.put("/articles/a", article)
     lists = ("/", "/feeds/events.html", "/feeds/news.html?content=full")
     entries = ("confirmed", "cancelled", "postponed", "a")
     for path in (*lists, *(f"/entries/{id}" for id in entries)):

@@ -1,0 +1,311 @@
+"""A portal of several languages, and entries in another language than the portal's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from icalendar import Calendar
+from lxml import etree, html
+
+from feedsvc.formats.phrases import translate
+from feedsvc.languages import UI_LANGUAGES
+from tests.conftest import ApiClient, MakeApp
+
+_EVENT = {
+    "start": "2030-12-24T19:00:00",
+    "categories": ["van-hoa"],
+    "event_status": "cancelled",
+    "notice": "N.",
+}
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+def get_page(client: FlaskClient, path: str) -> Any:
+    """Return the root element of a page."""
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    return html.document_fromstring(response.get_data())
+
+
+def get_xml(client: FlaskClient, path: str) -> Any:
+    """Return the root element of a feed or OPML."""
+    return etree.fromstring(client.get(path).get_data())
+
+
+def get_json(client: FlaskClient, path: str) -> Any:
+    """Return a JSON Feed."""
+    return client.get(path).get_json()
+
+
+def get_calendar(client: FlaskClient, path: str) -> Any:
+    """Return a calendar."""
+    return Calendar.from_ical(client.get(path).get_data())
+
+
+@pytest.fixture
+def portal(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
+    """Return a client of a portal in Vietnamese and English, with entries in both."""
+    app = make_app(
+        site_languages=("vi", "en", "pt"),
+        site_titles={"en": "City Portal"},
+        site_descriptions={"en": "All of the city"},
+        site_hubs=("https://hub.example/",),
+    )
+    editor.put(
+        "/categories/van-hoa",
+        {"title": "Văn hoá", "titles": {"en": "Culture", "pt": "Cultura"}},
+    )
+    for id, language, title in (
+        ("hoi-cho", "vi", "Hội chợ"),
+        ("fair", "en-GB", "Fair"),
+        ("kermesse", "fr", "Kermesse"),
+    ):
+        event = {**_EVENT, "language": language, "title": title}
+        editor.put(f"/events/{id}", {**event, "translation_key": "fair"})
+        article = {**event, "title": f"{title}."}
+        for name in ("start", "event_status", "notice"):
+            del article[name]
+        editor.put(f"/articles/{id}-news", article)
+    return app.test_client()
+
+
+def _titles(page: Any) -> list[str]:
+    """Return the titles of the entries of a list."""
+    return [
+        element.text_content() for element in page.xpath("//article//h3/a")
+    ]
+
+
+@pytest.mark.parametrize("language", UI_LANGUAGES)
+def test_words_about_an_entry_are_in_its_language(
+    language: str, client: FlaskClient, editor: ApiClient
+) -> None:
+    editor.put("/events/e", {**_EVENT, "title": "T", "language": language})
+    title = translate(language, "state.cancelled", "T")
+    reason = translate(language, "entry.reason", "N.")
+    rss = get_xml(client, "/feeds/events.rss")
+    atom = get_xml(client, "/feeds/events.atom")
+    item = rss.find("channel/item")
+    entry = atom.find("{*}entry")
+    (json_item,) = get_json(client, "/feeds/events.json")["items"]
+    calendar = get_calendar(client, "/feeds/events.ics")
+    (event,) = calendar.events
+    assert item.findtext("title") == title
+    assert entry.findtext("{*}title") == title
+    assert json_item["title"] == title
+    assert event["SUMMARY"] == title
+    for text in (
+        item.findtext("description"),
+        item.findtext("{*}encoded"),
+        entry.findtext("{*}summary"),
+        entry.findtext("{*}content"),
+        json_item["summary"],
+        json_item["content_html"],
+        event["DESCRIPTION"],
+    ):
+        assert reason in text
+    # The feed itself is in the portal's language.
+    assert rss.findtext("channel/title").startswith("Sự kiện mới nhất")
+    is_foreign = language != "vi"
+    assert item.findtext("{*}language") == (language if is_foreign else None)
+    assert entry.get(_XML_LANG) == (language if is_foreign else None)
+    assert event["SUMMARY"].params.get("LANGUAGE") == (
+        language if is_foreign else None
+    )
+    page = get_page(client, "/entries/e")
+    assert page.get("lang") == language
+    assert page.xpath("string(//title)").startswith(title)
+    assert page.xpath("string(//meta[@property='og:title']/@content)") == title
+    assert page.xpath("string(//p[@class='notice'])") == reason
+    other = get_page(client, "/entries/e?ui=vi")
+    assert other.get("lang") == "vi"
+    assert other.xpath("//p[@class='notice']//@lang") == (
+        [language] if is_foreign else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "site", "category"),
+    [
+        ("en", "Latest events", "City Portal", "Culture"),
+        ("en-gb", "Latest events", "City Portal", "Culture"),
+        # There are no words in Portuguese.
+        ("pt", "Sự kiện mới nhất", "P", "Cultura"),
+        ("fr", "Prochains", "P", "Văn hoá"),
+    ],
+)
+def test_feed_with_lang_is_in_that_language(
+    make_app: MakeApp,
+    editor: ApiClient,
+    lang: str,
+    name: str,
+    site: str,
+    category: str,
+) -> None:
+    app = make_app(site_title="P", site_titles={"en": "City Portal"})
+    client = app.test_client()
+    titles = {"en": "Culture", "pt": "Cultura"}
+    editor.put("/categories/van-hoa", {"title": "Văn hoá", "titles": titles})
+    editor.put("/events/e", {**_EVENT, "title": "T", "language": lang})
+    name = translate(lang, "feed.events") if lang == "fr" else name
+    path = f"/feeds/events/van-hoa.{{}}?lang={lang}"
+    title = f"{name} – {category} – {site}"
+    rss = get_xml(client, path.format("rss"))
+    assert rss.findtext("channel/title") == title
+    assert rss.findtext("channel/language") == lang
+    assert rss.findtext("channel/item/category") == category
+    assert rss.find("channel/item/{*}language") is None
+    atom = get_xml(client, path.format("atom"))
+    assert atom.findtext("{*}title") == title
+    assert atom.get(_XML_LANG) == lang
+    assert atom.find("{*}entry/{*}category").get("label") == category
+    document = get_json(client, path.format("json"))
+    assert (document["title"], document["language"]) == (title, lang)
+    assert document["items"][0]["tags"] == [category]
+    calendar = get_calendar(client, path.format("ics"))
+    assert calendar["X-WR-CALNAME"] == f"{category} – {site}"
+    assert calendar.events[0]["CATEGORIES"].cats == [category]
+    opml = get_xml(client, f"/feeds.opml?lang={lang}")
+    assert opml.findtext("head/title") == site
+    outline = opml.xpath("//outline[contains(@xmlUrl, '/van-hoa')]")[0]
+    assert outline.get("text").endswith(category)
+    assert outline.get("xmlUrl").endswith(f"van-hoa.rss?lang={lang}")
+    assert outline.get("language") == lang
+
+
+def test_page_has_one_language(client: FlaskClient, editor: ApiClient) -> None:
+    editor.put("/events/e", {**_EVENT, "title": "T", "language": "en"})
+    page = get_page(client, "/feeds/events.html?lang=en")
+    assert page.get("lang") == "en"
+    assert page.xpath("//header[@class='top']//a/@hreflang") == ["vi"]
+    mixed = get_page(client, "/feeds/events.html")
+    assert mixed.get("lang") == "vi"
+    assert "Đã hủy" in mixed.text_content()
+    for path in ("/feeds/events.html?lang=en", "/entries/e"):
+        assert client.get(
+            f"{path}{'&' if '?' in path else '?'}ui=en"
+        ).data == (client.get(path).data)
+
+
+def test_pages_of_a_portal_of_several_languages(portal: FlaskClient) -> None:
+    # Entries in a language that is not named are on the pages without `lang`.
+    for path, titles in (
+        ("/feeds/events.html", ["Hội chợ", "Kermesse"]),
+        ("/feeds/events.html?lang=vi", ["Hội chợ"]),
+        ("/feeds/events.html?lang=en", ["Fair"]),
+    ):
+        assert sorted(_titles(get_page(portal, path))) == titles
+    front = get_page(portal, "/?lang=en")
+    assert front.get("lang") == "en"
+    assert sorted(_titles(front)) == ["Fair", "Fair."]
+    assert front.xpath("//header[@class='top']//a[@hreflang]/text()") == [
+        "Tiếng Việt",
+        "Português",
+    ]
+    assert front.xpath("//header[@class='top']//a[@hreflang]/@href") == [
+        "./",
+        "?lang=pt",
+    ]
+    assert "Culture" in front.text_content()
+    # In no category are entries in Portuguese.
+    assert not _titles(get_page(portal, "/?lang=pt"))
+    response = portal.get("/?lang=" + "x" * 99)
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/", "/feeds/events.html", "/entries/fair"])
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_pages_lead_to_what_is_in_their_language(
+    portal: FlaskClient, path: str, lang: str
+) -> None:
+    if path == "/entries/fair":
+        path = "/entries/hoi-cho" if lang == "vi" else path
+    elif lang == "en":
+        path += "?lang=en"
+    page = get_page(portal, path)
+    assert page.get("lang") == lang
+    feeds = page.xpath(
+        "//head/link[@rel='alternate'][@type]/@href"
+        " | //input[@readonly]/@value"
+    )
+    assert feeds
+    assert {url.partition("?")[2] for url in feeds} == {f"lang={lang}"}
+    navigation = page.xpath("//header/nav/a/@href")
+    expected = "" if lang == "vi" else "lang=en"
+    assert {url.partition("?")[2] for url in navigation} == {expected}
+    hidden = page.xpath("//form//input[@type='hidden']/@value")
+    assert hidden == ([] if lang == "vi" else ["en"])
+    brand = page.find(".//a[@class='brand']")
+    assert brand.get("lang") == lang
+    if path.startswith("/?") or path == "/":
+        opml = page.xpath("//a[@type='text/x-opml']/@href")
+        assert opml == [f"https://feeds.example/feeds.opml?lang={lang}"]
+
+
+def test_entry_of_a_portal_leads_to_its_translation(
+    portal: FlaskClient,
+) -> None:
+    page = get_page(portal, "/entries/fair")
+    links = {
+        link.get("hreflang"): link.get("href")
+        for link in page.xpath("//header[@class='top']//a[@hreflang]")
+    }
+    assert links == {"vi": "https://feeds.example/entries/hoi-cho"}
+    page = get_page(portal, "/entries/hoi-cho-news")
+    (link,) = page.xpath("//header[@class='top']//a[@hreflang]")
+    assert link.get("href") == "?ui=en"
+    related = page.xpath("//*[contains(@class, 'related')]//h3")
+    assert "Fair." not in [each.text_content() for each in related]
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_feeds_and_pages_in_languages_of_the_portal_are_plain(
+    portal: FlaskClient, lang: str
+) -> None:
+    for name in ("rss", "atom", "json"):
+        response = portal.get(f"/feeds/events/van-hoa.{name}?lang={lang}")
+        assert "hub.example" in str(response.headers)
+        assert "https://hub.example/" in response.text
+        for other in (f"?lang={lang}&limit=5", "?lang=fr"):
+            response = portal.get(f"/feeds/events/van-hoa.{name}{other}")
+            assert "hub.example" not in str(response.headers)
+    for path in ("/", "/feeds/news.html"):
+        indexed = portal.get(f"{path}?lang={lang}").headers
+        assert "X-Robots-Tag" not in indexed
+        assert "X-Robots-Tag" in portal.get(f"{path}?lang=fr").headers
+
+
+def test_portal_of_one_language_has_no_hubs_for_lang(
+    make_app: MakeApp,
+) -> None:
+    client = make_app(site_hubs=("https://hub.example/",)).test_client()
+    assert "hub.example" in client.get("/feeds/news.rss").text
+    assert "hub.example" not in client.get("/feeds/news.rss?lang=vi").text
+
+
+def test_titles_of_categories(app: Flask, editor: ApiClient) -> None:
+    category = {"title": "Y tế", "titles": {"en": " Health ", "ja": ""}}
+    stored = editor.put("/categories/y-te", category).get_json()
+    assert stored["titles"] == {"en": "Health"}
+    client = app.test_client()
+    assert get_json(client, "/api/v1/categories/y-te") == stored
+    patch = {"titles": {"fr": "Santé"}}
+    patched = editor.send("PATCH", "/categories/y-te", patch).get_json()
+    assert patched["titles"] == {"en": "Health", "fr": "Santé"}
+    without = editor.put("/categories/y-te", {"title": "Y"}).get_json()
+    assert "titles" not in without
+    for titles, pointer in (
+        ({"xx": "A"}, "#/titles/xx"),
+        ({"en": "A" * 201}, "#/titles/en"),
+        ({"en": 5}, "#/titles/en"),
+        ("Health", "#/titles"),
+    ):
+        document = {"title": "Y tế", "titles": titles}
+        response = editor.send("PUT", "/categories/y-te", document)
+        assert response.status_code == 422
+        assert [each["pointer"] for each in response.get_json()["errors"]] == [
+            pointer
+        ]
