@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import date, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,7 +15,11 @@ from feedsvc import __version__
 from feedsvc.errors import FeedsvcError
 from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
-from feedsvc.storage.database import Database, installation_row
+from feedsvc.storage.database import (
+    Database,
+    installation_row,
+    revision_row,
+)
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
 from feedsvc.storage.migrations.runner import check_schema
 
@@ -57,11 +62,26 @@ class Background:
             self._has_ticked = True
         with self._database.read() as session:
             due_at = read_validity(session, *KINDS).due_at
+            day = revision_row(session).day
+        if day != self._day_at(self._database.clock()):
+            self._note_day()
         is_due = due_at is not None and due_at <= self._database.clock()
         while is_due:
             # Each batch has a transaction, so that writers need not wait for long.
             with self._database.write() as transaction:
                 is_due = apply_due_changes(transaction) == MAX_DUE
+
+    def _day_at(self, moment: datetime) -> date:
+        return moment.astimezone(self._site.timezone).date()
+
+    def _note_day(self) -> None:
+        """Store the site's day, and raise the revision of events with `period`."""
+        with self._database.write() as transaction:
+            # Another worker may have stored it, also one whose clock is ahead.
+            day = self._day_at(transaction.now)
+            if transaction.revisions.day != day:
+                transaction.revisions.day = day
+                transaction.next_revision("events")
 
     def _note_settings(self) -> None:
         """Raise the revisions if the version or the settings have changed.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
+from dateutil.relativedelta import SU, relativedelta
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
@@ -16,9 +17,12 @@ from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
+from feedsvc.storage.database import revision_row
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.entries import read_entries
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
+
+_DAY = timedelta(days=1)
 
 
 def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
@@ -36,9 +40,13 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     excluded_keys = [
         key for row in excluded for key in categories.with_descendants(row)
     ]
+    today = revision_row(session).day
     window = None
-    if query["from"] or query["to"]:
-        window = _find_window(session, query, included_keys, site)
+    first_day, last_day = _find_days(query, today)
+    if first_day or last_day:
+        begin = _start_of(first_day, site) if first_day else EPOCH
+        end = _start_of(last_day + _DAY, site) if last_day else MAX_DATETIME
+        window = _find_window(session, query, included_keys, begin, end)
     # Without `lang`, pages are in one language, while programs get entries in all.
     is_mixed = query["lang"] or not query.format.is_page
     other_languages = [] if is_mixed else site.other_languages
@@ -58,7 +66,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     if query.page > 1 and not entries:
         raise NotFound("There is no such page: the feed has fewer entries.")
     # Series show their first occurrence in the period; calendars have whole series.
-    if window and query["from"] and not query.format.is_calendar:
+    if window and first_day and not query.format.is_calendar:
         entries = {
             pk: _with_occurrence(entry, window.series.get(pk))
             for pk, entry in entries.items()
@@ -75,7 +83,32 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         ),
         entries=shown,
         has_more=len(entries) > len(shown) and not is_last,
+        first_day=first_day,
+        last_day=last_day,
+        due_at=_start_of(today + _DAY, site) if query["period"] else None,
     )
+
+
+def _find_days(
+    query: FeedQuery, today: date
+) -> tuple[date | None, date | None]:
+    """Return the first and the last day of `period`, or of `from` and `to`."""
+    sunday = today + relativedelta(weekday=SU)
+    match query["period"]:
+        case None:
+            return query["from"], query["to"]
+        case date() as day:
+            return day, day
+        case "today":
+            return today, today
+        case "week":
+            return today, sunday
+        case "weekend":
+            return max(today, sunday - _DAY), sunday
+        case "month":
+            return today, today + relativedelta(day=31)
+        case count:
+            return today, today + (count - 1) * _DAY
 
 
 def _parts(query: FeedQuery) -> list[FeedQuery]:
@@ -119,17 +152,13 @@ def _find_window(
     session: Session,
     query: FeedQuery,
     included: Sequence[Sequence[int]],
-    site: Site,
+    begin: datetime,
+    end: datetime,
 ) -> Window:
-    """Return the period of `from` and `to`, and the series that take place in it.
+    """Return a period with the series that take place in it.
 
     SQL does not know recurrence rules, so the series that may do so are expanded here.
     """
-    begin, end = EPOCH, MAX_DATETIME
-    if query["from"]:
-        begin = _start_of(query["from"], site)
-    if query["to"]:
-        end = _start_of(query["to"] + timedelta(days=1), site)
     series = {}
     statement = select_series(session, query, included, begin, end)
     for pk, document in session.execute(statement):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from feedsvc.feeds.query import CategoryFilter, FeedQuery, Format
@@ -99,12 +99,16 @@ class Feed(FeedHead):
     """A feed with its entries.
 
     `updated` is the last change of the entries that it shows. `has_more` tells that
-    another page follows.
+    another page follows. `first_day` and `last_day` are those by which it selects
+    events; at `due_at` they change.
     """
 
     updated: datetime = NEVER_MODIFIED
     entries: tuple[Entry, ...] = ()
     has_more: bool = False
+    first_day: date | None = None
+    last_day: date | None = None
+    due_at: datetime | None = None
 
     @property
     def next_url(self) -> str | None:

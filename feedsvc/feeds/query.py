@@ -30,6 +30,11 @@ from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, Site
 YEARS_BACK = 10
 YEARS_AHEAD = 5
 
+#: The parameters that select events by days.
+_WINDOW = ("period", "from", "to")
+_PERIODS = ("today", "week", "weekend", "month")
+_MAX_DAYS = 366
+
 MAX_TERMS = 10
 MAX_PAGE = 1000
 
@@ -268,8 +273,8 @@ def _defaults(
     if is_of_events:
         # Calendar programs drop an event that is no longer listed, and a window has all
         # its events.
-        has_all = format.is_calendar or given.get("from") or given.get("to")
-        defaults |= {"from": None, "to": None}
+        has_all = format.is_calendar or any(map(given.get, _WINDOW))
+        defaults |= dict.fromkeys(_WINDOW)
         defaults["when"] = "all" if has_all else "upcoming"
     if is_of_events and not format.is_calendar:
         defaults["order"] = "start" if format.is_page else "published"
@@ -311,6 +316,20 @@ def _parse_date(text: str) -> date:
     return day
 
 
+def _parse_period(text: str) -> str | int | date:
+    if text in _PERIODS:
+        return text
+    if re.fullmatch("[0-9]{1,9}", text) and 1 <= int(text) <= _MAX_DAYS:
+        return int(text)
+    try:
+        return _parse_date(text)
+    except ValueError as error:
+        raise ValueError(
+            f"must be {', '.join(_PERIODS)}, a number of days from 1 to {_MAX_DAYS}, "
+            "or a day such as 2026-12-24"
+        ) from error
+
+
 def _choice(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
@@ -330,6 +349,7 @@ PARAMETERS: Mapping[str, Callable[[str], Any]] = {
     "content": _choice("full", "summary"),
     "lang": _parse_language,
     "q": parse_search,
+    "period": _parse_period,
     "from": _parse_date,
     "to": _parse_date,
     "when": _choice("upcoming", "past", "all"),
@@ -363,7 +383,7 @@ def parse_feed_query(
     Unknown parameters, and those that do not apply or have their default, are ignored.
 
     :param given: the values of each parameter in the URL.
-    :param today: the date in the site's time zone, near which `from` and `to` must be.
+    :param today: the date in the site's time zone, near which dates must be.
     :raises BadRequest: a part is not valid; the message names it.
     """
     for name, hint in _HINTS.items():
@@ -381,15 +401,16 @@ def parse_feed_query(
     words = site.in_language(parameters.get("lang")).words_language
     if parameters.get("ui") == resolve_language(words):
         del parameters["ui"]
-    _check_dates(parameters.get("from"), parameters.get("to"), today)
+    _check_dates(parameters, today)
     query = FeedQuery(kind, format, parsed_filter, parameters)
     # A decoded “+” of a URL may be a space.
     filter_text = (category_filter or "").replace(" ", "+")
     is_canonical = filter_text == str(parsed_filter)
     # Other parameters may be spelt as they are, since the cache has the canonical URL,
     # and the policy of pages lets the search form be redirected to no other host.
-    if "limit" in parameters and given["limit"] != [str(query["limit"])]:
-        is_canonical = False
+    for name in ("limit", "period"):
+        if name in parameters and given[name] != [str(query[name])]:
+            is_canonical = False
     return query, is_canonical
 
 
@@ -407,14 +428,20 @@ def read_parameter(name: str, values: Sequence[str]) -> Any:
         raise BadRequest(f"The parameter “{name}” {error}.", name) from None
 
 
-def _check_dates(since: date | None, until: date | None, today: date) -> None:
+def _check_dates(parameters: Mapping[str, Any], today: date) -> None:
+    if "period" in parameters and parameters.keys() & {"from", "to"}:
+        raise BadRequest(
+            "“period” cannot be combined with “from” and “to”.", "period"
+        )
     first = today - relativedelta(years=YEARS_BACK)
     last = today + relativedelta(years=YEARS_AHEAD)
-    for name, day in (("from", since), ("to", until)):
-        if day is not None and not first <= day <= last:
+    for name in _WINDOW:
+        day = parameters.get(name)
+        if isinstance(day, date) and not first <= day <= last:
             raise BadRequest(
                 f"The parameter “{name}” must lie between {first} and {last}.",
                 name,
             )
+    since, until = parameters.get("from"), parameters.get("to")
     if since and until and until < since:
         raise BadRequest("The parameter “to” must not be before “from”.", "to")

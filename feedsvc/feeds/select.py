@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from feedsvc.feeds.query import FeedQuery
+from feedsvc.models import EPOCH
 from feedsvc.storage.entries import (
     EntrySet,
     in_all,
@@ -31,6 +32,7 @@ from feedsvc.storage.tables import (
 class Window:
     """A period in which events take place, and the series that do.
 
+    :param begin: EPOCH if it has no first day.
     :param series: the start of the first occurrence in the period, by the series' key.
     """
 
@@ -51,7 +53,7 @@ def select_entries(
 
     :param included: the keys of each included category and of those below it.
     :param excluded: the keys of all excluded categories and of those below them.
-    :param window: the period of `from` and `to`, if they are given.
+    :param window: the days of `period`, or of `from` and `to`, if given.
     :param other_languages: languages in which no entry is.
     """
     statement = sa.select(EntryRow).where(EntryRow.is_public)
@@ -77,13 +79,13 @@ def select_entries(
         statement = statement.where(is_in_none_of(other_languages))
     if window:
         statement = statement.where(_is_in_window(window))
-    # With `from`, a series is sorted by its first occurrence in the window.
+    # With a first day, a series is sorted by its first occurrence in the window.
     starts_at: Any = EntryRow.starts_at
     listed_at: Any = EntryRow.listed_at
     if (
         window
         and window.series
-        and query["from"]
+        and window.begin > EPOCH
         and query["order"] == "start"
     ):
         first = _first_occurrences(window)
@@ -132,7 +134,7 @@ def _sets(
 
 
 def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of all parameters but `lang`, `from` and `to`."""
+    """Return the conditions of all parameters but `lang` and days."""
     conditions: list[sa.ColumnElement[bool]] = []
     if query["q"]:
         conditions.append(has_words(query["q"]))

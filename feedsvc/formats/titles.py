@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from babel.lists import format_list
 
-from feedsvc.feeds.feed import FeedHead
+from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.formats.phrases import resolve_locale, translate
 from feedsvc.formats.times import format_day
 from feedsvc.languages import UI_LANGUAGES
@@ -30,10 +30,13 @@ def feed_name(feed: FeedHead, site: Site) -> str:
 
     :param site: in the language of the name.
     """
-    return _name(feed, f"feed.{feed.query.kind}", site)
+    kind_key = f"feed.{feed.query.kind}"
+    if feed.query["period"]:
+        kind_key = "kind.events"
+    return _name(feed, kind_key, site)
 
 
-def page_title(feed: FeedHead, site: Site) -> str:
+def page_title(feed: Feed, site: Site) -> str:
     """Return the title of the page of a feed, which lists events by their own dates.
 
     :param site: in the language of the page.
@@ -79,14 +82,14 @@ def split_state(title: str) -> tuple[str | None, str]:
     return None, title
 
 
-def _window_text(feed: FeedHead, language: str) -> str:
-    """Return the days of `from` and `to`; an empty text without both."""
+def _window_text(feed: Feed, language: str) -> str:
+    """Return the days by which a feed selects; an empty text if it does not."""
     first, last = (
-        feed.query[name] and format_day(feed.query[name], "long", language)
-        for name in ("from", "to")
+        format_day(day, "long", language) if day else ""
+        for day in (feed.first_day, feed.last_day)
     )
     if first == last:
-        return first or ""
+        return first
     if first and last:
         return translate(language, "feed.from_to", first, last)
     if first:
@@ -115,6 +118,11 @@ def _name(feed: FeedHead, kind_key: str | None, site: Site) -> str:
         ).strip()
     kind = translate(language, kind_key) if kind_key else ""
     parts = [kind, included]
+    # A feed's name must not change every day, so it has no dates.
+    if isinstance(feed.query["period"], str):
+        parts.append(
+            translate(language, f"feed.period_{feed.query['period']}")
+        )
     if feed.query["q"]:
         parts.append(translate(language, "feed.q", feed.query["q"]))
     return " – ".join(part for part in parts if part)

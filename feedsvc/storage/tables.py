@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -82,6 +82,8 @@ class RevisionRow(Base):
     written_at: Mapped[datetime]
     # Followers of the changes have earlier cursors from before a restore.
     floor: Mapped[datetime] = mapped_column(server_default="0")
+    # The site's day, from which `period` counts, at the last tick.
+    day: Mapped[date] = mapped_column(server_default="1970-01-01")
 
 
 class InstallationRow(Base):

@@ -94,13 +94,14 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     ):
         validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
+    due_times = [each for each in (validity.due_at, feed.due_at) if each]
     # Programs poll feeds, but people reload pages.
     is_page = query.format.is_page
     return CachedResponse(
         render_feed(feed),
         query.format.media_type,
         validity.revision,
-        validity.due_at,
+        min(due_times, default=None),
         max_age=PAGE_MAX_AGE if is_page else services.site.poll_minutes * 60,
         shared_max_age=None if is_page else FEED_SHARED_MAX_AGE,
         headers=_feed_headers(feed),

@@ -78,6 +78,7 @@ def test_every_phrase_is_used() -> None:
         "feed.news",
         "feed.events",
         "feed.past",
+        "feed.period_",
         "feed.upcoming",
         "feed.more_",
         "entry.related_",

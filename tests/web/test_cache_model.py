@@ -61,6 +61,16 @@ PATHS = [
     "/feeds/events.json?order=start&when=all",
     "/feeds/events.json?from=MONTH-01&to=MONTH-28",
     "/feeds/events.json?from=MONTH-10&order=start&lang=vi",
+    *(
+        f"/feeds/events.{query}"
+        for query in (
+            "rss?period=today",
+            "json?period=week&order=start",
+            "html?period=weekend",
+            "ics?period=month",
+            "atom?period=2",
+        )
+    ),
     "/feeds/events.json?cancelled=hide",
     "/feeds/events/a.ics",
     "/feeds/events/a.ics?from=MONTH-01",

@@ -1,0 +1,220 @@
+"""Feeds with `period`: its days, and what changes at the site's midnight."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from feedsvc.feeds.query import FORMATS
+from feedsvc.services import get_services
+from tests.conftest import ApiClient, MakeApp
+from tests.data.fixtures import Wait
+from tests.fake_clock import HANOI, Clock
+from tests.web.feeds import ids
+
+HEADING = re.compile(
+    "<h1>.* – (?:từ )?(?P<first>[^ ]+)(?: đến (?P<last>.+))?</h1>"
+)
+ENTRIES = re.compile(
+    "<item>.*</item>|<entry>.*</entry>|BEGIN:VEVENT.*END:VEVENT"
+    '|"items": *\\[.*\\]|<div class="list.*</article>',
+    re.DOTALL,
+)
+
+
+def days(client: FlaskClient, period: str) -> list[str]:
+    """Return the first and the last day in the heading of a period's page."""
+    text = client.get(f"/feeds/events.html?period={period}").text
+    heading = HEADING.search(text)
+    assert heading
+    first, last = heading["first"], heading["last"] or heading["first"]
+    return ["-".join(reversed(day.split("/"))) for day in (first, last)]
+
+
+def start(make_app: MakeApp, zone: str, clock: Clock | None = None) -> Flask:
+    """Start an app of a site in a zone, and make its first tick."""
+    app = make_app(site_timezone=ZoneInfo(zone), own_clock=clock)
+    get_services(app).background.tick()
+    return app
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("today", "period", "first", "last"),
+    [
+        ("2026-11-25", "today", "2026-11-25", "2026-11-25"),
+        ("2026-11-25", "1", "2026-11-25", "2026-11-25"),
+        ("2026-11-25", "7", "2026-11-25", "2026-12-01"),
+        ("2026-11-25", "366", "2026-11-25", "2027-11-25"),
+        ("2026-11-25", "2026-12-24", "2026-12-24", "2026-12-24"),
+        ("2026-11-25", "week", "2026-11-25", "2026-11-29"),
+        ("2026-11-30", "week", "2026-11-30", "2026-12-06"),
+        ("2026-11-29", "week", "2026-11-29", "2026-11-29"),
+        ("2026-11-27", "weekend", "2026-11-28", "2026-11-29"),
+        ("2026-11-28", "weekend", "2026-11-28", "2026-11-29"),
+        ("2026-11-29", "weekend", "2026-11-29", "2026-11-29"),
+        ("2026-11-30", "weekend", "2026-12-05", "2026-12-06"),
+        ("2026-12-31", "month", "2026-12-31", "2026-12-31"),
+        ("2028-02-01", "month", "2028-02-01", "2028-02-29"),
+    ],
+)
+def test_period_has_its_days(
+    client: FlaskClient,
+    clock: Clock,
+    wait: Wait,
+    today: str,
+    period: str,
+    first: str,
+    last: str,
+) -> None:
+    clock.now = datetime.fromisoformat(f"{today}T23:59:59").replace(
+        tzinfo=HANOI
+    )
+    wait()
+    assert days(client, period) == [first, last]
+    clock.now -= timedelta(hours=23, minutes=59, seconds=59)
+    wait()
+    assert days(client, period) == [first, last]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_period_is_as_from_and_to_with_its_days(
+    editor: ApiClient, client: FlaskClient, wait: Wait, format: str
+) -> None:
+    wait()
+    series = {"rrule": "FREQ=DAILY;UNTIL=20261231T000000Z"}
+    events: dict[str, dict[str, Any]] = {
+        "over": {"start": "2026-11-25T01:00:00"},
+        "series": {"start": "2026-11-20T08:00:00", "recurrence": series},
+        "last": {"start": "2026-11-29T23:59:00"},
+        "next": {"start": "2026-11-30T00:00:00"},
+    }
+    for id, members in events.items():
+        editor.put(f"/events/{id}", {"title": f"[{id}]", **members})
+
+    def entries(query: str) -> str:
+        text = client.get(f"/feeds/events.{format}?{query}").text
+        (found,) = ENTRIES.findall(text)
+        return str(found)
+
+    period = entries("period=week")
+    assert period == entries("from=2026-11-25&to=2026-11-29")
+    shown = set(re.findall(r"\[(\w+)\]", period))
+    assert shown == {"over", "series", "last"}
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("zone", "midnight"),
+    [
+        ("Asia/Ho_Chi_Minh", "2026-11-26T00:00:00+07:00"),
+        # The ends of the day that the end of daylight saving time makes longer, and of
+        # one that begins at 1:00.
+        ("Europe/Berlin", "2026-10-26T00:00:00+01:00"),
+        ("America/Santiago", "2027-09-05T01:00:00-03:00"),
+    ],
+)
+def test_period_changes_at_midnight_in_all_workers(
+    make_app: MakeApp, clock: Clock, zone: str, midnight: str
+) -> None:
+    end = datetime.fromisoformat(midnight)
+    clock.now = end - timedelta(seconds=40)
+    worker, other = start(make_app, zone), start(make_app, zone)
+    clock.now = end - timedelta(seconds=30)
+    paths = [f"/feeds/events.{format}?period=today" for format in FORMATS]
+
+    def responses(app: Flask) -> list[TestResponse]:
+        return [app.test_client().get(path) for path in paths]
+
+    before = responses(worker)
+    controls = {
+        response.mimetype: response.headers["Cache-Control"]
+        for response in before
+    }
+    page = controls.pop("text/html")
+    assert page == "public, max-age=30, stale-if-error=86400"
+    assert set(controls.values()) == {
+        "public, max-age=900, s-maxage=30, stale-if-error=86400"
+    }
+    for path, age in (("rss", "60"), ("rss?period=2030-01-01", "30")):
+        response = worker.test_client().get(f"/feeds/events.{path}")
+        assert f"s-maxage={age}," in response.headers["Cache-Control"]
+
+    clock.now = end
+    # Until the tick, no cache keeps them.
+    assert "s-maxage=0," in responses(worker)[0].headers["Cache-Control"]
+    get_services(other).background.tick()
+    get_services(worker).database.poll()
+    clock.forward(seconds=10)
+    after = responses(worker)
+    assert [each.data for each in after] == [
+        each.data for each in responses(other)
+    ]
+    for path, old, new in zip(paths, before, after, strict=True):
+        assert old.headers["Last-Modified"] != new.headers["Last-Modified"]
+        since = {"If-Modified-Since": old.headers["Last-Modified"]}
+        assert worker.test_client().get(path, headers=since).status_code == 200
+    first, _ = days(worker.test_client(), "today")
+    assert first == f"{end.date()}"
+    revisions = get_services(worker).database.revisions
+    for app in (worker, other):
+        get_services(app).background.tick()
+        get_services(app).database.poll()
+        assert get_services(app).database.revisions == revisions
+
+
+@pytest.mark.both_databases
+def test_another_zone_has_another_day(make_app: MakeApp, clock: Clock) -> None:
+    clock.now = datetime(2026, 11, 26, 0, 30, tzinfo=HANOI)
+    for zone, day in (
+        ("Asia/Ho_Chi_Minh", "2026-11-26"),
+        ("America/New_York", "2026-11-25"),
+        ("Pacific/Kiritimati", "2026-11-26"),
+    ):
+        client = start(make_app, zone).test_client()
+        assert days(client, "today") == [day, day]
+
+
+def test_clock_that_is_behind_does_not_bring_the_day_back(
+    make_app: MakeApp, clock: Clock
+) -> None:
+    clock.now = datetime(2026, 11, 26, tzinfo=HANOI)
+    behind = Clock(clock.now - timedelta(seconds=2))
+    ahead = start(make_app, "Asia/Ho_Chi_Minh")
+    start(make_app, "Asia/Ho_Chi_Minh", behind)
+    assert days(ahead.test_client(), "today")[0] == "2026-11-26"
+
+
+def test_event_is_in_the_period_of_its_day(
+    editor: ApiClient, client: FlaskClient, wait: Wait
+) -> None:
+    editor.put("/events/e", {"title": "Hội", "start": "2026-11-26"})
+    path = "/feeds/events.json?period=today"
+    shown = []
+    for hours in (0, 14, 24):  # it is 10:00 at first
+        wait(hours=hours)
+        shown.append(ids(client, path))
+    assert shown == [[], ["e"], []]
+
+
+@pytest.mark.parametrize(
+    ("period", "name"),
+    [("weekend", "Sự kiện – cuối tuần này"), ("7", "Sự kiện")],
+)
+def test_title_of_a_feed_does_not_change_with_the_day(
+    client: FlaskClient, wait: Wait, period: str, name: str
+) -> None:
+    for day in (0, 1):
+        wait(days=day)
+        path = f"/feeds/events.json?period={period}"
+        title = client.get(path).get_json(force=True)["title"]
+        assert title == f"{name} – Cổng thông tin điện tử thành phố Hà Nội"
+        text = client.get(path.replace("json", "html")).text
+        assert f'title="{title} (RSS)"' in text
