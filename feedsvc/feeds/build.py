@@ -24,6 +24,9 @@ from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 
 _DAY = timedelta(days=1)
 
+#: Events that are over are in a calendar while it has fewer than this number.
+_CALENDAR_PAST = 500
+
 
 def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     """Return the feed of a query.
@@ -50,8 +53,8 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     # Without `lang`, pages are in one language, while programs get entries in all.
     is_mixed = query["lang"] or not query.format.is_page
     other_languages = [] if is_mixed else site.other_languages
-    # One entry more than the feed shows tells that another page follows.
     entries: dict[int, Entry] = {}
+    upcoming = 0
     for part in _parts(query):
         statement = select_entries(
             session,
@@ -61,8 +64,12 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
             window,
             other_languages,
         )
-        missing = query["limit"] + 1 - len(entries)
-        entries |= read_entries(session, statement.limit(missing))
+        missing = max(0, part["limit"] - len(entries))
+        # One entry more than the feed shows tells that others follow.
+        items = [*read_entries(session, statement.limit(missing + 1)).items()]
+        entries |= items[:missing]
+        if part["when"] == "upcoming":
+            upcoming = len(items)
     if query.page > 1 and not entries:
         raise NotFound("There is no such page: the feed has fewer entries.")
     # Series show their first occurrence in the period; calendars have whole series.
@@ -71,7 +78,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
             pk: _with_occurrence(entry, window.series.get(pk))
             for pk, entry in entries.items()
         }
-    shown = tuple(entries.values())[: query["limit"]]
+    shown = tuple(entries.values())
     # Calendars have no further pages.
     is_last = query.page == MAX_PAGE or query.format.is_calendar
     return Feed(
@@ -82,7 +89,8 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
             (entry.updated for entry in shown), default=NEVER_MODIFIED
         ),
         entries=shown,
-        has_more=len(entries) > len(shown) and not is_last,
+        has_more=len(items) > missing and not is_last,
+        upcoming=upcoming,
         first_day=first_day,
         last_day=last_day,
         due_at=_start_of(today + _DAY, site) if query["period"] else None,
@@ -118,8 +126,10 @@ def _parts(query: FeedQuery) -> list[FeedQuery]:
     index for its order, and both together would have none.
     """
     if query.format.is_calendar and query["when"] == "all":
+        limit = min(query["limit"], _CALENDAR_PAST)
         return [
-            query.with_parameters(when=when) for when in ("upcoming", "past")
+            query.with_parameters(when="upcoming"),
+            query.with_parameters(when="past", limit=limit),
         ]
     return [query]
 

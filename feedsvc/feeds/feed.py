@@ -99,16 +99,20 @@ class Feed(FeedHead):
     """A feed with its entries.
 
     `updated` is the last change of the entries that it shows. `has_more` tells that
-    another page follows. `first_day` and `last_day` are those by which it selects
-    events; at `due_at` they change.
+    another page follows. `upcoming` is the number of those that are not over, with one
+    that has no room. `first_day` and `last_day` are those by which it selects
+    events; at `due_at` they change. `calendar_end` is the day of the last event in the
+    calendar of a page, if that lacks later ones.
     """
 
     updated: datetime = NEVER_MODIFIED
     entries: tuple[Entry, ...] = ()
     has_more: bool = False
+    upcoming: int = 0
     first_day: date | None = None
     last_day: date | None = None
     due_at: datetime | None = None
+    calendar_end: date | None = None
 
     @property
     def next_url(self) -> str | None:

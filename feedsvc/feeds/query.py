@@ -83,8 +83,8 @@ _FORMATS = (
         "text/calendar",
         kinds=("events",),
         # An event that is not listed would disappear from calendars.
-        default_limit=500,
-        max_limit=500,
+        default_limit=2000,
+        max_limit=2000,
         default_content="summary",
         is_calendar=True,
     ),

@@ -19,8 +19,8 @@ from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
 from feedsvc.recurrence import MAX_DATETIME, series_end
 
-#: The length of a calendar: Google stops at about 1 MB.
-MAX_BYTES = 1_000_000
+#: The length of a calendar: Google stops at about 1 MB, and a note may follow.
+MAX_BYTES = 999_000
 
 _COLOR = "teal"
 _END = b"END:VCALENDAR\r\n"
@@ -55,13 +55,21 @@ Properties = Mapping[str, Any]
 
 def render(feed: Feed) -> bytes:
     """Render a feed as a calendar."""
+    return render_with_end(feed)[0]
+
+
+def render_with_end(feed: Feed) -> tuple[bytes, date | None]:
+    """Render a feed as a calendar; return its last day too, if later events are not in.
+
+    Its description tells that day.
+    """
     entries = (show(entry, feed) for entry in feed.entries)
-    return _calendar(_calendar_properties(feed), entries)
+    return _calendar(_calendar_properties(feed), entries, feed.upcoming)
 
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
-    return _calendar({}, [Shown(entry, site, entry.date)])
+    return _calendar({}, [Shown(entry, site, entry.date)])[0]
 
 
 def _calendar_properties(feed: Feed) -> Properties:
@@ -92,10 +100,14 @@ def _calendar_properties(feed: Feed) -> Properties:
     return properties
 
 
-def _calendar(properties: Properties, entries: Iterable[Shown]) -> bytes:
+def _calendar(
+    properties: Properties, entries: Iterable[Shown], upcoming: int = 0
+) -> tuple[bytes, date | None]:
     """Return a calendar of the first entries for which MAX_BYTES have room, by guid.
 
-    It has the time zones that they need.
+    It has the time zones that they need. See `render_with_end`.
+
+    :param upcoming: the number of entries that are not over, which are the first ones.
     """
     calendar = Calendar()
     header = {
@@ -126,8 +138,15 @@ def _calendar(properties: Properties, entries: Iterable[Shown]) -> bytes:
         if zone:
             zones[key] = zone
         components[entry.guid] = component
+        last = entry
         updated = max(updated, entry.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
+    day = None
+    if 0 < len(components) < upcoming and last.starts:
+        day = last.starts.astimezone(shown.site.timezone).date()
+        note = titles.calendar_note(day, shown.site.language)
+        for name in ("DESCRIPTION", "X-WR-CALDESC"):
+            calendar[name] = prop.vText(f"{calendar[name]} {note}")
     head = calendar.to_ical().removesuffix(_END)
     parts = [
         head,
@@ -136,7 +155,7 @@ def _calendar(properties: Properties, entries: Iterable[Shown]) -> bytes:
         _END,
     ]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
-    return b"".join(parts).replace(b"\x7f", b"")
+    return b"".join(parts).replace(b"\x7f", b""), day
 
 
 def _fold(line: str) -> bytes:

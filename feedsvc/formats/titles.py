@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from babel.lists import format_list
 
 from feedsvc.feeds.feed import Feed, FeedHead
@@ -54,6 +56,12 @@ def feed_description(feed: FeedHead) -> str:
     """Return the description of a feed, which RSS requires: the best that there is."""
     category_description = feed.category and feed.category.description
     return category_description or feed.site.description or feed_title(feed)
+
+
+def calendar_note(day: date, language: str) -> str:
+    """Return the note that a calendar has no events after a day for lack of room."""
+    text = format_day(day, "long", language)
+    return translate(language, "follow.calendar_end", text)
 
 
 def add_label(language: str, key: str, text: str) -> str:

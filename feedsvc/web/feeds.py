@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from flask import Blueprint, Response, request
+from sqlalchemy.orm import Session
 
 from feedsvc.errors import FeedMoved, NotFound
 from feedsvc.feeds.build import build_feed, resolve_filter
@@ -12,6 +14,7 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, FeedQuery, parse_feed_query
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import render_feed
+from feedsvc.formats.ics import render_with_end
 from feedsvc.models import KINDS
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
@@ -26,6 +29,9 @@ from feedsvc.web.responses import (
 
 #: Seconds that shared caches keep feeds.
 FEED_SHARED_MAX_AGE = 60
+
+#: A number of events for which any calendar has room.
+_SHORT_CALENDAR = 500
 
 
 blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
@@ -94,6 +100,8 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     ):
         validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
+        if query.format.is_page:
+            feed = replace(feed, calendar_end=_calendar_end(session, feed))
     due_times = [each for each in (validity.due_at, feed.due_at) if each]
     # Programs poll feeds, but people reload pages.
     is_page = query.format.is_page
@@ -107,6 +115,26 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
         headers=_feed_headers(feed),
         kinds=(query.kind,),
     )
+
+
+def _calendar_end(session: Session, feed: Feed) -> date | None:
+    """Return the last day of the calendar of a page, if later events are not in.
+
+    Searches and days are not examined: they cost much, and select few events.
+    """
+    query = feed.query
+    is_costly = query["q"] or feed.first_day or feed.last_day
+    if query["when"] != "upcoming" or is_costly:
+        return None
+    calendar = query.in_format(FORMATS["ics"])
+    # Most calendars are short, and need not be made to know it.
+    number = min(calendar["limit"], _SHORT_CALENDAR) + 1
+    following = query.with_parameters(limit=1, page=number)
+    try:
+        build_feed(session, following, feed.site)
+    except NotFound:
+        return None
+    return render_with_end(build_feed(session, calendar, feed.site))[1]
 
 
 def _feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ import pytest
 import recurring_ical_events
 from flask.testing import FlaskClient
 
+from feedsvc.services import get_services
 from tests.conftest import ApiClient
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
@@ -300,3 +301,76 @@ def test_window_has_series_with_an_occurrence_in_it(
         assert len(events) == is_inside, window
         other = calendar(client, f"/feeds/events/van-hoa.ics?{window}")
         assert len(other.events) == 0, window
+
+
+def put_events(
+    editor: ApiClient, starts: list[datetime], **fields: Any
+) -> None:
+    """Put events of these starts, whose ids are their numbers."""
+    batch = [
+        {"action": "put", "kind": "events", "id": f"{number}", "title": "Hội"}
+        | {"start": start.isoformat(), **fields}
+        for number, start in enumerate(starts)
+    ]
+    assert editor.send("POST", "/batch", batch).status_code == 200
+
+
+def note_of(client: FlaskClient, query: str) -> str:
+    """Return the note of a calendar, which the panel of its page has too."""
+    whole = calendar(client, f"/feeds/events.ics{query}")
+    description = str(whole["DESCRIPTION"])
+    assert whole["X-WR-CALDESC"] == description
+    note = description.partition("Lịch này có")[2]
+    panel = client.get(f"/feeds/events.html{query}").text
+    assert f"Lịch này có{note}</p>" in panel or not note
+    assert note or "Lịch này có" not in panel
+    return note
+
+
+@pytest.mark.both_databases
+def test_calendar_has_events_that_are_over_up_to_500_events(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    hours = [*range(-501, 0), *range(1, 4)]
+    starts = [clock.now + timedelta(hours=number) for number in hours]
+    put_events(editor, starts)
+    events = calendar(client, "/feeds/events.ics").events
+    assert sorted(event.start for event in events) == starts[-500:]
+    for limit, count in ((4, 4), (2, 2), (501, 500)):
+        path = f"/feeds/events.ics?limit={limit}"
+        assert len(calendar(client, path).events) == count
+    past = calendar(client, "/feeds/events.ics?when=past").events
+    assert len(past) == 501
+    # Those that are not over are all in.
+    put_events(editor, [start + timedelta(days=30) for start in starts])
+    assert len(calendar(client, "/feeds/events.ics").events) == 504
+    assert note_of(client, "") == ""
+
+
+@pytest.mark.both_databases
+def test_calendar_without_later_events_and_its_panel_say_so(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    # 10:00, 20:00 and 6:00 on the day after, in the site's zone
+    starts = [
+        clock.now + timedelta(hours=number) for number in (-1, 1, 11, 21)
+    ]
+    put_events(editor, starts)
+    assert "đến hết 25/11/2026. Lịch của từng" in note_of(client, "?limit=2")
+    for query in ("", "?limit=3", "?limit=2&when=past"):
+        assert note_of(client, query) == ""
+
+
+def test_calendar_that_is_cut_by_its_length_says_so(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    starts = [clock.now + timedelta(days=number) for number in range(-2, 9)]
+    put_events(editor, starts, content_text="x" * 250_000)
+    response = client.get("/feeds/events.ics?content=full")
+    assert 750_000 < len(response.data) < 1_000_000
+    text = response.text.replace("\r\n ", "")
+    assert "Lịch này có các sự kiện đến hết 28/11/2026." in text
+    clock.forward(days=7, hours=1)
+    get_services(client.application).background.tick()
+    text = client.get("/feeds/events.ics?content=full").text
+    assert "Lịch này có" not in text  # those that are left out are over

@@ -167,7 +167,7 @@ def test_error_has_a_hint(
             "date=published&cancelled=mark&ui=zz&lang_=vi&utm_source=x",
         ),
         ("events.html", "limit=20&content=summary&order=start&ui=vi"),
-        ("events.ics", "limit=500&when=all&page=x&order=x&date=x"),
+        ("events.ics", "limit=2000&when=all&page=x&order=x&date=x"),
         ("events.rss?from=2026-12-01", "when=all"),
         ("events.html?period=week", "when=all&order=start"),
         (
@@ -207,7 +207,7 @@ def test_defaults_and_other_spellings_are_the_same_feed(
             "events.html?limit=100&content=full",
         ),
         ("events.json?limit=1000", "events.json?limit=100"),
-        ("events.ics?limit=501", "events.ics"),
+        ("events.ics?limit=2001", "events.ics"),
         ("events.ics?period=07", "events.ics?period=7"),
     ],
 )
