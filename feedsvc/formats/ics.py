@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from dateutil.tz import datetime_ambiguous
@@ -240,11 +241,18 @@ def _times(event: Event) -> Iterator[str]:
 
 
 def _recurrence(recurrence: Recurrence) -> Iterator[str]:
-    yield f"RRULE:{prop.vRecur.from_ical(recurrence.rrule).to_ical().decode()}"
+    yield f"RRULE:{_rule(recurrence.rrule)}"
     if recurrence.rdates:
         yield _moments("RDATE", *recurrence.rdates)
     if recurrence.exdates:
         yield _moments("EXDATE", *recurrence.exdates)
+
+
+# It takes a fifth of the time of a calendar of series, of which many have the same.
+@lru_cache(maxsize=1024)
+def _rule(rrule: str) -> str:
+    """Return a recurrence rule in icalendar's order."""
+    return str(prop.vRecur.from_ical(rrule).to_ical(), "ascii")
 
 
 def _text(text: str) -> str:
