@@ -145,7 +145,7 @@ def _calendar(
     day = None
     if 0 < len(components) < upcoming and last.starts:
         day = last.starts.astimezone(shown.site.timezone).date()
-        note = titles.calendar_note(day, shown.site.language)
+        note = titles.calendar_note(day, shown.site.words_language)
         for name in ("DESCRIPTION", "X-WR-CALDESC"):
             calendar[name] = prop.vText(f"{calendar[name]} {note}")
     head = calendar.to_ical().removesuffix(_END)

@@ -126,10 +126,11 @@ def _calendar_end(session: Session, feed: Feed) -> date | None:
     is_costly = query["q"] or feed.first_day or feed.last_day
     if query["when"] != "upcoming" or is_costly:
         return None
-    calendar = query.in_format(FORMATS["ics"])
+    lang = feed.site.feed_language(query["lang"])
+    calendar = query.in_format(FORMATS["ics"]).with_parameters(lang=lang)
     # Most calendars are short, and need not be made to know it.
     number = min(calendar["limit"], _SHORT_CALENDAR) + 1
-    following = query.with_parameters(limit=1, page=number)
+    following = query.with_parameters(lang=lang, limit=1, page=number)
     try:
         build_feed(session, following, feed.site)
     except NotFound:
