@@ -235,15 +235,31 @@ class Performer:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancellation:
+    """The cancellation of one occurrence of a series; `notice` is its reason."""
+
+    start: date
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recurrence:
     """The recurrence of an event (RFC 5545 §3.8.5): an RRULE, exceptions and additions.
 
     `exdates` and `rdates` are dates or local times, as the start of the event is.
+    `cancelled` are occurrences that were announced and do not take place, while
+    `exdates` never were occurrences.
     """
 
     rrule: str
     exdates: tuple[date, ...] = ()
     rdates: tuple[date, ...] = ()
+    cancelled: tuple[Cancellation, ...] = ()
+
+    @property
+    def cancelled_starts(self) -> tuple[date, ...]:
+        """The dates or times of the cancelled occurrences."""
+        return tuple(each.start for each in self.cancelled)
 
     @property
     def rule_parts(self) -> dict[str, str]:
@@ -263,6 +279,12 @@ class Recurrence:
         ):
             if moments:
                 document[name] = [_local_iso(moment) for moment in moments]
+        if self.cancelled:
+            document["cancelled"] = [
+                {"start": _local_iso(each.start)}
+                | ({"notice": each.notice} if each.notice else {})
+                for each in self.cancelled
+            ]
         return document
 
 
@@ -321,6 +343,16 @@ class Event:
             moment = datetime.combine(moment, time(), self.timezone)
         return moment.astimezone(UTC)
 
+    def without_reasons(self) -> Event:
+        """Return the event without the notices of its cancelled occurrences."""
+        recurrence = self.recurrence
+        if recurrence is None:
+            return self
+        cancelled = tuple(map(Cancellation, recurrence.cancelled_starts))
+        return replace(
+            self, recurrence=replace(recurrence, cancelled=cancelled)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Translation:
@@ -339,8 +371,9 @@ class Entry:
     The storage sets `guid` (unless an import has one), `version`, `updated`,
     `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
-    current or next occurrence, and `is_ongoing`: that it has begun. In a feed with
-    `from`, `starts` may be that of another occurrence, and `is_next` false.
+    current or next occurrence, `is_ongoing`: that it has begun, and `is_over`: that all
+    have ended. In a feed with `from`, `starts` may be that of another occurrence, and
+    `is_next` false.
 
     Entries of a kind with the same `translation_key` are `translations` of each other;
     the storage sets the visible ones, in the order of their languages.
@@ -374,6 +407,7 @@ class Entry:
     starts: datetime | None = None
     is_ongoing: bool = False
     is_next: bool = True
+    is_over: bool = False
     translations: tuple[Translation, ...] = ()
 
     def public_view(self) -> Entry:
@@ -382,7 +416,10 @@ class Entry:
             return self
         event = self.event
         if event is not None:
-            event = replace(event, **_defaults(event, WITHDRAWN_EVENT_MEMBERS))
+            event = replace(
+                event.without_reasons(),
+                **_defaults(event, WITHDRAWN_EVENT_MEMBERS),
+            )
         return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
     def erased(self) -> Entry:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from calendar import isleap
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import takewhile
@@ -21,7 +21,7 @@ from itertools import takewhile
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rruleset, rrulestr
 
-from feedsvc.models import EPOCH, Entry, Event, Recurrence
+from feedsvc.models import EPOCH, Cancellation, Entry, Event, Recurrence
 
 #: The names of weekdays in rules, indexed by `date.weekday()`.
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -64,8 +64,41 @@ def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
 
 
 def current_or_next(event: Event, now: datetime) -> Event:
-    """Return the first occurrence that is not over at `now`, else the last one."""
-    return next(occurrences(event, now), None) or last_occurrence(event)
+    """Return the first occurrence that is not over at `now`, cancelled or not.
+
+    If all are over, it is the last one that took place.
+    """
+    current = next(occurrences(event, now), None)
+    return current or last_occurrence(without_cancelled(event))
+
+
+def without_cancelled(event: Event) -> Event:
+    """Return an event that has its cancelled occurrences as exdates."""
+    recurrence = event.recurrence
+    if recurrence is None or not recurrence.cancelled:
+        return event
+    exdates = recurrence.exdates + recurrence.cancelled_starts
+    return replace(
+        event, recurrence=replace(recurrence, exdates=exdates, cancelled=())
+    )
+
+
+def next_that_takes_place(event: Event, occurrence: Event) -> Event | None:
+    """Return the first occurrence behind another one that is not cancelled."""
+    later = occurrences(without_cancelled(event), occurrence.starts)
+    return next(
+        (each for each in later if each.starts > occurrence.starts), None
+    )
+
+
+def cancelled_occurrences(event: Event) -> list[tuple[Cancellation, Event]]:
+    """Return the cancellations of a series with their occurrences, in their order."""
+    cancelled = event.recurrence.cancelled if event.recurrence else ()
+    pairs = [
+        (each, _occurrence_at(event, _as_datetime(each.start)))
+        for each in cancelled
+    ]
+    return sorted(pairs, key=lambda pair: pair[1].starts)
 
 
 def last_occurrence(event: Event) -> Event:
@@ -141,22 +174,25 @@ def _last_year_alike(year: int) -> int:
     )
 
 
-def unmatched_exdates(event: Event) -> list[int]:
-    """Return the indexes of the exdates that match no occurrence."""
-    recurrence = event.recurrence
-    if recurrence is None or not recurrence.exdates:
+def unmatched(
+    event: Event, recurrence: Recurrence, moments: Sequence[date]
+) -> list[int]:
+    """Return the indexes of the dates or times at which no occurrence starts.
+
+    :param recurrence: that of the event, perhaps without exdates.
+    """
+    if not moments:
         return []
-    exdates = [_as_datetime(exdate) for exdate in recurrence.exdates]
-    last = max(exdates)
-    without_exdates = replace(recurrence, exdates=())
+    wanted = [_as_datetime(moment) for moment in moments]
+    last = max(wanted)
     starts = set(
         takewhile(
             lambda start: start <= last,
-            _starts_since(event, without_exdates, min(exdates)),
+            _starts_since(event, recurrence, min(wanted)),
         )
     )
     return [
-        index for index, exdate in enumerate(exdates) if exdate not in starts
+        index for index, moment in enumerate(wanted) if moment not in starts
     ]
 
 

@@ -11,7 +11,11 @@ import requests
 from dateutil.parser import parse
 from lxml import html
 
-from tests.interop.expected import as_html, normalize_url
+from tests.interop.expected import (
+    TITLE_PREFIXES,
+    as_html,
+    normalize_url,
+)
 
 Facts = dict[str, Any]
 """The facts that a program shows of an entry, or of an occurrence of an event.
@@ -109,7 +113,10 @@ READ: dict[str, Callable[[Any], Any]] = {
 
 
 def read_items(items: list[Facts], titles_are_html: bool) -> list[Facts]:
-    """Return a program's items as they are compared; events have `times`."""
+    """Return a program's items as they are compared.
+
+    Events have `times`, and the starts of those that are `cancelled`.
+    """
     entries: dict[Any, Facts] = {}
     for number, item in enumerate(items):
         entry = {
@@ -126,10 +133,14 @@ def read_items(items: list[Facts], titles_are_html: bool) -> list[Facts]:
             continue
         size = 10 if item.get("all_day") else None
         start, end = item["start"][:size], (item.get("end") or "")[:size]
-        times = entries.setdefault(entry["link"], {**entry, "times": []})[
-            "times"
-        ]
-        times.append((read_time(start), end and read_time(end)))
+        lists: Facts = {"times": [], "cancelled": []}
+        event = entries.setdefault(entry["link"], entry | lists)
+        event["times"].append((read_time(start), end and read_time(end)))
+        if str(entry["title"]).startswith(TITLE_PREFIXES["cancelled"]):
+            event["cancelled"].append(read_time(start))
+            event["cancelled"].sort()
+        else:
+            event.update(entry)
     return list(entries.values())
 
 

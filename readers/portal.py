@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,14 @@ from zoneinfo import ZoneInfo
 from dateutil.rrule import rrulestr
 
 from feedsvc.models import SCOPES, utcnow
-from readers.compare import Facts, Files, Text, Times, read_time
+from readers.compare import (
+    Facts,
+    Files,
+    Text,
+    Times,
+    read_time,
+    visible_text,
+)
 from tests.interop.expected import ExpectedFeeds, Json, ReaderEntry
 from tests.server import Service
 
@@ -86,8 +94,10 @@ def _calendar(feeds: ExpectedFeeds) -> Iterator[tuple[str, Facts]]:
     for entry in feeds.feed("events", None):
         item = items[entry.id]
         facts = _facts(feeds, entry, item)
-        facts["text"] = _summary(item)
-        facts["times"] = Times(_occurrences(item))
+        facts["text"] = _calendar_text(item)
+        occurrences = list(_occurrences(item))
+        facts["times"] = Times(occurrences)
+        facts["cancelled"] = sorted(_cancelled(item, occurrences))
         yield entry.id.removeprefix("urn:uuid:"), facts
 
 
@@ -124,6 +134,15 @@ def _summary(item: Json) -> Text:
     return Text([_notice(item), lead], _caption(item))
 
 
+def _calendar_text(item: Json) -> Text:
+    """Return the summary; if nobody wrote one, links have their addresses in it."""
+    body = _body(item)
+    if visible_text(body).startswith(visible_text(item["summary"])):
+        written = re.sub(r'<a href="([^"]*)"[^>]*>(.*?)</a>', r"\2 (\1)", body)
+        item = {**item, "summary": visible_text(written)}
+    return _summary(item)
+
+
 def _notice(item: Json) -> str:
     return escape(item.get("notice", ""))
 
@@ -157,6 +176,19 @@ def _occurrences(item: Json) -> Iterator[tuple[str, str]]:
         # All-day events have dates.
         size = 10 if item["all_day"] else None
         yield time.isoformat()[:size], (time + length).isoformat()[:size]
+
+
+def _cancelled(
+    item: Json, occurrences: list[tuple[str, str]]
+) -> Iterator[str]:
+    """Yield the starts of an event that programs should show as cancelled."""
+    zone = None if item["all_day"] else ZoneInfo(item["timezone"])
+    dates = item.get("recurrence", {}).get("cancelled", ())
+    cancelled = {_instant(_local(date["start"], zone)) for date in dates}
+    is_off = item["event_status"] == "cancelled"
+    for start, _ in occurrences:
+        if is_off or datetime.fromisoformat(start) in cancelled:
+            yield start
 
 
 def _local(text: str, zone: ZoneInfo | None) -> datetime:

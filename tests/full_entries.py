@@ -135,5 +135,6 @@ EVENT: dict[str, Any] = {
         "rrule": "FREQ=WEEKLY;COUNT=3",
         "exdates": ["2026-12-31T19:00:00"],
         "rdates": ["2027-01-02T19:00:00"],
+        "cancelled": [{"start": "2027-01-07T19:00:00", "notice": "Bão"}],
     },
 }

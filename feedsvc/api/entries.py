@@ -40,6 +40,8 @@ _COLLECTIONS = {"news": "articles", "events": "events"}
 
 CONTENT_MEMBERS = {"content_html", "content_text"}
 
+_TIMES = {"start", "end", "timezone"}
+
 #: Documents of each kind for the OpenAPI document.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "news": {
@@ -169,6 +171,7 @@ def _apply_patch(
     """
     document = schema.dump(stored)
     _check_timezone(schema, document, patch)
+    _check_start(schema, document, patch)
     summary = derived_summary(stored.content_html, stored.content_text)
     if stored.summary == summary:
         # So that it follows the patched content.
@@ -206,8 +209,38 @@ def _check_timezone(
         return
     zone = patch["timezone"] or schema.site.timezone.key
     if zone != document["timezone"]:
-        detail = "Send start too, and end, rdates and exdates if the event has them."
+        detail = (
+            "Send start too, and end, rdates, exdates and cancelled if the event has "
+            "them."
+        )
         raise ValidationFailed(FieldError("#/timezone", detail))
+
+
+def _check_start(
+    schema: EntrySchema,
+    document: dict[str, Any],
+    patch: dict[str, Any],
+) -> None:
+    """Check that a patch with another start has the dates of a series too.
+
+    Alone, it would leave them, and the end of the rule, at the old time or day.
+
+    :raises ValidationFailed: the recurrence is missing.
+    """
+    recurrence = document.get("recurrence")
+    if not recurrence or "start" not in patch or "recurrence" in patch:
+        return
+    has_dates = any(recurrence[name] for name in recurrence.keys() - {"rrule"})
+    if not has_dates and "UNTIL" not in recurrence["rrule"]:
+        return
+    # Only the times, since with a new start the dates may not even be valid.
+    single = {name: document[name] for name in _TIMES & document.keys()}
+    times = {name: patch[name] for name in _TIMES & patch.keys()}
+    event = load_patched(schema, {"title": "x", **single}, times).event
+    # Without the offset.
+    if event.start.isoformat()[:19] != document["start"][:19]:
+        detail = "Send recurrence too, with its dates and UNTIL moved as the start is."
+        raise ValidationFailed(FieldError("#/start", detail))
 
 
 def _entry_response(

@@ -112,6 +112,22 @@ def to_addressed_text(html: str) -> str:
     return _to_text(_LIST_ITEM.sub("\n- ", linked))
 
 
+def beginning(html: str, length: int) -> str:
+    """Return the beginning of HTML with more than `length` characters of text.
+
+    The whole may be a hundred times as long as what a calendar shows of it.
+    """
+    begin = html[: html.rfind(">", 0, 10 * length) + 1]
+    return begin if len(_TAG.sub("", begin)) > length else html
+
+
+def shorten(text: str, length: int) -> str:
+    """Return at most `length` characters, cut between words, with an ellipsis."""
+    if len(text) <= length:
+        return text
+    return re.sub(r"\s+\S*$", "", text[: length - 1]) + "…"
+
+
 def _write_out(link: re.Match[str]) -> str:
     """Return the content of a link, and its address if that is not the same."""
     address, content = link[1], link[2]
@@ -123,10 +139,10 @@ def _write_out(link: re.Match[str]) -> str:
 
 
 def mark_language(
-    text: str, part: str, part_language: str, language: str
+    text: str, part: str | None, part_language: str, language: str
 ) -> str:
     """Return a text as HTML, with the language of its part if that is another one."""
-    if is_in_range(part_language, language):
+    if not part or is_in_range(part_language, language):
         return escape(text)
     before, _, after = map(escape, text.rpartition(part))
     marked = f'<span lang="{part_language}">{escape(part)}</span>'

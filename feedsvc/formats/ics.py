@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from dateutil.tz import datetime_ambiguous
@@ -18,7 +20,7 @@ from feedsvc.formats.common import iri_to_uri, place_text
 from feedsvc.formats.shown import Shown, show
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
-from feedsvc.recurrence import MAX_DATETIME, series_end
+from feedsvc.recurrence import MAX_DATETIME, series_end, without_cancelled
 
 #: The length of a calendar: Google stops at about 1 MB, and a note may follow.
 MAX_BYTES = 999_000
@@ -64,13 +66,21 @@ def render_with_end(feed: Feed) -> tuple[bytes, date | None]:
 
     Its description tells that day.
     """
-    entries = (show(entry, feed) for entry in feed.entries)
-    return _calendar(_calendar_properties(feed), entries, feed.upcoming)
+    entries = feed.entries
+    if feed.query["cancelled"] == "hide":
+        entries = tuple(
+            replace(
+                entry, event=entry.event and without_cancelled(entry.event)
+            )
+            for entry in entries
+        )
+    shown = (show(entry, feed) for entry in entries)
+    return _calendar(_calendar_properties(feed), shown, feed.upcoming)
 
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
-    return _calendar({}, [Shown(entry, site, entry.date)])[0]
+    return _calendar({}, [Shown(entry, site, entry.date, is_whole=True)])[0]
 
 
 def _calendar_properties(feed: Feed) -> Properties:
@@ -125,7 +135,8 @@ def _calendar(
     for shown in entries:
         entry, event = shown.entry, shown.entry.event
         assert event is not None
-        component = b"".join(map(_fold, _event(shown, event)))
+        lines = chain(_event(shown, event), _overrides(shown))
+        component = b"".join(map(_fold, lines))
         size += len(component)
         # Times in UTC end with Z and have no TZID.
         key = event.timezone.key
@@ -187,18 +198,11 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     Objects of icalendar would take three times as long.
     """
     entry = shown.entry
-    language = _parameters(
-        LANGUAGE=entry.language if shown.is_foreign else None
-    )
-    updated = _utc(entry.updated)
+    language = _language(shown)
     yield "BEGIN:VEVENT"
     yield f"SUMMARY{language}:{_text(shown.title)}"
     yield from _times(event)
-    yield f"DTSTAMP:{updated}"
-    # RFC 7986 §5.3 recommends a bare UUID.
-    yield f"UID:{_text(entry.guid.removeprefix('urn:uuid:'))}"
-    # Changes of time or recurrence raise it (RFC 5546).
-    yield f"SEQUENCE:{entry.sequence}"
+    yield from _identity(entry)
     if event.recurrence:
         yield from _recurrence(event.recurrence)
     for file in entry.attachments:
@@ -217,7 +221,7 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     if entry.image:
         parameters = _parameters(FMTTYPE=entry.image.type, VALUE="URI")
         yield f"IMAGE{parameters}:{iri_to_uri(entry.image.url)}"
-    yield f"LAST-MODIFIED:{updated}"
+    yield f"LAST-MODIFIED:{_utc(entry.updated)}"
     if place:
         yield f"LOCATION:{_text(place_text(place))}"
     organizer = event.organizer
@@ -230,6 +234,47 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     yield "TRANSP:TRANSPARENT"
     yield f"URL:{iri_to_uri(shown.url)}"
     yield "END:VEVENT"
+
+
+def _overrides(shown: Shown) -> Iterator[str]:
+    """Yield the content lines of the cancelled occurrences of a series, in order.
+
+    Each overrides the occurrence of its RECURRENCE-ID (RFC 5545 §3.8.4.4). It has no
+    STATUS, since Google hides what is CANCELLED, and no more than differs from others:
+    a body for each would fill the calendar.
+    """
+    entry = shown.entry
+    language = _language(shown)
+    for cancellation, event in shown.cancelled:
+        text = (shown.reason_of(cancellation), iri_to_uri(shown.url))
+        yield "BEGIN:VEVENT"
+        yield f"SUMMARY{language}:{_text(shown.cancelled_title)}"
+        yield from _times(event)
+        yield from _identity(entry)
+        # In the zone and form of the start of the series, also in a repeated hour.
+        yield _moments("RECURRENCE-ID", cancellation.start)
+        yield f"CREATED:{_utc(entry.date)}"
+        description = "\n\n".join(filter(None, text))
+        yield f"DESCRIPTION{language}:{_text(description)}"
+        yield f"LAST-MODIFIED:{_utc(entry.updated)}"
+        if event.location:
+            yield f"LOCATION:{_text(place_text(event.location))}"
+        yield "TRANSP:TRANSPARENT"
+        yield f"URL:{iri_to_uri(shown.url)}"
+        yield "END:VEVENT"
+
+
+def _language(shown: Shown) -> str:
+    language = shown.entry.language if shown.is_foreign else None
+    return _parameters(LANGUAGE=language)
+
+
+def _identity(entry: Entry) -> Iterator[str]:
+    yield f"DTSTAMP:{_utc(entry.updated)}"
+    # RFC 7986 §5.3 recommends a bare UUID.
+    yield f"UID:{_text(entry.guid.removeprefix('urn:uuid:'))}"
+    # Changes of time or recurrence raise it (RFC 5546).
+    yield f"SEQUENCE:{entry.sequence}"
 
 
 def _times(event: Event) -> Iterator[str]:

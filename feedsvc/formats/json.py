@@ -143,7 +143,11 @@ def _event_extension(shown: Shown, about: str) -> Json | None:
     return {
         "about": about,
         **_times(event),
-        "occurrence": _times(occurrence),
+        "occurrence": {
+            **_times(occurrence),
+            "status": shown.cancellation and "cancelled",
+            "notice": shown.cancellation and shown.cancellation.notice,
+        },
         "all_day": event.all_day,
         "timezone": event.timezone.key,
         "location": _members(event.location),

@@ -81,7 +81,7 @@ def _event(shown: Shown) -> Json:
     """Return an event: its current or next occurrence."""
     event = shown.occurrence
     assert event is not None
-    status = _STATUSES[event.status]
+    status = _STATUSES["cancelled" if shown.cancellation else event.status]
     return {
         "@type": "Event",
         "name": shown.entry.title,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from urllib.parse import quote, urlencode
+
+from dateutil.tz import datetime_ambiguous
 
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
@@ -66,18 +69,21 @@ def webcal(feed: FeedHead) -> str:
 def google_event(shown: Shown) -> str:
     """Return the URL that adds an event to Google Calendar.
 
-    Of a recurring event, that is the current or next occurrence.
+    Of a recurring event, that is the current or next occurrence that takes place.
     """
-    event = shown.occurrence
+    event = shown.next_date
     assert event is not None
+    moments = [event.starts, event.ends]
+    local = [moment.astimezone(event.timezone) for moment in moments]
     pattern = "%Y%m%d" if event.all_day else "%Y%m%dT%H%M%S"
-    start, end = (
-        moment.astimezone(event.timezone).strftime(pattern)
-        for moment in (event.starts, event.ends)
-    )
+    # Google takes a local time in an hour that clocks repeat for one of its passes.
+    if not event.all_day and any(map(datetime_ambiguous, local)):
+        pattern += "Z"
+        local = moments
+    start, end = (moment.strftime(pattern) for moment in local)
     parameters = {
         "action": "TEMPLATE",
-        "text": shown.title,
+        "text": replace(shown, is_whole=True).title,
         "dates": f"{start}/{end}",
     }
     # With a zone, Google Calendar on Android moves whole days.

@@ -13,14 +13,28 @@ from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import raise_first, translate
 from feedsvc.formats.titles import add_label
 from feedsvc.languages import is_supported
-from feedsvc.models import Category, Entry, Event, Site
-from feedsvc.recurrence import display_occurrence
+from feedsvc.models import Cancellation, Category, Entry, Event, Site
+from feedsvc.recurrence import (
+    cancelled_occurrences,
+    display_occurrence,
+    next_that_takes_place,
+)
+
+#: Cancelled dates of a series that are listed.
+_MAX_DATES = 10
+
+#: Characters of the text in calendars instead of a summary.
+_SUMMARY_LENGTH = 300
 
 
 def show(entry: Entry, feed: Feed) -> Shown:
     """Return an entry as a feed shows it."""
     return Shown(
-        entry, feed.site, feed.date_of(entry), is_summary=feed.is_summary
+        entry,
+        feed.site,
+        feed.date_of(entry),
+        is_summary=feed.is_summary,
+        is_whole=feed.query.format.is_calendar,
     )
 
 
@@ -32,7 +46,9 @@ class Shown:
 
     `site` is in the language of the feed or page. `date` is the entry's date in the
     feed, elsewhere that of its publication. `page_language` is the language of the
-    page; feeds and calendars have none. `is_summary` tells that readers get no content.
+    page; feeds and calendars have none. `is_summary` tells that readers get no content,
+    `is_whole` that they get a series as a whole, with its cancelled dates beside it, as
+    in calendars.
     """
 
     entry: Entry
@@ -40,6 +56,7 @@ class Shown:
     date: datetime
     page_language: str | None = None
     is_summary: bool = False
+    is_whole: bool = False
 
     @property
     def language(self) -> str:
@@ -76,9 +93,39 @@ class Shown:
         """The occurrence of the event that is shown; None for an article."""
         return display_occurrence(self.entry)
 
+    @cached_property
+    def cancelled(self) -> list[tuple[Cancellation, Event]]:
+        """The cancelled occurrences of a series, in order; none if all of it is off."""
+        event = self.entry.event
+        if event is None or self.entry.is_cancelled:
+            return []
+        return cancelled_occurrences(event)
+
+    @cached_property
+    def cancellation(self) -> Cancellation | None:
+        """The cancellation of the occurrence that is shown."""
+        if self.is_whole or self.occurrence is None:
+            return None
+        starts = self.occurrence.starts
+        # By instants, since a time that the clocks skip has another local time.
+        return next(
+            (each for each, event in self.cancelled if event.starts == starts),
+            None,
+        )
+
+    @cached_property
+    def next_date(self) -> Event | None:
+        """The occurrence that is shown, or if it is cancelled the next that is not."""
+        event, occurrence = self.entry.event, self.occurrence
+        if event is None or occurrence is None or not self.cancellation:
+            return occurrence
+        return next_that_takes_place(event, occurrence)
+
     @property
     def state(self) -> str | None:
         """The state that readers must see before the title, such as `cancelled`."""
+        if self.cancellation:
+            return "cancelled"
         if self.entry.status == "withdrawn":
             return "withdrawn"
         event = self.entry.event
@@ -86,24 +133,86 @@ class Shown:
 
     @property
     def title(self) -> str:
-        """The title after the state."""
+        """The title after the state; that of a cancelled date names the day."""
         if self.state is None:
             return self.entry.title
+        key = f"state.{self._state_name}"
         return add_label(
-            self.language, f"state.{self.state}", self.entry.title
+            self.language, key, self.entry.title, *self._state_day
         )
 
     @property
+    def cancelled_title(self) -> str:
+        """The title for a cancelled occurrence that stands at its own date."""
+        return add_label(self.language, "state.cancelled", self.entry.title)
+
+    @property
+    def badge(self) -> str:
+        """The state beside the title on a page."""
+        key = f"badge.{self._state_name}"
+        return translate(self.language, key, *self._state_day)
+
+    @property
+    def _state_name(self) -> str | None:
+        return "cancelled_date" if self.cancellation else self.state
+
+    @property
+    def _state_day(self) -> list[str]:
+        """The day that phrases of a cancelled date name before the title."""
+        if self.cancellation is None or self.occurrence is None:
+            return []
+        return [self._day(self.occurrence, "short")]
+
+    def _day(self, occurrence: Event, style: str = "full") -> str:
+        day = times.local_day(occurrence)
+        return times.format_day(day, style, self.language)
+
+    @property
     def notice(self) -> str:
-        """The notice of a change after a label that says why it is there."""
-        if not self.entry.notice:
-            return ""
+        """The notice of a change after a label that says why it is there.
+
+        Before it is the reason of the cancellation of the occurrence that is shown.
+        """
+        event, notice = self.entry.event, self.entry.notice or ""
         key = "entry.correction"
-        if self.state == "withdrawn":
+        if self.entry.status == "withdrawn":
             key = "state.withdrawn"
-        elif self.state in ("cancelled", "postponed"):
+        elif event and event.status in ("cancelled", "postponed"):
             key = "entry.reason"
-        return add_label(self.language, key, self.entry.notice)
+        if notice:
+            notice = add_label(self.language, key, notice)
+        return self._join(self.reason_of(self.cancellation), notice)
+
+    def reason_of(self, cancellation: Cancellation | None) -> str:
+        """Return the notice of a cancellation after its label; it may be empty."""
+        if not cancellation or not cancellation.notice:
+            return ""
+        return add_label(self.language, "entry.reason", cancellation.notice)
+
+    @property
+    def cancelled_dates(self) -> list[str]:
+        """The next cancelled dates with their reasons, and a count of the rest.
+
+        Formats have no clock, so they are those from the occurrence that is shown on.
+        """
+        if self.occurrence is None or self.entry.is_over:
+            return []
+        dates = [
+            " – ".join(filter(None, (self._day(event), cancellation.notice)))
+            for cancellation, event in self.cancelled
+            if event.starts >= self.occurrence.starts
+        ]
+        count = len(dates) - _MAX_DATES
+        if count > 0:
+            rest = translate(self.language, "event.more_dates", str(count))
+            dates[_MAX_DATES:] = [rest]
+        return dates
+
+    @property
+    def _cancelled_line(self) -> str:
+        """The next cancelled dates in one line; empty without any."""
+        dates = "; ".join(self.cancelled_dates)
+        return dates and translate(self.language, "state.cancelled", dates)
 
     @property
     def hours(self) -> str:
@@ -116,26 +225,30 @@ class Shown:
         )
         if event.recurrence is None:
             return hours
-        return f"{hours} · {times.describe_frequency(event, self.language)}"
+        frequency = times.describe_frequency(event, self.language)
+        if self.cancellation and self.next_date:
+            frequency = self._with_date(frequency, self._day(self.next_date))
+        return f"{hours} · {frequency}"
 
     @property
     def time(self) -> str:
         """The time of an event; an empty text for an article.
 
         For a recurring event: how often it takes place, and the occurrence that is
-        shown.
+        shown, or if it is cancelled the next that takes place.
         """
-        event, occurrence = self.entry.event, self.occurrence
-        if event is None or occurrence is None:
-            return ""
-        text = times.format_event_dates(occurrence, self.site, self.language)
-        if event.recurrence:
+        event, date, text = self.entry.event, self.next_date, ""
+        if date:
+            text = times.format_event_dates(date, self.site, self.language)
+        if event and event.recurrence:
             recurrence = times.describe_recurrence(event, self.language)
-            kind = "next" if self.entry.is_next else "including"
-            text = translate(
-                self.language, f"recurrence.{kind}", recurrence, text
-            )
+            text = self._with_date(recurrence, text) if text else recurrence
         return raise_first(text)
+
+    def _with_date(self, recurrence: str, date: str) -> str:
+        """Return how often an event takes place, and one date."""
+        kind = "next" if self.entry.is_next else "including"
+        return translate(self.language, f"recurrence.{kind}", recurrence, date)
 
     @cached_property
     def time_and_place(self) -> str:
@@ -170,8 +283,10 @@ class Shown:
     @property
     def content(self) -> str:
         """The content as HTML, without additions; empty in feeds with summaries."""
-        if self.is_summary:
-            return ""
+        return "" if self.is_summary else self._whole_content
+
+    @property
+    def _whole_content(self) -> str:
         return self.entry.content_html or content.paragraphs(
             self.entry.content_text or ""
         )
@@ -188,15 +303,19 @@ class Shown:
         """The body as HTML; empty in feeds with summaries.
 
         It has all that readers may show nowhere else: before the content the notice,
-        the time of an event and the image; after it further facts of an event and the
-        source. Instead of content that is empty it has the summary: most readers show
-        the one or the other.
+        the time of an event, its cancelled dates and the image; after it further facts
+        of an event and the source. Instead of content that is empty it has the summary:
+        most readers show the one or the other.
         """
         if self.is_summary:
             return ""
         parts = [
             f"<p><strong>{escape(line, quote=False)}</strong></p>"
-            for line in (self.notice, self.time_and_place)
+            for line in (
+                self.notice,
+                self.time_and_place,
+                self._cancelled_line,
+            )
             if line
         ]
         image = content.lead_image(self.entry.image, self.content)
@@ -213,16 +332,24 @@ class Shown:
     def text(self) -> str:
         """The body as plain text with the addresses of its links, for calendars.
 
-        It has the notice, tickets, performers, the organizer, the source and the
-        address of the entry's page; time, place and image have their own properties.
-        Instead of content that is empty it has the summary.
+        It has the notice, cancelled dates, tickets, performers, the organizer, the
+        source and the address of the entry's page; time, place and image have their own
+        properties. Instead of content that is empty it has the summary, or in feeds
+        with summaries, if nobody wrote one, the beginning of the body.
         """
+        text = content.to_addressed_text(self.content) or self.entry.summary
+        if self.is_summary:
+            html = content.beginning(self._whole_content, _SUMMARY_LENGTH)
+            if not content.lead_text(text, html):
+                text = content.to_addressed_text(html)
+                text = content.shorten(text, _SUMMARY_LENGTH)
         facts = content.event_facts(
             self.entry.event, self.language, with_organizer=True
         )
         parts = (
             self.notice,
-            content.to_addressed_text(self.content) or self.entry.summary,
+            self._cancelled_line,
+            text,
             content.to_addressed_text(facts),
             content.to_addressed_text(self.source_credit),
             # Google shows no URL but those in the text.

@@ -104,8 +104,8 @@ def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
 def format_day(day: date, style: str, language: str) -> str:
     """Return a date within a sentence, in the languages of phrases by our own pattern.
 
-    :param style: a phrase of `date`; in other languages `full`, with the weekday, or
-        `long`: Babel's names.
+    :param style: a phrase of `date`; in other languages `full`, with the weekday,
+        `long` or `short`: Babel's names.
     """
     locale = resolve_locale(language)
     if not is_supported(language):

@@ -64,12 +64,15 @@ def calendar_note(day: date, language: str) -> str:
     return translate(language, "follow.calendar_end", text)
 
 
-def add_label(language: str, key: str, text: str) -> str:
-    """Return a text after a label, unless editors wrote the label themselves."""
-    label = translate(language, key, "")
+def add_label(language: str, key: str, text: str, *before: str) -> str:
+    """Return a text after a label, unless editors wrote the label themselves.
+
+    :param before: what the phrase has before the text, such as a date.
+    """
+    label = translate(language, key, *before, "")
     if _without_spaces(text).startswith(_without_spaces(label)):
         return text
-    return translate(language, key, text)
+    return translate(language, key, *before, text)
 
 
 def _without_spaces(text: str) -> str:

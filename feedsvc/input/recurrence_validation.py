@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.input.fields import check_year
-from feedsvc.models import Event, Recurrence
+from feedsvc.models import Cancellation, Event, Recurrence
 from feedsvc.recurrence import (
     WEEKDAYS,
     is_unbounded,
     occurrences,
     start_matches_rule,
-    unmatched_exdates,
+    unmatched,
+    without_cancelled,
 )
 
 #: Occurrences of a series that ends; also the limit of exdates and of rdates.
 MAX_OCCURRENCES = 1000
+
+#: Cancelled occurrences: a calendar repeats much of the event for each.
+MAX_CANCELLED = 100
 
 #: Characters of a rule.
 MAX_RULE_LENGTH = 500
@@ -28,7 +34,7 @@ _MAX_YEARS = 10
 _DAY = f"(?:{'|'.join(WEEKDAYS)})"
 
 #: Messages by member; of a list by index.
-ErrorMessages = dict[str, dict[int, list[str]] | list[str]]
+ErrorMessages = dict[str, Any]
 
 
 def _list_of(item: str) -> str:
@@ -131,25 +137,41 @@ def localize(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:
         recurrence.rrule,
         tuple(map(localized, recurrence.exdates)),
         tuple(map(localized, recurrence.rdates)),
+        tuple(
+            Cancellation(localized(each.start), each.notice)
+            for each in recurrence.cancelled
+        ),
     )
 
 
 def validate(event: Event) -> ErrorMessages:
     """Return the errors of an event's recurrence."""
     assert event.recurrence is not None
-    return (
+    errors = (
         _check_value_types(event, event.recurrence)
         or _check_rule(event)
-        or _check_exdates(event)
+        or _check_exdates(event, event.recurrence)
+        or _check_cancelled(event, event.recurrence)
     )
+    cancelled = errors.get("cancelled")
+    if isinstance(cancelled, dict):
+        errors["cancelled"] = {
+            index: {"start": messages} for index, messages in cancelled.items()
+        }
+    return errors
 
 
 def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
     """Check that all values are dates if the start is one, else times."""
     errors: ErrorMessages = {}
-    for name in ("exdates", "rdates"):
+    dates = {
+        "exdates": recurrence.exdates,
+        "rdates": recurrence.rdates,
+        "cancelled": recurrence.cancelled_starts,
+    }
+    for name, moments in dates.items():
         messages = {}
-        for index, moment in enumerate(getattr(recurrence, name)):
+        for index, moment in enumerate(moments):
             message = _check_moment(event, moment, is_added=name == "rdates")
             if message:
                 messages[index] = [message]
@@ -200,13 +222,30 @@ def _is_too_long(event: Event) -> bool:
     return False
 
 
-def _check_exdates(event: Event) -> ErrorMessages:
+def _check_exdates(event: Event, recurrence: Recurrence) -> ErrorMessages:
     """Check that each exdate is an occurrence, and that one is left."""
-    unmatched = unmatched_exdates(event)
-    if unmatched:  # mistyped, most likely
-        return {
-            "exdates": {index: ["Not an occurrence."] for index in unmatched}
-        }
+    without_exdates = replace(recurrence, exdates=())
+    wrong = unmatched(event, without_exdates, recurrence.exdates)
+    if wrong:  # mistyped, most likely
+        return {"exdates": {index: ["Not an occurrence."] for index in wrong}}
     if next(occurrences(event), None) is None:
         return {"exdates": ["No occurrence is left."]}
+    return {}
+
+
+def _check_cancelled(event: Event, recurrence: Recurrence) -> ErrorMessages:
+    """Check that each cancelled start is an occurrence, once, and that one is left."""
+    starts = recurrence.cancelled_starts
+    wrong = {
+        index for index, start in enumerate(starts) if start in starts[:index]
+    }
+    wrong.update(unmatched(event, recurrence, starts))
+    if wrong:
+        detail = "Must be an occurrence, once, and no exdate."
+        return {"cancelled": {index: [detail] for index in sorted(wrong)}}
+    if next(occurrences(without_cancelled(event)), None) is None:
+        detail = (
+            "No occurrence is left. To cancel the event, set event_status."
+        )
+        return {"cancelled": [detail]}
     return {}

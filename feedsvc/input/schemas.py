@@ -19,7 +19,10 @@ from marshmallow.validate import OneOf, Range
 
 from feedsvc import models
 from feedsvc.input import fields, plain_text, recurrence_validation, sanitize
-from feedsvc.input.recurrence_validation import MAX_OCCURRENCES
+from feedsvc.input.recurrence_validation import (
+    MAX_CANCELLED,
+    MAX_OCCURRENCES,
+)
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000
@@ -421,6 +424,18 @@ class PerformerSchema(NamedSchema):
     model_class = models.Performer
 
 
+class CancellationSchema(ModelSchema):
+    """An occurrence that was announced and does not take place."""
+
+    error_messages: dict[str, str] = {  # noqa: RUF012
+        "type": "Must be the start of an occurrence, or an object such as "
+        '{"start": "2026-12-12T19:00:00", "notice": "Storm"}.'
+    }
+    model_class = models.Cancellation
+    start = fields.LocalDateOrTime(required=True)
+    notice = fields.Text(500)
+
+
 class RecurrenceSchema(ModelSchema):
     """The rule of a series: an RRULE (RFC 5545 §3.3.10), exceptions and additions."""
 
@@ -433,6 +448,10 @@ class RecurrenceSchema(ModelSchema):
     )
     exdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
     rdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
+    cancelled = fields.ShortList(
+        fields.NestedOrString(CancellationSchema, member="start"),
+        MAX_CANCELLED,
+    )
 
 
 class EventSchema(EntrySchema):

@@ -131,5 +131,7 @@ def _schedule(entry: Entry) -> tuple[object, ...] | None:
     """Return what raises SEQUENCE; None for an article and a deleted event."""
     if entry.event is None:
         return None
-    members = (getattr(entry.event, name) for name in SCHEDULE_MEMBERS)
+    # Another reason changes nobody's plans.
+    event = entry.event.without_reasons()
+    members = (getattr(event, name) for name in SCHEDULE_MEMBERS)
     return entry.status, *members

@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from feedsvc import timezones
-from feedsvc.models import Entry, Event, Recurrence
+from feedsvc.models import Cancellation, Entry, Event, Recurrence
 
 #: Members that come from columns, from other rows, or from the query of a feed.
 COLUMN_MEMBERS = frozenset(
-    "guid version sequence updated starts is_ongoing is_next categories "
+    "guid version sequence updated starts is_ongoing is_next is_over categories "
     "translations".split()
 )
 
@@ -159,4 +159,8 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
         tuple(map(moment, members.get(name, ())))
         for name in ("exdates", "rdates")
     )
-    return Recurrence(members["rrule"], exdates, rdates)
+    cancelled = tuple(
+        Cancellation(moment(each["start"]), each.get("notice"))
+        for each in members.get("cancelled", ())
+    )
+    return Recurrence(members["rrule"], exdates, rdates, cancelled)

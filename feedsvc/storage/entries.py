@@ -76,6 +76,7 @@ _COLUMNS = (
     EntryRow.updated_at,
     EntryRow.starts_at,
     EntryRow.listed_at,
+    EntryRow.is_over,
 )
 
 # Made once, since making a statement takes longer than SQLite takes to run it.

@@ -192,13 +192,18 @@ const calendars = {
     const ICAL = await load('ical.js')
     const calendar = new ICAL.Component(ICAL.parse(document))
     calendar.getAllSubcomponents('vtimezone').forEach((zone) => ICAL.TimezoneService.register(zone))
-    return calendar.getAllSubcomponents('vevent').flatMap((component) => {
-      const event = new ICAL.Event(component)
+    const components = calendar.getAllSubcomponents('vevent')
+    const uid = (component) => component.getFirstPropertyValue('uid')
+    const overrides = components.filter((component) => component.hasProperty('recurrence-id'))
+    const series = components.filter((component) => !overrides.includes(component))
+    return series.flatMap((component) => {
+      const exceptions = overrides.filter((override) => uid(override) === uid(component))
+      const event = new ICAL.Event(component, { exceptions })
       const occurrences = []
       const iterator = event.iterator()
       for (let start = iterator.next(); start; start = iterator.next()) {
-        const { startDate, endDate } = event.getOccurrenceDetails(start)
-        occurrences.push(icalFacts(event, startDate, endDate))
+        const { item, startDate, endDate } = event.getOccurrenceDetails(start)
+        occurrences.push(icalFacts(item, startDate, endDate))
       }
       return occurrences
     })
@@ -221,7 +226,7 @@ const calendars = {
       if (!event.rrule) return [eventFacts(event, event.start, event.end, isAllDay)]
       const [from, to] = period
       const instances = ical.expandRecurringEvent(event, { from, to })
-      return instances.map(({ start, end }) => eventFacts(event, start, end, isAllDay))
+      return instances.map(({ event: shown, start, end }) => eventFacts(shown, start, end, isAllDay))
     })
   },
 
@@ -231,7 +236,10 @@ const calendars = {
     return events.flatMap((event) => {
       const starts = event.rrule?.between(...period) ?? [event.start]
       const end = (start) => event.end && new Date(+start + (event.end - event.start))
-      return starts.map((start) => eventFacts(event, start, end(start), isDay(event.start)))
+      return starts.map((start) => {
+        const shown = event.recurrences?.[start.toISOString().slice(0, 10)] ?? event
+        return eventFacts(shown, start, end(start), isDay(event.start))
+      })
     })
   },
 

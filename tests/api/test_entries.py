@@ -171,7 +171,7 @@ def test_patch_of_another_timezone_needs_the_start(
     patch: dict[str, Any] = {"timezone": timezone, "title": "x"}
     answer = editor.send("PATCH", "/events/e", patch)
     detail = errors(answer)["#/timezone"]
-    for name in ("start", "end", "rdates", "exdates"):
+    for name in ("start", "end", "rdates", "exdates", "cancelled"):
         assert name in detail
     patch["start"] = IN_PARIS["start"]
     patched = editor.send("PATCH", "/events/e", patch).get_json()

@@ -20,6 +20,7 @@ SATURDAY = {
 }
 ALL_DAY = {"title": "Chợ phiên", "start": "2026-12-05"}
 RULE = "#/recurrence/rrule"
+CANCELLED = "#/recurrence/cancelled/0/start"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 MAX_SECONDS = 5
 """A generous limit of CPU time: the longest request takes a quarter of a second."""
@@ -131,7 +132,50 @@ def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
             ["#/recurrence/exdates/0"],
         ),
         (ALL_DAY, {"rrule": "FREQ=DAILY;UNTIL=20261212T000000Z"}, [RULE]),
+        (
+            ALL_DAY,
+            {"rrule": "FREQ=DAILY", "cancelled": ["2026-12-06T19:00:00"]},
+            ["#/recurrence/cancelled/0/start"],
+        ),
+        (
+            SATURDAY,
+            {
+                "rrule": "FREQ=DAILY",
+                "cancelled": [
+                    {"start": "2026-12-06T19:00:00", "notice": "x" * 501},
+                    {"notice": "Bão"},
+                ],
+            },
+            [
+                "#/recurrence/cancelled/0/notice",
+                "#/recurrence/cancelled/1/start",
+            ],
+        ),
         # what matches nothing, or leaves nothing
+        (
+            SATURDAY,
+            {
+                "rrule": "FREQ=DAILY",
+                "exdates": ["2026-12-06T19:00:00"],
+                "cancelled": [
+                    "2026-12-05T19:00:00",
+                    "2026-12-06T19:00:00",
+                    "2026-12-05T19:00:00",
+                    "2026-12-07T19:30:00",
+                    "2026-12-08T19:00:00",
+                ],
+            },
+            [f"#/recurrence/cancelled/{index}/start" for index in (1, 2, 3)],
+        ),
+        (
+            SATURDAY,
+            {
+                "rrule": "FREQ=DAILY;COUNT=1",
+                "rdates": ["2026-12-08T09:00:00"],
+                "cancelled": ["2026-12-05T19:00:00", "2026-12-08T09:00:00"],
+            },
+            ["#/recurrence/cancelled"],
+        ),
         (
             SATURDAY,
             {
@@ -182,8 +226,15 @@ def test_recurrence_that_does_not_fit_the_event_is_422(
     )
 
 
-@pytest.mark.parametrize("name", ["exdates", "rdates"])
-@pytest.mark.parametrize("count", [1001, 100_000])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("exdates", 1001),
+        ("rdates", 1001),
+        ("rdates", 100_000),
+        ("cancelled", 101),
+    ],
+)
 def test_too_many_dates_are_422(
     shared_editor: ApiClient, name: str, count: int
 ) -> None:
@@ -217,6 +268,7 @@ def test_valid_recurrence_is_accepted_quickly_and_returned(
         "rrule": rule,
         "exdates": [],
         "rdates": [],
+        "cancelled": [],
     }
 
 
@@ -257,11 +309,119 @@ def test_times_of_a_recurrence_are_read_back_in_the_events_zone(
         "rrule": "FREQ=WEEKLY",
         "exdates": ["2026-12-12T19:00:00"],
         "rdates": ["2026-12-07T12:00:00Z"],
+        "cancelled": ["2026-12-19T19:00:00+07:00"],
     }
     editor.put("/events/x", {**SATURDAY, "recurrence": recurrence})
     stored = editor.send("GET", "/events/x").get_json()["recurrence"]
     # In Hà Nội, seven hours ahead of UTC.
-    assert stored == {**recurrence, "rdates": ["2026-12-07T19:00:00"]}
+    assert stored == {
+        **recurrence,
+        "rdates": ["2026-12-07T19:00:00"],
+        "cancelled": [{"start": "2026-12-19T19:00:00"}],
+    }
+
+
+def test_most_cancelled_dates_far_away_are_accepted(editor: ApiClient) -> None:
+    first = datetime(2181, 1, 1, 19)  # noqa: DTZ001
+    far = [(first + timedelta(days=days)).isoformat() for days in range(1100)]
+    recurrence = {
+        "rrule": "FREQ=DAILY",
+        "exdates": far[:1000],
+        "cancelled": [
+            {"start": start, "notice": "x" * 500} for start in far[1000:]
+        ],
+    }
+    begun = time.thread_time()
+    document = {**SATURDAY, "recurrence": recurrence}
+    stored = editor.put("/events/x", document).get_json()["recurrence"]
+    assert time.thread_time() - begun < MAX_SECONDS
+    assert stored["cancelled"] == recurrence["cancelled"]
+
+
+OFF = {"rrule": "FREQ=WEEKLY;COUNT=4", "cancelled": ["2026-12-26T19:00:00"]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": "2026-12-05T19:30:00"},
+        {"start": "2026-12-05T20:00:00+07:00"},
+        {"start": "2026-12-12T19:00:00", "end": None},
+        {"start": "2026-12-12", "end": "2026-12-13"},
+    ],
+)
+@pytest.mark.parametrize(
+    "recurrence",
+    [
+        OFF,
+        {"rrule": "FREQ=WEEKLY;UNTIL=20261226T120000Z"},
+        {"rrule": "FREQ=WEEKLY", "exdates": ["2026-12-12T19:00:00"]},
+        {"rrule": "FREQ=WEEKLY", "rdates": ["2026-12-13T19:00:00"]},
+    ],
+    ids=str,
+)
+def test_patch_of_the_start_of_a_series_with_dates_needs_the_recurrence(
+    shared_editor: ApiClient,
+    recurrence: dict[str, Any],
+    change: dict[str, str],
+) -> None:
+    shared_editor.put("/events/moved", {**SATURDAY, "recurrence": recurrence})
+    answer = shared_editor.send(
+        "PATCH", "/events/moved", change, headers=MERGE
+    )
+    assert pointers(answer) == ["#/start"]
+    dates = dict.fromkeys(("exdates", "rdates", "cancelled"))
+    rule = {"rrule": "FREQ=DAILY;COUNT=90", **dates}
+    moved = {"end": None, **change, "recurrence": rule}
+    for patch in (moved, {"start": "2026-12-06T19:00:00", "end": None}):
+        answer = shared_editor.send(
+            "PATCH", "/events/moved", patch, headers=MERGE
+        )
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("patch", "expected"),
+    [
+        # the same clock time, in other words, with a title that is wrong
+        ({"start": "2026-12-05 19:00", "title": ""}, ["#/title"]),
+        ({"start": "soon"}, ["#/start"]),
+        ({"recurrence": {"rrule": "FREQ=WEEKLY;COUNT=3"}}, [CANCELLED]),
+        ({"start": "2026-12-05T18:00:00", "recurrence": {}}, [CANCELLED]),
+        ({"recurrence": {"exdates": ["2026-12-26T19:00:00"]}}, [CANCELLED]),
+    ],
+)
+def test_patch_leaves_no_cancelled_date_without_its_occurrence(
+    shared_editor: ApiClient, patch: dict[str, Any], expected: list[str]
+) -> None:
+    path = "/events/patched"
+    shared_editor.put(path, {**SATURDAY, "recurrence": OFF})
+    answer = shared_editor.send("PATCH", path, patch, headers=MERGE)
+    assert pointers(answer) == expected
+    # Dates have no offset, so they stay at the clock time of the start.
+    same = {
+        "start": SATURDAY["start"],
+        "end": None,
+        "timezone": "Europe/Paris",
+    }
+    answer = shared_editor.send("PATCH", path, same, headers=MERGE)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.both_databases
+def test_batch_stores_and_refuses_cancelled_dates(editor: ApiClient) -> None:
+    item = {"action": "put", "kind": "events", **SATURDAY}
+    wrong = OFF | {"cancelled": ["2026-12-26"]}
+    items = [
+        {**item, "id": "right", "recurrence": OFF},
+        {**item, "id": "wrong", "recurrence": wrong},
+    ]
+    answer = editor.send("POST", "/batch", items)
+    right, refused = answer.get_json()["results"]
+    assert right["status"] == 201
+    assert [error["pointer"] for error in refused["errors"]] == [CANCELLED]
+    stored = editor.send("GET", "/events/right").get_json()["recurrence"]
+    assert stored["cancelled"] == [{"start": "2026-12-26T19:00:00"}]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ HIDDEN = {
 
 
 def read_entries(document: bytes) -> tuple[int, list[str]]:
-    return len(Calendar.from_ical(document).walk("VEVENT")), []
+    events = Calendar.from_ical(document).walk("VEVENT")
+    # A cancelled date has an event of its own with the UID of the series.
+    return len([each for each in events if "RECURRENCE-ID" not in each]), []
 
 
 def series(**changes: Any) -> Entry:

@@ -41,6 +41,7 @@ UNUSED_ENTRY_MEMBERS = {
     "starts",
     "is_ongoing",
     "is_next",
+    "is_over",
     "status",
     "withdrawn",
 }
@@ -75,6 +76,7 @@ DERIVED_MEMBERS = {
     "event",
     "is_next",
     "is_ongoing",
+    "is_over",
     "sequence",
     "starts",
     "translations",
@@ -199,7 +201,8 @@ def shown_documents(entry: Entry) -> dict[str, bytes]:
     for format, form in FORMATS.items():
         if entry.kind in form.kinds:
             document = render_feed(whole_feed(format, entry))
-            documents[f"{format}.py"] = document
+            # Calendars fold lines, also within a marker.
+            documents[f"{format}.py"] = document.replace(b"\r\n ", b"")
     return documents
 
 

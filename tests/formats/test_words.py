@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,14 @@ from feedsvc.formats.content import offer_text
 from feedsvc.formats.shown import Shown
 from feedsvc.formats.titles import feed_title
 from feedsvc.languages import UI_LANGUAGES
-from feedsvc.models import Category, Event, Offer, Recurrence, Site
+from feedsvc.models import (
+    Cancellation,
+    Category,
+    Event,
+    Offer,
+    Recurrence,
+    Site,
+)
 from tests.formats.feeds import CONCERT, HANOI, SITE, feed
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -25,11 +32,22 @@ FAIR = Event(date(2026, 12, 12), date(2026, 12, 15), HANOI)
 CANCELLED = Event(
     SATURDAY.replace(tzinfo=BERLIN), None, BERLIN, status="cancelled"
 )
+OFF = replace(
+    TWO_HOURS,
+    recurrence=Recurrence(
+        "FREQ=WEEKLY",
+        cancelled=tuple(
+            Cancellation(SATURDAY + timedelta(weeks=week), "N")
+            for week in range(12)
+        ),
+    ),
+)
 OFFER = Offer("0", "EUR", "A", availability="sold_out")
 
 #: By language: a weekly series on two days, in feeds and lists; one in every second week;
 #: several days, in feeds and lists; hours with a last day; an offer; a title; a summary
-#: of a notice, a time in another zone and a text; the title of a feed.
+#: of a notice, a time in another zone and a text; the title of a feed; a series with
+#: cancelled dates: title, badge, hours, the first and the last line of its list.
 EXPECTED = {
     "de": """
         Wöchentlich am Dienstag und Samstag; nächster Termin: Samstag, 12. Dezember 2026, 19:00 – 21:00 Uhr
@@ -42,6 +60,11 @@ EXPECTED = {
         Abgesagt: T
         Grund: N. Samstag, 12. Dezember 2026, 19:00 Uhr (Berlin). S
         Aktuelle Meldungen – A ohne B – P
+        Abgesagt am 12.12.: T
+        Am 12.12. abgesagt
+        19:00 – 21:00 Uhr · wöchentlich am Samstag; nächster Termin: Samstag, 6. März 2027
+        Samstag, 12. Dezember 2026 – N
+        und noch 2
         """,
     "en": """
         Every week on Tuesday and Saturday; next 19:00 – 21:00, Saturday, 12 December 2026
@@ -54,6 +77,11 @@ EXPECTED = {
         Cancelled: T
         Reason: N. 19:00, Saturday, 12 December 2026 (Berlin). S
         Latest news – A without B – P
+        Cancelled 12 Dec: T
+        Cancelled 12 Dec
+        19:00 – 21:00 · every week on Saturday; next Saturday, 6 March 2027
+        Saturday, 12 December 2026 – N
+        and 2 more
         """,
     "es": """
         Cada semana, el martes y el sábado; próxima fecha: sábado 12 de diciembre de 2026, 19:00 – 21:00 h
@@ -66,6 +94,11 @@ EXPECTED = {
         Cancelado: T
         Motivo: N. Sábado 12 de diciembre de 2026, 19:00 h (Berlín). S
         Últimas noticias – A excepto B – P
+        Cancelado el 12 dic: T
+        Cancelado el 12 dic
+        19:00 – 21:00 h · cada semana, el sábado; próxima fecha: sábado 6 de marzo de 2027
+        sábado 12 de diciembre de 2026 – N
+        y 2 más
         """,
     "fr": """
         Toutes les semaines, le mardi et le samedi ; prochaine date : samedi 12 décembre 2026, 19:00 – 21:00
@@ -78,6 +111,11 @@ EXPECTED = {
         Annulé : T
         Motif : N. Samedi 12 décembre 2026, 19:00 (Berlin). S
         Dernières actualités – A sauf B – P
+        Annulé le 12 déc. : T
+        Annulé le 12 déc.
+        19:00 – 21:00 · toutes les semaines, le samedi ; prochaine date : samedi 6 mars 2027
+        samedi 12 décembre 2026 – N
+        et 2 de plus
         """,
     "ja": """
         毎週火曜日、土曜日、次回は2026年12月12日(土) 19:00～21:00
@@ -90,6 +128,11 @@ EXPECTED = {
         【中止】T
         理由：N。2026年12月12日(土) 19:00（ベルリン）。S
         新着のお知らせ – A（Bを除く） – P
+        【12月12日中止】T
+        12月12日中止
+        19:00～21:00 · 毎週土曜日、次回は2027年3月6日(土)
+        2026年12月12日(土) – N
+        ほか2回
         """,
     "ko": """
         매주 화요일 및 토요일, 다음 일정: 2026년 12월 12일 토요일 19:00~21:00
@@ -102,6 +145,11 @@ EXPECTED = {
         [취소] T
         사유: N. 2026년 12월 12일 토요일 19:00(베를린). S
         최신 소식 – A(B 제외) – P
+        [12월 12일 취소] T
+        12월 12일 취소
+        19:00~21:00 · 매주 토요일, 다음 일정: 2027년 3월 6일 토요일
+        2026년 12월 12일 토요일 – N
+        외 2회
         """,
     "vi": """
         Hằng tuần vào thứ Ba và thứ Bảy, lần tới 19:00 – 21:00, thứ Bảy 12/12/2026
@@ -114,6 +162,11 @@ EXPECTED = {
         Hủy: T
         Lý do: N. 19:00, thứ Bảy 12/12/2026 (Berlin). S
         Tin tức mới nhất – A trừ B – P
+        Hủy 12/12: T
+        Hủy 12/12
+        19:00 – 21:00 · hằng tuần vào thứ Bảy, lần tới thứ Bảy 06/03/2027
+        thứ Bảy 12/12/2026 – N
+        và 2 buổi khác
         """,
     "zh": """
         每周二和周六，下次：2026年12月12日（周六）19:00至21:00
@@ -126,6 +179,11 @@ EXPECTED = {
         【取消】T
         原因：N。2026年12月12日（周六）19:00（柏林）。S
         最新新闻 – A（不含B） – P
+        【12月12日取消】T
+        12月12日取消
+        19:00至21:00 · 每周六，下次：2027年3月6日（周六）
+        2026年12月12日（周六） – N
+        另有2次
         """,
 }
 
@@ -136,6 +194,7 @@ def words(language: str) -> list[str]:
     weekly = shown(site, TWO_HOURS, "FREQ=WEEKLY;BYDAY=SA,TU")
     fortnightly = shown(site, TWO_HOURS, "FREQ=WEEKLY;INTERVAL=2;COUNT=2")
     cancelled = shown(site, CANCELLED, notice="N", summary="S")
+    off = shown(site, OFF)
     categories = (Category("a", "A"), Category("b", "B"))
     news = feed("news", "rss", site=site)
     selection = replace(
@@ -156,6 +215,11 @@ def words(language: str) -> list[str]:
         cancelled.title,
         cancelled.summary,
         feed_title(selection),
+        off.title,
+        off.badge,
+        off.hours,
+        off.cancelled_dates[0],
+        off.cancelled_dates[-1],
     ]
 
 

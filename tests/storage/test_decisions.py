@@ -9,7 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from feedsvc.errors import Conflict, Forbidden, ValidationFailed
-from feedsvc.models import Entry, Event, Person, Place, Recurrence
+from feedsvc.models import (
+    Cancellation,
+    Entry,
+    Event,
+    Person,
+    Place,
+    Recurrence,
+)
 from feedsvc.storage.decisions import (
     SCHEDULE_MEMBERS,
     check_id,
@@ -28,6 +35,7 @@ EVENT = Event(
     datetime(2026, 12, 24, 21, 0, tzinfo=PARIS),
     PARIS,
 )
+SECOND = datetime(2026, 12, 25, 19, 0, tzinfo=PARIS)
 ENTRY = Entry("a", "events", "T", "vi", event=EVENT)
 
 #: What clients send, by the state in which it is to be.
@@ -147,6 +155,21 @@ def test_sequence_rises_with_the_schedule_alone(
     event = replace(EVENT, **changes)  # type: ignore[arg-type]
     entry = decide_put(old, replace(ENTRY, event=event, title="Khác"), NOW)
     assert entry.sequence == is_scheduled
+
+
+def test_sequence_rises_with_cancelled_dates_but_not_with_reasons() -> None:
+    old = decide_put(None, series(), NOW)
+    off = decide_put(old, series(Cancellation(SECOND)), NOW)
+    assert off.sequence == 1
+    explained = decide_put(off, series(Cancellation(SECOND, "Mưa")), NOW)
+    assert explained.sequence == 1
+    assert explained.version == 3
+    assert decide_put(explained, series(), NOW).sequence == 2
+
+
+def series(*cancelled: Cancellation) -> Entry:
+    recurrence = Recurrence("FREQ=DAILY", cancelled=cancelled)
+    return replace(ENTRY, event=replace(EVENT, recurrence=recurrence))
 
 
 def test_second_pass_of_a_repeated_hour_is_another_schedule() -> None:

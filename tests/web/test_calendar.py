@@ -374,3 +374,38 @@ def test_calendar_that_is_cut_by_its_length_says_so(
     get_services(client.application).background.tick()
     text = client.get("/feeds/events.ics?content=full").text
     assert "Lịch này có" not in text  # those that are left out are over
+
+
+LONG = "x" * 8 + " "
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        (
+            {
+                "content_html": '<p>Mang:</p><ul><li>nước</li><li><a href="https://a.example/">mũ</a></li></ul>'
+            },
+            "Mang:\n\n- nước\n- mũ (https://a.example/)",
+        ),
+        ({"content_text": "Một\n\nHai"}, "Một\n\nHai"),
+        ({"content_text": f"Một\n\n{LONG * 40}"}, f"Một\n\n{LONG * 32}…"),
+        (
+            {
+                "content_html": f'<p>{LONG * 31}<a href="https://a.example/{LONG[:40]}">x</a></p>'
+            },
+            f"{LONG * 31}x…",
+        ),
+        ({"content_text": "Một", "summary": "Hai"}, "Hai"),
+        ({"content_text": "Một", "summary": "Một"}, "Một"),
+        ({"summary": "Hai"}, "Hai"),
+        ({}, ""),
+    ],
+)
+def test_description_without_a_summary_is_the_beginning_of_the_body(
+    shared_editor: ApiClient, members: dict[str, str], expected: str
+) -> None:
+    shared_editor.put("/events/e", {**document("2026-12-24"), **members})
+    (event,) = calendar(shared_editor.client).events
+    text = event["DESCRIPTION"].removesuffix(event["URL"]).rstrip("\n")
+    assert text == expected.replace(" …", "…")

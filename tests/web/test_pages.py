@@ -209,6 +209,16 @@ HANOI, PARIS = ["Asia/Ho_Chi_Minh"], ["Europe/Paris"]
             "20261231T230000/20270101T010000",
             {"ctz": PARIS},
         ),
+        # Google takes a local time for one pass.
+        (
+            {
+                "start": "2027-10-31T02:30:00+01:00",
+                "end": "2027-10-31T03:30:00+01:00",
+                "timezone": "Europe/Paris",
+            },
+            "20271031T013000Z/20271031T023000Z",
+            {"ctz": PARIS},
+        ),
         # The series began before the time of the test, 2026-11-25.
         (
             {
@@ -234,7 +244,15 @@ HANOI, PARIS = ["Asia/Ho_Chi_Minh"], ["Europe/Paris"]
             },
         ),
     ],
-    ids=["day", "days", "without end", "other zone", "series", "place"],
+    ids=[
+        "day",
+        "days",
+        "without end",
+        "other zone",
+        "repeated hour",
+        "series",
+        "place",
+    ],
 )
 def test_event_has_its_file_and_a_link_to_google_calendar(
     editor: ApiClient,

@@ -1,0 +1,350 @@
+"""Dates of a series that were announced and do not take place, in every format."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import recurring_ical_events
+from flask.testing import FlaskClient
+from lxml import html
+
+from tests.conftest import ApiClient
+from tests.data.fixtures import Wait
+from tests.web.feeds import calendar, items
+from tests.web.test_calendar import PARIS, document
+
+OFF = {"start": "2026-12-12T19:00:00", "notice": "Bão"}
+YOGA: dict[str, Any] = {  # the clock stands at 2026-11-25
+    "title": "Yoga",
+    "start": "2026-12-05T19:00:00",
+    "end": "2026-12-05T20:00:00",
+    "content_text": "Mang thảm.",
+    "location": {"name": "Nhà văn hoá", "latitude": 21, "longitude": 105},
+    "organizer": {"name": "Sở", "email": "so@portal.example"},
+    "image": "https://media.example/yoga.jpg",
+    "categories": ["van-hoa"],
+    "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=4", "cancelled": [OFF]},
+}
+GOOGLE = "//p[@class='actions']/a[.='Google Calendar']"
+FEED = "/feeds/events.json"
+WEEKLY = "Hằng tuần vào thứ Bảy đến 26/12/2026"
+
+
+def yoga(*cancelled: Any, **changes: Any) -> dict[str, Any]:
+    recurrence = {**YOGA["recurrence"], "cancelled": list(cancelled)}
+    return {**YOGA, "recurrence": recurrence, **changes}
+
+
+@pytest.fixture
+def client(editor: ApiClient) -> FlaskClient:
+    """Return a client of a portal with a series of which one date is off."""
+    editor.put("/events/yoga", YOGA)
+    return editor.client
+
+
+def page(client: FlaskClient, path: str = "/entries/yoga") -> Any:
+    return html.fromstring(client.get(path).text)
+
+
+@pytest.mark.both_databases
+def test_feeds_say_so_while_the_date_is_the_next(
+    client: FlaskClient, wait: Wait
+) -> None:
+    (before,) = items(client, FEED)
+    wait(days=12)
+    (off,) = items(client, FEED)
+    (hidden,) = items(client, f"{FEED}?cancelled=hide")
+    wait(days=7)
+    (after,) = items(client, FEED)
+    assert before["title"] == after["title"] == "Yoga"
+    assert off["title"] == hidden["title"] == "Hủy 12/12: Yoga"
+    assert off["date_modified"] == before["date_modified"]
+    assert off["summary"] == (
+        f"Lý do: Bão. {WEEKLY}, lần tới 19:00 – 20:00, thứ Bảy 19/12/2026 · "
+        "Nhà văn hoá. Mang thảm."
+    )
+    ahead = "<strong>Hủy: thứ Bảy 12/12/2026 – Bão</strong>"
+    assert ahead in before["content_html"]
+    assert ahead in off["content_html"]
+    assert "Hủy" not in after["content_html"]
+    times = {
+        "start": "2026-12-12T19:00:00+07:00",
+        "end": "2026-12-12T20:00:00+07:00",
+    }
+    status = {"status": "cancelled", "notice": "Bão"}
+    assert off["_event"]["occurrence"] == times | status
+    assert before["_event"]["occurrence"].keys() == times.keys()
+    assert off["_event"]["event_status"] == "confirmed"
+    assert off["_event"]["recurrence"]["cancelled"] == [OFF]
+
+
+def test_pages_say_so_while_the_date_is_the_next(
+    client: FlaskClient, wait: Wait
+) -> None:
+    def texts(path: str) -> list[str]:
+        found = page(client, "/feeds/events.html").xpath(path)
+        return ["".join(each.itertext()).strip() for each in found]
+
+    def google() -> dict[str, list[str]]:
+        (link,) = page(client).xpath(f"{GOOGLE}/@href")
+        return parse_qs(urlsplit(link).query)
+
+    assert texts("//*[@class='badge cancelled']") == []
+    assert (
+        '"eventStatus": "https://schema.org/EventScheduled"'
+        in client.get("/entries/yoga").text
+    )
+    wait(days=12)
+    assert texts("//*[@class='badge cancelled']") == ["Hủy 12/12"]
+    assert texts("//*[@class='notice']") == ["Lý do: Bão"]
+    assert texts("//*[@class='when']") == [
+        "19:00 – 20:00 · hằng tuần vào thứ Bảy, lần tới thứ Bảy 19/12/2026"
+    ]
+    # The series is not struck out.
+    assert texts("//s") == []
+    entry = page(client)
+    assert entry.xpath("string(//*[@class='alert cancelled'])") == "Hủy 12/12"
+    assert "Thêm vào lịch" in entry.text_content()
+    assert entry.findtext(".//title").startswith("Hủy 12/12: Yoga – ")
+    data = entry.xpath("string(//script[@type='application/ld+json'])")
+    assert '"startDate": "2026-12-12T19:00:00+07:00"' in data
+    assert '"eventStatus": "https://schema.org/EventCancelled"' in data
+    # The link adds the next date that takes place.
+    assert google()["text"] == ["Yoga"]
+    assert google()["dates"] == ["20261219T190000/20261219T200000"]
+
+
+def test_last_dates_that_are_off(
+    editor: ApiClient, client: FlaskClient, wait: Wait
+) -> None:
+    """Nothing follows while one of them is the next; then the series is over."""
+    last = ["2026-12-19T19:00:00", "2026-12-26T19:00:00"]
+    editor.put("/events/yoga", yoga(*last))
+    wait(days=19)
+    (item,) = items(client, FEED)
+    assert item["title"] == "Hủy 19/12: Yoga"
+    assert item["summary"].startswith(f"{WEEKLY} · Nhà văn hoá")
+    assert page(client).xpath(GOOGLE) == []
+    wait(days=60)
+    assert items(client, FEED) == []
+    (item,) = items(client, f"{FEED}?when=past")
+    assert item["title"] == "Yoga"
+    assert item["_event"]["occurrence"]["start"].startswith("2026-12-12")
+    # None is ahead; calendars have them still.
+    assert "Hủy" not in item["content_html"]
+    assert "Đã hủy" not in page(client).text_content()
+    assert len(calendar(client).events) == 3
+
+
+@pytest.mark.both_databases
+def test_window_shows_its_first_date_as_cancelled(client: FlaskClient) -> None:
+    """Also in the order by start, beside an event of the day after."""
+    editor_dates = {"2026-12-12": "Hủy 12/12: Yoga", "2026-12-13": "Yoga"}
+    for day, title in editor_dates.items():
+        (item,) = items(client, f"{FEED}?from={day}&order=start")
+        assert item["title"] == title
+    (item,) = items(client, f"{FEED}?from=2026-12-12&to=2026-12-12")
+    assert (
+        f"{WEEKLY}, trong đó có 19:00 – 20:00, thứ Bảy 19/12/2026"
+        in item["summary"]
+    )
+    # Without a first day it is the next one.
+    (item,) = items(client, f"{FEED}?to=2026-12-12")
+    assert item["title"] == "Yoga"
+
+
+def test_ten_dates_are_listed_with_a_count_of_the_rest(
+    editor: ApiClient, client: FlaskClient, wait: Wait
+) -> None:
+    days = [
+        datetime(2026, 12, 6, 19, tzinfo=UTC) + timedelta(n) for n in range(13)
+    ]
+    starts = [f"{day:%Y-%m-%dT%H:%M:%S}" for day in days]
+    recurrence = {"rrule": "FREQ=DAILY", "cancelled": starts[::-1]}
+    editor.put("/events/yoga", {**YOGA, "recurrence": recurrence})
+    dates = page(client).xpath("//dt[.='Đã hủy']/following-sibling::dd/text()")
+    assert dates[0] == "Chủ Nhật 06/12/2026"
+    assert dates[9:11] == ["thứ Ba 15/12/2026", "và 3 buổi khác"]
+    wait(days=14)
+    dates = page(client).xpath("//dt[.='Đã hủy']/following-sibling::dd/text()")
+    assert dates[0] == "thứ Tư 09/12/2026"
+    assert dates[9] == "thứ Sáu 18/12/2026"
+    (item,) = items(client, FEED)
+    assert "thứ Sáu 18/12/2026" in item["content_html"]
+    (series, *_) = calendar(client).events
+    assert "thứ Sáu 18/12/2026" in series["DESCRIPTION"]
+
+
+def lines(client: FlaskClient, path: str) -> list[list[str]]:
+    """Return the lines of each event of a calendar, in its order."""
+    text = client.get(path).text.replace("\r\n ", "")
+    return [
+        part.partition("\r\nEND:VEVENT")[0].split("\r\n")
+        for part in text.split("BEGIN:VEVENT\r\n")[1:]
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", ["/feeds/events.ics?content=full", "/entries/yoga.ics"]
+)
+def test_calendar_has_an_override_of_the_date(
+    editor: ApiClient, client: FlaskClient, path: str
+) -> None:
+    dates = [{"start": "2026-12-19T19:00:00"}, OFF]
+    stored = editor.put("/events/yoga", yoga(*dates)).get_json()
+    series, override, other = lines(client, path)
+    zone = ";TZID=Asia/Ho_Chi_Minh:"
+    uid = stored["guid"].removeprefix("urn:uuid:")
+    assert override == [
+        "SUMMARY:Hủy: Yoga",
+        f"DTSTART{zone}20261212T190000",
+        f"DTEND{zone}20261212T200000",
+        "DTSTAMP:20261125T030000Z",
+        f"UID:{uid}",
+        "SEQUENCE:1",
+        f"RECURRENCE-ID{zone}20261212T190000",
+        "CREATED:20261125T030000Z",
+        "DESCRIPTION:Lý do: Bão\\n\\nhttps://feeds.example/entries/yoga",
+        "LAST-MODIFIED:20261125T030000Z",
+        "LOCATION:Nhà văn hoá",
+        "TRANSP:TRANSPARENT",
+        "URL:https://feeds.example/entries/yoga",
+    ]
+    assert f"RECURRENCE-ID{zone}20261219T190000" in other
+    assert {"SUMMARY:Yoga", "STATUS:CONFIRMED", "SEQUENCE:1"} <= set(series)
+    assert not any(line.startswith("EXDATE") for line in series)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (document("2026-12-05T19:00:00Z", timezone="UTC", rule="FREQ=WEEKLY;COUNT=2", cancelled=["2026-12-05T19:00:00"]),
+         ["2026-12-05T19:00 Hủy: Hội", "2026-12-12T19:00 Hội"]),
+        (document("2026-12-05", rule="FREQ=DAILY;COUNT=3", cancelled=["2026-12-06"]),
+         ["2026-12-05 Hội", "2026-12-06 Hủy: Hội", "2026-12-07 Hội"]),
+        (document("2026-12-05T19:00:00", rule="FREQ=WEEKLY", exdates=["2026-12-12T19:00:00"], rdates=["2026-12-08T18:00:00"], cancelled=["2026-12-08T18:00:00"]),
+         ["2026-12-05T12:00 Hội", "2026-12-08T11:00 Hủy: Hội", "2026-12-19T12:00 Hội"]),
+        # at a time that clocks skip, or repeat
+        (document("2027-03-27T02:30:00", timezone=PARIS, rule="FREQ=DAILY;COUNT=3", cancelled=["2027-03-28T02:30:00"]),
+         ["2027-03-27T01:30 Hội", "2027-03-28T01:30 Hủy: Hội", "2027-03-29T00:30 Hội"]),
+        (document("2027-10-30T02:30:00", timezone=PARIS, rule="FREQ=DAILY;COUNT=3", cancelled=["2027-10-31T02:30:00"]),
+         ["2027-10-30T00:30 Hội", "2027-10-31T00:30 Hủy: Hội", "2027-11-01T01:30 Hội"]),
+    ],
+)  # fmt: skip
+def test_another_library_reads_each_date_once(
+    shared_editor: ApiClient, event: dict[str, Any], expected: list[str]
+) -> None:
+    shared_editor.put("/events/e", event)
+
+    def dates(path: str) -> list[str]:
+        whole = calendar(shared_editor.client, path)
+        begin = datetime(2026, 1, 1, tzinfo=UTC)
+        read = recurring_ical_events.of(whole).after(begin)
+        return [
+            f"{text(each.start)} {each['SUMMARY']}"
+            for each in islice(read, len(expected))
+        ]
+
+    assert dates("/entries/e.ics") == expected
+    taking_place = [date for date in expected if "Hủy" not in date]
+    hidden = dates("/feeds/events.ics?cancelled=hide")
+    assert hidden[: len(taking_place)] == taking_place
+
+
+def text(moment: Any) -> str:
+    if isinstance(moment, datetime):
+        return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}"
+    return str(moment)
+
+
+def test_feed_shows_a_date_at_a_skipped_time_as_cancelled(
+    editor: ApiClient, client: FlaskClient, wait: Wait
+) -> None:
+    event = document(
+        "2027-03-27T02:30:00",
+        timezone=PARIS,
+        rule="FREQ=DAILY;COUNT=3",
+        cancelled=["2027-03-28T02:30:00"],
+    )
+    editor.put("/events/yoga", event)
+    wait(days=122)
+    (item,) = items(client, FEED)
+    assert item["title"] == "Hủy 28/03: Hội"
+    assert item["_event"]["occurrence"]["start"] == "2027-03-28T03:30:00+02:00"
+
+
+def test_calendar_without_cancelled_events_has_an_exdate(
+    client: FlaskClient,
+) -> None:
+    (series,) = lines(client, "/feeds/events.ics?cancelled=hide")
+    assert "EXDATE;TZID=Asia/Ho_Chi_Minh:20261212T190000" in series
+    assert "Hủy" not in "".join(series)
+
+
+@pytest.mark.parametrize(
+    "change", [{"event_status": "cancelled"}, {"status": "withdrawn"}], ids=str
+)
+def test_whole_series_that_is_off_has_no_overrides(
+    editor: ApiClient, client: FlaskClient, wait: Wait, change: dict[str, Any]
+) -> None:
+    editor.put("/events/yoga", YOGA | change)
+    wait(days=12)
+    (series,) = lines(client, "/feeds/events.ics")
+    assert "STATUS:CANCELLED" in series
+    (item,) = items(client, FEED)
+    assert item["title"] in ("Hủy: Yoga", "Đã gỡ: Yoga")
+    assert "status" not in item["_event"]["occurrence"]
+    if "status" in change:
+        for path in (FEED, "/feeds/events.rss", "/api/v1/changes"):
+            assert "Bão" not in client.get(path).text
+        stored = editor.send("GET", "/events/yoga").get_json()
+        assert stored["recurrence"]["cancelled"] == [OFF]
+
+
+def test_calendar_has_a_series_with_all_its_overrides_or_none(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    """Also of the nearest ones, where a limit or the size ends it."""
+    reason = "x" * 500
+    for number in range(14):
+        dates = [
+            {"start": f"2026-12-{day:02}T19:00:00", "notice": reason}
+            for day in range(6, 32)
+        ]
+        days = {"rrule": "FREQ=DAILY;COUNT=60", "cancelled": dates}
+        body = {"content_text": "y" * 60_000, "recurrence": days}
+        editor.put(f"/events/{number:02}", {**YOGA, **body})
+    document = client.get("/feeds/events.ics?content=full")
+    assert 900_000 < len(document.data) <= 1_000_000
+    events = calendar(client, "/feeds/events.ics?content=full").events
+    uids = [event["UID"] for event in events if "RRULE" in event]
+    assert len(events) == len(uids) * 27 or len(events) == len(uids) * 27 - 25
+    assert len(calendar(client, "/feeds/events.ics?limit=3").events) > 28
+
+
+def test_reasons_are_not_searched(client: FlaskClient) -> None:
+    assert items(client, f"{FEED}?q=bão") == []
+    assert len(items(client, f"{FEED}?q=yoga")) == 1
+
+
+def test_changes_have_cancelled_dates_with_their_reasons(
+    client: FlaskClient,
+) -> None:
+    (change,) = client.get("/api/v1/changes").get_json()["changes"]
+    assert change["recurrence"]["cancelled"] == [OFF]
+
+
+def test_correction_stands_beside_the_reason(
+    editor: ApiClient, client: FlaskClient, wait: Wait
+) -> None:
+    editor.put("/events/yoga", YOGA | {"notice": "Phòng 2."})
+    wait(days=12)
+    (item,) = items(client, FEED)
+    assert item["summary"].startswith("Lý do: Bão. Đính chính: Phòng 2. Hằng")
+    series, override = lines(client, "/feeds/events.ics")
+    assert "Phòng 2" in "".join(series)
+    assert "Phòng 2" not in "".join(override)
