@@ -10,7 +10,6 @@ RUN pip install --no-cache-dir --require-hashes -r requirements.txt \
  && groupadd --system --gid 990 feedsvc \
  && useradd --system --uid 990 --gid 990 --no-create-home feedsvc \
  && install -d -o feedsvc -g feedsvc /data
-COPY config.py wsgi.py ./
 COPY feedsvc feedsvc
 
 USER feedsvc

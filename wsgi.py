@@ -1,13 +1,3 @@
-"""The WSGI entry point, for `flask run` and any WSGI server.
+"""The WSGI entry point, in a checkout: that of feedsvc/wsgi.py."""
 
-With gunicorn, feedsvc/asgi.py is in front of it. Importing it opens no database and
-starts no thread. gunicorn's hook does, in each worker; under another server the first
-request does.
-"""
-
-from config import Config
-from feedsvc.app import create_app
-from feedsvc.services import get_services
-
-app = create_app(Config.from_env())
-app.before_request(get_services(app).background.start)
+from feedsvc.wsgi import app as app

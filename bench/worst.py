@@ -13,8 +13,8 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.dataset import TOPICS, fill, new_database
 from bench.servers import cpu_ms
-from config import Config
 from feedsvc.app import create_app
+from feedsvc.config import Config
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.models import ENTRY_SCOPES
 from feedsvc.services import get_services

@@ -6,9 +6,9 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from config import Config, unknown_settings
 from feedsvc.app import create_app
 from feedsvc.cli.commands import commands
+from feedsvc.config import Config, unknown_settings
 from feedsvc.languages import UI_LANGUAGES, is_supported
 from feedsvc.services import get_services
 

@@ -19,7 +19,7 @@ from feedsvc.web.errors import register_error_handlers
 from feedsvc.web.responses import add_common_headers, answer_preflight
 
 if TYPE_CHECKING:
-    from config import Config
+    from feedsvc.config import Config
 
 
 def create_app(config: Config, clock: Clock = utcnow) -> Flask:

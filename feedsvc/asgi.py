@@ -1,7 +1,7 @@
 """The ASGI entry point, which `gunicorn -c python:feedsvc.gunicorn_conf` starts.
 
 The event loop answers what is cached; threads of Flask answer everything else. The
-responses are those of `wsgi:app`.
+responses are those of `feedsvc.wsgi:app`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from feedsvc.web.errors import problem_response
 from feedsvc.web.health import PATH as HEALTH_PATH
 from feedsvc.web.health import alive_response
 from feedsvc.web.responses import common_headers
-from wsgi import app as flask_app
+from feedsvc.wsgi import app as flask_app
 
 if TYPE_CHECKING:
     from a2wsgi.asgi_typing import (

@@ -52,7 +52,7 @@ def post_worker_init(worker: Any) -> None:
         worker.loop.create_server = partial(
             worker.loop.create_server, backlog=worker.cfg.backlog
         )
-    import wsgi
+    from feedsvc import wsgi
     from feedsvc.services import get_services
 
     # Otherwise collections examine the whole application, and each delays all cached
@@ -63,9 +63,9 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Close the database, unless the worker could not load the application."""
-    if "wsgi" not in sys.modules:
+    if "feedsvc.wsgi" not in sys.modules:
         return
-    import wsgi
+    from feedsvc import wsgi
     from feedsvc.services import get_services
 
     get_services(wsgi.app).database.close()

@@ -15,8 +15,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Session
 
-from config import Config
 from feedsvc.background import Background
+from feedsvc.config import Config
 from feedsvc.errors import TooManySearches
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.input.schemas import create_entry_schemas

@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from hypothesis import settings
 from werkzeug.test import TestResponse
 
-from config import Config
 from feedsvc.app import create_app
+from feedsvc.config import Config
 from feedsvc.models import SCOPES, utcnow
 from feedsvc.services import get_services
 from feedsvc.storage.database import Database

@@ -10,8 +10,8 @@ from dataclasses import fields, replace
 from typing import Any
 from unittest.mock import patch
 
-import config
-from config import Config
+from feedsvc import config
+from feedsvc.config import Config
 
 
 def read_settings(environ: Mapping[str, str]) -> Config:
@@ -27,7 +27,7 @@ def setting_names() -> set[str]:
     )
 
 
-def with_changes(settings: config.Config, **changes: Any) -> config.Config:
+def with_changes(settings: Config, **changes: Any) -> Config:
     """Return settings with changes; those of the portal may begin with `site_`."""
     names = {field.name for field in fields(settings)}
     own = {name: changes.pop(name) for name in changes.keys() & names}

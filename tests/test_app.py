@@ -24,7 +24,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
-    script = "import threading, wsgi; print(threading.active_count())"
+    script = "import threading, feedsvc.wsgi; print(threading.active_count())"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy.engine import make_url
 
-from config import SettingError
+from feedsvc.config import SettingError
 from tests.server import ROOT, Service
 from tests.settings import read_settings
 

@@ -11,12 +11,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import requests
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from feedsvc import __version__
-from tests.server import ROOT
-from tests.wheel import InstalledService, publish_entry
+from tests.server import ROOT, Service
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
     "project"
@@ -29,13 +29,7 @@ BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory into which pip has put the distribution, from its sdist."""
     source = tmp_path_factory.mktemp("source")
-    for name in (
-        "config.py",
-        "wsgi.py",
-        "pyproject.toml",
-        "README.md",
-        "LICENSE",
-    ):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("deploy/postgres.txt", "tests/requirements.txt"):
         (source / name).parent.mkdir()
@@ -96,13 +90,26 @@ def test_extras_are_those_of_the_documents(installation: Path) -> None:
     )
 
 
-def test_installation_publishes_an_entry(
+def test_installation_has_no_module_beside_the_package(
+    installation: Path,
+) -> None:
+    names = {path.name for path in installation.iterdir()}
+    assert names - {"bin", f"feedsvc-{__version__}.dist-info"} == {"feedsvc"}
+
+
+def test_installation_publishes_an_entry_beside_other_modules(
     installation: Path, tmp_path: Path
 ) -> None:
-    python = Path(sys.executable)
-    publish_entry(
-        InstalledService(python, tmp_path, PYTHONPATH=str(installation))
-    )
+    for name in ("config.py", "wsgi.py"):
+        (tmp_path / name).write_text("raise ImportError(__file__)\n")
+    database = f"sqlite:///{tmp_path}/feedsvc.db"
+    service = Service(database, PYTHONPATH=str(installation))
+    service.root = tmp_path
+    with service:
+        service.token = service.command("token", "create", "cms").strip()
+        service.put("/articles/a", {"title": "Xin chào"})
+        feed = requests.get(f"{service.url}/feeds/news.rss", timeout=10)
+    assert "<title>Xin chào</title>" in feed.content.decode()
 
 
 def test_installation_has_its_data_and_needs_no_extra(
@@ -113,7 +120,7 @@ def test_installation_has_its_data_and_needs_no_extra(
     done = run(installation, tmp_path, "-c", without_extra + demo, "demo")
     assert "TOKEN=" in done.stdout
     requests = """
-import wsgi
+from feedsvc import wsgi
 client = wsgi.app.test_client()
 for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs/", "/favicon.ico"):
     assert client.get(path).status_code == 200, path

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tzdata
 
-from config import SettingError
+from feedsvc.config import SettingError
 from feedsvc.timezones import zone, zone_names
 from tests.api.problems import pointers
 from tests.conftest import ApiClient

@@ -14,9 +14,9 @@ from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
-from config import SettingError, check_database_url
 from feedsvc import __version__
 from feedsvc.cli.samples import load_sample_data
+from feedsvc.config import SettingError, check_database_url
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES, Token

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from config import Config
 from feedsvc.app import create_app
+from feedsvc.config import Config
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.database import Database

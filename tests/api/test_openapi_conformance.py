@@ -20,7 +20,7 @@ from schemathesis import Case, GenerationMode, Response
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
-from config import Config
+from feedsvc.config import Config
 from tests.conftest import MakeApp, RecordMeasurement
 from tests.data.fixtures import make_client
 from tests.fake_clock import Clock

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 BROKEN = """
 from flask import request
 
-import wsgi
+from feedsvc import wsgi
 from feedsvc.asgi import app
 
 

@@ -77,8 +77,6 @@ def test_serve_leaves_other_addresses_to_gunicorn(tmp_path: Path) -> None:
 
 
 def test_reload_loads_new_code(tmp_path: Path) -> None:
-    for name in ("config.py", "wsgi.py"):
-        shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
     service = Service(
         f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path)
@@ -101,7 +99,7 @@ def test_reload_loads_new_code(tmp_path: Path) -> None:
 
 
 def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
-    for name in ("Makefile", "config.py", "wsgi.py"):
+    for name in ("Makefile", "wsgi.py"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
     service = Service(

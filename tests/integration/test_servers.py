@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.sqlite
 
-GTHREAD = ("-k", "gthread", "--threads", "4", "wsgi:app")
+GTHREAD = ("-k", "gthread", "--threads", "4", "feedsvc.wsgi:app")
 MAX_BODY = 1 << 20
 MORE_THAN_THREADS = 40
 STORED: dict[str, dict[str, Any]] = {

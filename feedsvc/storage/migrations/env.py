@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.operations import MigrationScript
 
-from config import Config
+from feedsvc.config import Config
 from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import HEAD

@@ -1,0 +1,275 @@
+"""The settings of feedsvc, which are environment variables.
+
+docs/operating.md says what each means.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import wraps
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import limits
+from dotenv import dotenv_values
+from environs import EnvValidationError, FileAwareEnv, ValidationError
+from marshmallow.validate import Email, OneOf, Range, Regexp
+from sqlalchemy.engine import make_url
+
+from feedsvc.languages import UI_LANGUAGES, check_language, match_tag
+from feedsvc.models import Site
+from feedsvc.timezones import zone
+
+T = TypeVar("T")
+
+# RSS states the polls an hour, as a whole number.
+_DIVISORS_OF_AN_HOUR = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+
+
+class SettingError(ValueError):
+    """Settings that cannot be used; the message has a line for each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one process."""
+
+    host: str
+    port: int
+    database_url: str
+    site: Site
+    max_body: int
+    rate_writes: str
+    trusted_proxies: int
+    log_format: str
+    secret_key: str
+
+    @classmethod
+    def from_env(cls) -> Config:
+        """Read the settings from the environment.
+
+        `FEEDSVC_SETTINGS` names a file of more variables, over which the environment
+        takes precedence. An empty variable counts as absent. `<NAME>_FILE` names a file
+        with the value of a variable.
+
+        :raises SettingError: some settings are invalid; the message names all of them.
+        """
+        _remove_empty_variables()
+        _load_settings_file()
+        env = FileAwareEnv(eager=False, strip_whitespace=True)
+        try:
+            config = _read(env)
+            env.seal()
+        except EnvValidationError as error:
+            raise SettingError(_format_errors(error)) from None
+        except ValueError as error:
+            # The file that `<NAME>_FILE` names cannot be read.
+            raise SettingError(str(error)) from None
+        return config
+
+
+def unknown_settings() -> list[str]:
+    """Return a sentence for each variable that is named like a setting and is none.
+
+    They are probably misspelled. `Config.from_env` was called before.
+    """
+    env = FileAwareEnv(eager=False)
+    _read(env)
+    names = {*env.dump(), "FEEDSVC_SETTINGS"}
+    short_names = {name.removeprefix("FEEDSVC_"): name for name in names}
+    sentences = []
+    for name in sorted(os.environ):
+        if (
+            name.startswith("FEEDSVC_")
+            and name.removesuffix("_FILE") not in names
+        ):
+            short_name = name.removeprefix("FEEDSVC_")
+            nearest = get_close_matches(short_name, short_names, n=1)
+            hints = [f" Did you mean {short_names[each]}?" for each in nearest]
+            sentences.append(f"{name} is not a setting.{''.join(hints)}")
+    return sentences
+
+
+def _read(env: FileAwareEnv) -> Config:
+    """Return the settings; `env` collects the errors."""
+    env.add_parser("base_url", _with_validation_error(_parse_base_url))
+    env.add_parser("base_urls", _with_validation_error(_parse_base_urls))
+    env.add_parser("languages", _with_validation_error(_parse_languages))
+    env.add_parser("timezone", _with_validation_error(zone))
+    port = env.int("PORT", 8000, validate=Range(1, 65535))
+    return Config(
+        host=env.str("HOST", "127.0.0.1"),
+        port=port,
+        database_url=env.str(
+            "FEEDSVC_DATABASE_URL",
+            "sqlite:///var/feedsvc.db",
+            validate=_with_validation_error(check_database_url),
+        ),
+        site=_read_site(env, default_url=f"http://localhost:{port}"),
+        max_body=env.int(
+            "FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)
+        ),
+        rate_writes=env.str(
+            "FEEDSVC_RATE_WRITES",
+            "600/minute",
+            validate=_with_validation_error(limits.parse),
+        ),
+        trusted_proxies=env.int(
+            "FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)
+        ),
+        log_format=env.str(
+            "FEEDSVC_LOG_FORMAT", "text", validate=OneOf(["text", "json"])
+        ),
+        secret_key=env.str("FEEDSVC_SECRET_KEY", ""),
+    )
+
+
+def _read_site(env: FileAwareEnv, default_url: str) -> Site:
+    """Return the settings of the portal; `env` collects the errors."""
+    public_url = env.base_url("FEEDSVC_PUBLIC_URL", default_url)
+    language = env.str(
+        "FEEDSVC_SITE_LANGUAGE",
+        "vi",
+        validate=_with_validation_error(check_language),
+    )
+    languages = env.languages("FEEDSVC_SITE_LANGUAGES", "")
+    # Both are None if they are wrong. Entries without a language are in the portal's.
+    if language and languages and not match_tag(languages, language):
+        languages = (language.lower(), *languages)
+    return Site(
+        public_url=public_url,
+        url=env.base_url("FEEDSVC_SITE_URL", "") or public_url,
+        title=env.str(
+            "FEEDSVC_SITE_TITLE", "Cổng thông tin điện tử thành phố Hà Nội"
+        ),
+        description=env.str(
+            "FEEDSVC_SITE_DESCRIPTION",
+            "Tin tức và sự kiện của thành phố Hà Nội",
+        ),
+        language=language,
+        timezone=env.timezone("FEEDSVC_SITE_TIMEZONE", "Asia/Ho_Chi_Minh"),
+        icon=env.base_url("FEEDSVC_SITE_ICON", ""),
+        logo=env.base_url("FEEDSVC_SITE_LOGO", ""),
+        color=env.str(
+            "FEEDSVC_SITE_COLOR",
+            "",
+            validate=Regexp(
+                r"#[0-9a-fA-F]{6}\Z", error="Must be a color such as #9d1c20."
+            ),
+        ),
+        rights=env.str("FEEDSVC_SITE_RIGHTS", ""),
+        contact=env.str("FEEDSVC_SITE_CONTACT", "", validate=Email()),
+        poll_minutes=env.int(
+            "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
+        ),
+        hubs=env.base_urls("FEEDSVC_HUBS", ""),
+        titles=_read_translations(env, "FEEDSVC_SITE_TITLE"),
+        descriptions=_read_translations(env, "FEEDSVC_SITE_DESCRIPTION"),
+        languages=languages if languages and len(languages) > 1 else (),
+    )
+
+
+def _read_translations(env: FileAwareEnv, name: str) -> dict[str, str]:
+    """Return the texts of a setting by language, such as that of `<NAME>_EN`."""
+    texts = {
+        language: env.str(f"{name}_{language.upper()}", "")
+        for language in UI_LANGUAGES
+    }
+    return {language: text for language, text in texts.items() if text}
+
+
+def _load_settings_file() -> None:
+    """Add the variables in the file that FEEDSVC_SETTINGS names to the environment.
+
+    :raises SettingError: the file cannot be read.
+    """
+    path = os.environ.get("FEEDSVC_SETTINGS")
+    if not path:
+        return
+    try:
+        with open(path, encoding="utf-8") as file:
+            # systemd, which may read the same file, has no interpolation either.
+            variables = dotenv_values(stream=file, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"FEEDSVC_SETTINGS: {error}") from None
+    for name, value in variables.items():
+        if value:
+            os.environ.setdefault(name, value)
+
+
+def _remove_empty_variables() -> None:
+    # Compose passes a variable that nobody has set as an empty one.
+    for name, value in list(os.environ.items()):
+        is_setting = name.startswith("FEEDSVC_") or name in ("HOST", "PORT")
+        if is_setting and not value:
+            del os.environ[name]
+
+
+def _format_errors(error: EnvValidationError) -> str:
+    # Other methods of Env raise the error with a list, for one variable.
+    assert isinstance(error.error_messages, dict)
+    return "\n".join(
+        f"{name}: {' '.join(messages)}"
+        for name, messages in error.error_messages.items()
+    )
+
+
+def _with_validation_error(function: Callable[[str], T]) -> Callable[[str], T]:
+    """Return a function whose ValueErrors are errors that environs collects."""
+
+    @wraps(function)
+    def call(value: str) -> T:
+        try:
+            return function(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    return call
+
+
+def _parse_base_url(value: str) -> str:
+    """Return an absolute http(s) URL without its last slash; a default may be empty."""
+    if not value:
+        return ""
+    # Not marshmallow's URL: it refuses hosts with an underscore, as Compose has them.
+    parts = urlsplit(value)
+    is_http = parts.scheme in ("http", "https") and parts.hostname
+    if not is_http or parts.query or parts.fragment:
+        raise ValueError(
+            "Must be an absolute http:// or https:// URL without query or fragment."
+        )
+    return value.rstrip("/")
+
+
+def _parse_base_urls(value: str) -> tuple[str, ...]:
+    """Return the absolute http(s) URLs in a list with commas, as they are."""
+    urls = [url.strip() for url in value.split(",") if url.strip()]
+    for url in urls:
+        _parse_base_url(url)
+    return tuple(urls)
+
+
+def _parse_languages(value: str) -> tuple[str, ...]:
+    """Return the language tags in a list with commas, in lower case."""
+    tags = [tag.strip() for tag in value.split(",") if tag.strip()]
+    return tuple(dict.fromkeys(check_language(tag).lower() for tag in tags))
+
+
+def check_database_url(value: str) -> None:
+    """Check the URL of a database.
+
+    :raises SettingError: it is of another kind, or names no file.
+    """
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise SettingError(
+            "Must begin with sqlite:/// or postgresql+psycopg://."
+        )
+    url = make_url(value)
+    # In memory, each worker would have a database of its own.
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise SettingError(
+            "Must name a file, such as sqlite:////data/feeds.db."
+        )
