@@ -39,7 +39,7 @@ _CONTEXT.set_forkserver_preload(
 def _ensure_server() -> None:
     """Start the server if need be; it imports this copy of the code from any directory."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(ROOT)
+    os.environ["PYTHONPATH"] = ":".join(filter(None, (str(ROOT), before)))
     try:
         forkserver.ensure_running()
     finally:

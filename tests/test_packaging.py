@@ -165,7 +165,7 @@ def test_requirements_are_pinned_and_explained() -> None:
     pins = {}
     for line in lines:
         if not line.startswith("#"):
-            name, version = line.split("==")
+            name, version = line.partition(";")[0].split("==")
             pins[canonicalize_name(name)] = version
     extra = (ROOT / "deploy/postgres.txt").read_text("utf-8").splitlines()
     for text in PROJECT["dependencies"] + extra[1:]:

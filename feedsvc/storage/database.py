@@ -19,16 +19,25 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.orm import Session
 
 from feedsvc.models import EPOCH, Clock
 from feedsvc.storage.tables import InstallationRow, RevisionRow
 
+try:
+    from pysqlite3 import dbapi2 as sqlite
+except ImportError:  # It has no wheel for this kind of machine.
+    import sqlite3 as sqlite
+
 _log = logging.getLogger(__name__)
 
 #: Seconds that a writer waits for others.
 BUSY_SECONDS = 5
+
+SQLITE_VERSION: str = sqlite.sqlite_version
+
+#: SQLite before 3.51.3 can lose a commit in the mode WAL (https://sqlite.org/wal.html).
+JOURNAL_MODE = "WAL" if sqlite.sqlite_version_info >= (3, 51, 3) else "DELETE"
 
 #: Connections of a process: one for each thread of gunicorn, and some for our own.
 _POOL_SIZE = 20
@@ -276,7 +285,7 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if not is_read_only:
-            _use_wal(connection)
+            _set_journal_mode(connection)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -294,11 +303,8 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
     return engine
 
 
-def _use_wal(connection: Any) -> None:
-    """Set the journal mode WAL, which stays in the file; wait for other processes.
-
-    The pinned driver has an SQLite that loses no commit in it, as those before 3.51.3
-    may (https://sqlite.org/wal.html).
+def _set_journal_mode(connection: Any) -> None:
+    """Set the journal mode, of which WAL stays in the file; wait for other processes.
 
     SQLite's own timeout does not cover it, and several processes may create a database
     at the same time.
@@ -306,7 +312,7 @@ def _use_wal(connection: Any) -> None:
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_mode = {JOURNAL_MODE}")
             return
         except sqlite.OperationalError as error:
             is_busy = error.sqlite_errorcode == sqlite.SQLITE_BUSY

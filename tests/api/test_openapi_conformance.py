@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import Counter
 from itertools import count
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ import schemathesis
 import sqlalchemy as sa
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
-from pysqlite3 import dbapi2 as sqlite
 from schemathesis import Case, GenerationMode, Response
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
@@ -121,8 +121,8 @@ def test_sequences_of_calls_conform_to_openapi(
     Hypothesis repeats a sequence to shrink it and must get the same responses, so each
     begins with the same database and time, and random ids are counted instead.
     """
-    path = sa.make_url(config.database_url).database
-    database, template = sqlite.connect(path), sqlite.connect(":memory:")
+    path = sa.make_url(config.database_url).database or ""
+    database, template = sqlite3.connect(path), sqlite3.connect(":memory:")
     database.backup(template)
     start = clock()
     client = app.test_client()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import EPOCH
 from feedsvc.services import get_services
@@ -96,7 +96,7 @@ def test_backup_is_copied_and_stays_as_it_is(
 ) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
-    with closing(sqlite.connect(tmp_path / "feedsvc.db")) as connection:
+    with closing(sqlite3.connect(tmp_path / "feedsvc.db")) as connection:
         connection.execute(f"VACUUM INTO '{folder}/backup.db'")
     backup = (folder / "backup.db").read_bytes()
     copy = make_app(
@@ -146,7 +146,7 @@ def test_source_must_have_the_same_schema(
     app: Flask, make_app: MakeApp, tmp_path: Path, statement: str, schema: str
 ) -> None:
     with (
-        closing(sqlite.connect(tmp_path / "feedsvc.db")) as connection,
+        closing(sqlite3.connect(tmp_path / "feedsvc.db")) as connection,
         connection,
     ):
         connection.execute(statement)

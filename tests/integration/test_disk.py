@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import statistics
 import time
 from collections import Counter
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
@@ -68,7 +68,7 @@ def test_full_disk_refuses_writes_and_loses_none(
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(write, range(WRITERS)))
 
-    disk.fill(2_000_000)
+    disk.fill(1_000_000)
     write_all()
     assert statuses[201] > 0
     assert statuses[503] > 0, "the disk did not fill up"
@@ -108,7 +108,7 @@ def foreign_lock(database_url: str) -> Iterator[None]:
     """Hold the lock that every write needs."""
     if database_url.startswith("sqlite"):
         path = database_url.removeprefix("sqlite:///")
-        with closing(sqlite.connect(path, isolation_level=None)) as other:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             yield
     else:

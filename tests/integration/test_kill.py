@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
@@ -27,7 +27,7 @@ def check_integrity(database_url: str) -> None:
     """Let SQLite check its file; PostgreSQL has no such command."""
     if database_url.startswith("sqlite"):
         path = database_url.removeprefix("sqlite:///")
-        with closing(sqlite.connect(path)) as connection:
+        with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == (
                 "ok",
             )

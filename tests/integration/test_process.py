@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
@@ -119,7 +119,7 @@ def test_clean_stop_leaves_all_data_in_one_file(
 
 
 def count_rows(path: Path | str, table: str) -> int:
-    with closing(sqlite.connect(path)) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         (count,) = connection.execute(f"SELECT count(*) FROM {table}")
     return int(count[0])
 

@@ -7,10 +7,11 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,25 @@ def test_serve_leaves_other_addresses_to_gunicorn(tmp_path: Path) -> None:
         )
         with service:
             assert service.request("GET", "/healthz").ok
+
+
+def test_own_sqlite_of_python_has_the_journal_mode_that_loses_nothing(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    without_pysqlite3 = str(ROOT / "tests/own_sqlite")
+    service = Service(sqlite_url, PYTHONPATH=without_pysqlite3)
+    with closing(sqlite3.connect(tmp_path / "feedsvc.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    service.start(tmp_path / "log")
+    service.token = service.command("token", "create", "cms").strip()
+    service.put("/articles/a", {"title": "Một"})
+    service.kill()
+    with closing(sqlite3.connect(tmp_path / "feedsvc.db")) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    is_fixed = sqlite3.sqlite_version_info >= (3, 51, 3)
+    assert mode == ("wal" if is_fixed else "delete")
+    warnings = (tmp_path / "log").read_text().count("journal mode")
+    assert warnings == (0 if is_fixed else 1)
 
 
 def test_reload_loads_new_code(tmp_path: Path) -> None:

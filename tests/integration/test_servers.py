@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pysqlite3 import dbapi2 as sqlite
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import SCOPES
@@ -393,7 +393,7 @@ def test_waiting_writers_delay_no_cached_feed(
     document = STORED["/articles/short"] | {"title": "Khác"}
     with (
         ThreadPoolExecutor(MORE_THAN_THREADS) as pool,
-        closing(sqlite.connect(database_path, isolation_level=None)) as lock,
+        closing(sqlite3.connect(database_path, isolation_level=None)) as lock,
     ):
         lock.execute("BEGIN IMMEDIATE")
         for _ in range(MORE_THAN_THREADS):

@@ -14,6 +14,7 @@ import gzip
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +30,6 @@ from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask.testing import FlaskClient
-from pysqlite3 import dbapi2 as sqlite
 from werkzeug.test import TestResponse
 
 from feedsvc.models import utcnow
@@ -69,7 +69,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 def _load_rows(path: Path, url: str) -> None:
     """Create the tables of version 2 in PostgreSQL, with the rows of an SQLite file."""
-    source = sa.create_engine(f"sqlite:///{path}", module=sqlite)
+    source = sa.create_engine(f"sqlite:///{path}")
     database = Database(url, utcnow)
     with source.connect() as reading, database.begin_migration() as writing:
         config = AlembicConfig()
@@ -311,7 +311,7 @@ def test_database_of_version_1_is_refused(
     tmp_path: Path, make_app: MakeApp, command: list[str]
 ) -> None:
     path = tmp_path / "version-1.db"
-    with closing(sqlite.connect(path)) as connection, connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('0001')")
     url = f"sqlite:///{path}"
