@@ -1,5 +1,5 @@
 # The service in a slim image, as an unprivileged user. The database is in /data. `make image` builds it.
-ARG BASE=docker.io/library/python:3.11-slim
+ARG BASE=docker.io/library/python:3.13-slim
 FROM ${BASE}
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without it, each of the tests' many processes would compile the code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve dev test lint fmt fast pytest golden bench soak readers build screenshots image image-test worst
+.PHONY: run serve dev test lint fmt fast pytest golden bench soak readers build release screenshots image image-test worst
 
 run: $(BIN)/feedsvc
 	@exec $(BIN)/feedsvc serve --demo
@@ -18,7 +18,7 @@ serve: $(BIN)/feedsvc
 dev: $(BIN)/feedsvc
 	@$(BIN)/feedsvc demo
 	@exec $(BIN)/flask --app wsgi run --debug --port $${PORT:-8000} \
-		--extra-files "$$(ls feedsvc/formats/templates/* feedsvc/formats/*.toml | paste -sd:)"
+		--extra-files "$$(ls feedsvc/formats/templates/* feedsvc/formats/*.toml | paste -sd: -)"
 
 test: lint pytest
 
@@ -67,16 +67,32 @@ soak: export XSS_STEP ?= 1
 soak: $(VENV)/.tests
 	@exec $(BIN)/pytest -m "soak or bar or hypothesis"
 
-# Sdist and wheel in dist/; an empty environment with the wheel publishes an entry.
-build: $(VENV)/.tests
-	$(PYTHON) -m venv $(VENV)/build
-	$(VENV)/build/bin/pip install --quiet --disable-pip-version-check build==1.6.1
+# Sdist and wheel in dist/; the command of the wheel, in an empty environment, starts.
+build: .release/.tools
 	rm -rf dist
-	$(VENV)/build/bin/python -m build --quiet --outdir dist
-	$(BIN)/python -m tests.wheel dist/*.whl
+	.release/bin/python -m build --quiet --outdir dist
+	$(PYTHON) -m venv --clear .release/wheel
+	.release/wheel/bin/pip install --quiet --disable-pip-version-check --constraint requirements.txt dist/*.whl
+	.release/wheel/bin/feedsvc --version
 
-# Tagged with the version. Other options: make image IMAGE_OPTIONS='--build-arg BASE=registry.example/python:3.11'
+.release/.tools: Makefile
+	$(PYTHON) -m venv --clear .release
+	.release/bin/pip install --quiet --disable-pip-version-check build==1.6.1 cyclonedx-bom==7.5.0
+	@touch $@
+
+# All that a release publishes, in dist/: also a bill of materials; the image for both processors, if Buildah is here
+# (and qemu-user-static for the other one); and hashes.
+release: build
+	.release/bin/cyclonedx-py requirements --output-reproducible --output-file dist/sbom.cdx.json requirements.txt
+	@if command -v buildah >/dev/null; then \
+		buildah build --platform $(PLATFORMS) --manifest $(IMAGE) $(IMAGE_OPTIONS) . && \
+		buildah manifest push --all $(IMAGE) oci-archive:dist/$(subst :,-,$(IMAGE))-image.tar; \
+	else echo "No image: install Buildah." >&2; fi
+	cd dist && { sha256sum feedsvc-* sbom.cdx.json || shasum -a 256 feedsvc-* sbom.cdx.json; } >SHA256SUMS
+
+# Tagged with the version. Other options: make image IMAGE_OPTIONS='--build-arg BASE=registry.example/python:3.13'
 IMAGE = feedsvc:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' feedsvc/__init__.py)
+PLATFORMS = linux/amd64,linux/arm64
 image:
 	@if docker info >/dev/null 2>&1; then docker build --tag $(IMAGE) $(IMAGE_OPTIONS) .; \
 	elif command -v buildah >/dev/null; then buildah build --format docker --tag $(IMAGE) $(IMAGE_OPTIONS) .; \

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -221,10 +224,27 @@ def test_files_name_only_existing_settings() -> None:
         assert named <= setting_names(), name
 
 
-def test_settings_file_replaces_the_defaults_of_hanoi() -> None:
-    settings = dotenv_values(DEPLOY / "feedsvc.env")
-    for name in ("TITLE", "DESCRIPTION", "LANGUAGE", "TIMEZONE", "COLOR"):
+def variables_of_docker_run() -> dict[str, str]:
+    operating = (ROOT / "docs/operating.md").read_text("utf-8")
+    return dict(re.findall(r" -e (\w+)=('[^']+'|\S+)", operating))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dotenv_values(DEPLOY / "feedsvc.env"),
+        COMPOSE["services"]["feedsvc"]["environment"],
+        environment_of_pods(),
+        variables_of_docker_run(),
+    ],
+    ids=["feedsvc.env", "compose.yaml", "kubernetes.yaml", "docker run"],
+)
+def test_example_replaces_the_defaults_of_hanoi(
+    settings: dict[str, str],
+) -> None:
+    for name in ("TITLE", "DESCRIPTION", "LANGUAGE", "TIMEZONE"):
         assert settings[f"FEEDSVC_SITE_{name}"], name
+    assert settings["FEEDSVC_PUBLIC_URL"]
     assert "Hà Nội" not in str(settings)
 
 
@@ -233,6 +253,47 @@ def test_systemd_unit_starts_the_command_of_make_serve() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for text in (unit, makefile):
         assert "/feedsvc serve\n" in text
+
+
+@pytest.mark.skipif(
+    not shutil.which("sqlite3"), reason="sqlite3 is not installed"
+)
+def test_backup_unit_replaces_what_is_old_or_incomplete(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    (tmp_path / "feedsvc").mkdir()
+    shutil.copy(sqlite_template, tmp_path / "feedsvc/feedsvc.db")
+    backups = tmp_path / "feedsvc-backup"
+    backups.mkdir()
+    (backups / "new").write_text("incomplete")
+    (backups / "feedsvc-old").touch()
+    os.utime(backups / "feedsvc-old", (0, 0))
+    unit = (DEPLOY / "feedsvc-backup.service").read_text("utf-8")
+    for command in re.findall(r"^ExecStart=(.*)", unit, re.MULTILINE):
+        for specifier, value in (
+            ("%S", str(tmp_path)),
+            ("%%", "%"),
+            ("$$", "$"),
+        ):
+            command = command.replace(specifier, value)
+        subprocess.run(shlex.split(command), cwd=backups, check=True)
+    (backup,) = backups.iterdir()
+    assert re.fullmatch(r"feedsvc-[-\dT]+", backup.name)
+    with closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT * FROM revisions").fetchone()
+
+
+@pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="there is no systemd"
+)
+def test_systemd_units_of_backups_are_valid() -> None:
+    units = sorted(map(str, DEPLOY.glob("feedsvc-backup.*")))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(

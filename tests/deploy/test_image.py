@@ -1,7 +1,7 @@
 """The container image: built by `make image` and run read-only, without a registry.
 
 Buildah works without a daemon, also inside a container. The base image is made by
-debootstrap in place of python:3.11-slim, so its Python is Debian's.
+debootstrap in place of python:3.13-slim, so its Python is Debian's.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def buildah_storage() -> Iterator[None]:
 
 
 def make_base(folder: Path) -> None:
-    """Make a base image whose `python` and `pip` are where python:3.11-slim has them."""
+    """Make a base image whose `python` and `pip` are where python:3.13-slim has them."""
     packages = "--include=python3-venv,ca-certificates"
     done = subprocess.run(
         ["debootstrap", "--variant=minbase", packages, "stable", folder],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from feedsvc import __version__
 from tests.server import ROOT, free_port
 from tests.waiting import wait_until
 
@@ -73,10 +74,12 @@ def without_guid_and_date(item: str) -> str:
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_commands_of_readme_run(tmp_path: Path) -> None:
-    clone, start, test, export, *commands = COMMANDS
+    clone, start, install, serve, export, *commands = COMMANDS
     assert clone.startswith("git clone ")
     assert start.startswith("make run ")
-    assert test.startswith("make test ")
+    # tests/test_packaging.py installs and serves.
+    assert install == f"pip install feedsvc-{__version__}-py3-none-any.whl"
+    assert serve == "feedsvc serve --demo"
     port = free_port()
     khal = tmp_path / ".config/khal/config"
     khal.parent.mkdir(parents=True)
