@@ -82,6 +82,7 @@ def test_own_sqlite_of_python_has_the_journal_mode_that_loses_nothing(
 ) -> None:
     without_pysqlite3 = str(ROOT / "tests/own_sqlite")
     service = Service(sqlite_url, PYTHONPATH=without_pysqlite3)
+    service.is_forked = False
     with closing(sqlite3.connect(tmp_path / "feedsvc.db")) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     service.start(tmp_path / "log")
