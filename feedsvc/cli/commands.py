@@ -301,7 +301,7 @@ def demo() -> None:
     else:
         click.echo(
             "\nThe database is not empty. For another token:\n\n"
-            "    .venv/bin/feedsvc token create NAME\n"
+            f"    {sys.executable} -m feedsvc token create NAME\n"
         )
     base_url = services.site.public_url
     click.echo(f"front page  {base_url}/")

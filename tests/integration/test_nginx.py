@@ -123,8 +123,10 @@ def test_every_coding_is_served_and_revalidated(
     assert requests.head(proxy + FEED, timeout=10).headers["Content-Length"]
 
 
-@pytest.mark.parametrize("path", ["/static/style.css", "/entries/a"])
-def test_pages_and_their_files_are_compressed(proxy: str, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/static/style.css", "/entries/a", "/api/v1/changes"]
+)
+def test_what_nginx_compresses_is_revalidated(proxy: str, path: str) -> None:
     answer = get(proxy + path, Accept_Encoding="gzip")
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.headers["Vary"] == "Accept-Encoding"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import feedparser
@@ -15,6 +16,7 @@ from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient, MakeApp
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.server import ROOT
 from tests.web.feeds import calendar, ids, items
 
 PUBLIC = "https://feeds.example"
@@ -571,6 +573,24 @@ def test_file_is_cached_for_an_hour(
     response = shared_client.get(path, buffered=True)
     assert response.headers["Cache-Control"] == "public, max-age=3600"
     assert "ETag" in response.headers
+
+
+def test_etag_of_a_file_is_equal_on_all_machines(
+    shared_client: FlaskClient,
+) -> None:
+    file = ROOT / "feedsvc/web/static/style.css"
+    time = file.stat().st_mtime
+    etags = set()
+    for modified in (time - 60, time):
+        os.utime(file, (modified, modified))
+        response = shared_client.get("/static/style.css", buffered=True)
+        etags.add(response.headers["ETag"])
+    assert len(etags) == 1
+    headers = {"If-None-Match": etags.pop()}
+    again = shared_client.get(
+        "/static/style.css", headers=headers, buffered=True
+    )
+    assert again.status_code == 304
 
 
 def test_opml_has_a_folder_for_each_kind(
