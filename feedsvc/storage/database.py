@@ -226,7 +226,7 @@ class Database:
         # It must not create a file.
         uri = f"file:{quote(self.url.database or '')}?mode=rw"
         with suppress(sqlite.OperationalError):
-            connection = sqlite.connect(uri, timeout, uri=True)
+            connection = sqlite.connect(uri, timeout=timeout, uri=True)
             with closing(connection):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
