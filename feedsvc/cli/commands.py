@@ -28,7 +28,16 @@ from feedsvc.storage.migrations.runner import upgrade as upgrade_database
 from feedsvc.storage.tables import CategoryRow
 from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
 
-_COUNTERS = ("new", "changed", "unchanged", "skipped")
+_COUNTERS = (
+    "new",
+    "changed",
+    "unchanged",
+    "skipped",
+    "repaired",
+    "left out",
+)
+#: Messages of one kind that are shown.
+_SAME_MESSAGES = 3
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -265,8 +274,12 @@ def import_(file: IO[bytes], kind: str | None) -> None:
     with _progress_bar(importer.run(entries), len(entries)) as bar:
         for _ in bar:
             pass
-    for warning in importer.warnings:
-        click.echo(_printable(warning), err=True)
+    for lines in importer.messages.values():
+        for line in lines[:_SAME_MESSAGES]:
+            click.echo(_printable(line), err=True)
+        if len(lines) > _SAME_MESSAGES:
+            more = len(lines) - _SAME_MESSAGES
+            click.echo(f"… and {more} more", err=True)
     click.echo(
         ", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS)
     )

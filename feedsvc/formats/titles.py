@@ -85,12 +85,18 @@ def split_state(title: str) -> tuple[str | None, str]:
 
     For example, ("cancelled", "Concert") of "Cancelled: Concert".
     """
+    key, title = split_label(title, *(f"state.{state}" for state in _STATES))
+    return key and key.removeprefix("state."), title
+
+
+def split_label(text: str, *keys: str) -> tuple[str | None, str]:
+    """Return the key of the label before a text, in any language, and the text."""
     for language in UI_LANGUAGES:
-        for state in _STATES:
-            label = translate(language, f"state.{state}", "")
-            if title.startswith(label):
-                return state, title.removeprefix(label)
-    return None, title
+        for key in keys:
+            label = translate(language, key, "")
+            if text.startswith(label):
+                return key, text.removeprefix(label)
+    return None, text
 
 
 def _window_text(feed: Feed, language: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +14,17 @@ class ImportedEntry:
 
     `fields` are members of the API's entry documents; empty ones are left out.
     `updated` is when its source changed it last. `categories` are titles; the importer
-    finds or creates their slugs. An entry with a `skip_reason` is reported and not
-    imported.
+    finds or creates their slugs. `notes` are what was "repaired" or "left out", and
+    what. An entry with a `skip_reason` is reported and not imported.
     """
 
     guid: str
     fields: dict[str, Any]
     updated: datetime | None = None
-    categories: tuple[str, ...] = ()
+    categories: Sequence[str] = ()
+    notes: Sequence[tuple[str, str]] = ()
     skip_reason: str = ""
+
+
+class Skipped(Exception):
+    """An entry that is not imported; the message says why."""

@@ -9,6 +9,7 @@ from email.utils import parseaddr
 from html import unescape
 from io import BytesIO
 from typing import Any
+from urllib.parse import urljoin
 
 import feedparser
 from lxml import etree
@@ -145,9 +146,13 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
     source = entry.get("source", {})
     updated = _date(entry, "updated")
     published = _date(entry, "published") or updated
+    text = _title(title, is_rss=not parsed.version.startswith("atom"))
+    # GitHub and Hugo leave out the host, without xml:base.
+    base = _base(parsed.feed)
+    url = entry.get("link", "")
     fields = {
-        "url": entry.get("link"),
-        "title": _title(title, is_rss=not parsed.version.startswith("atom")),
+        "url": url and urljoin(base, url),
+        "title": text,
         "language": next(filter(None, languages), parsed.feed.get("language")),
         "authors": [
             {
@@ -168,15 +173,26 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
         "end": entry.get("ev_enddate"),
         "location": {"name": entry.get("ev_location")},
         **_body(entry),
-        **_files(entry),
+        **_files(entry, base),
     }
     tags = entry.get("tags", ())
     return ImportedEntry(
-        entry.get("id") or entry.get("link", ""),
+        # RSS requires none of them.
+        entry.get("id") or url or f"{published or ''} {text}",
         fields,
         updated,
         tuple(tag.label or tag.term or "" for tag in tags),
     )
+
+
+def _base(feed: FeedParserDict) -> str:
+    """Return the base of relative addresses: the site's, or the feed's own."""
+    base = ""
+    for rel in ("self", "alternate"):
+        for link in feed.get("links", ()):
+            if link.rel == rel:
+                base = urljoin(base, link.get("href", ""))
+    return base
 
 
 def _title(detail: FeedParserDict, *, is_rss: bool) -> str:
@@ -212,24 +228,26 @@ def _body(entry: FeedParserDict) -> dict[str, str]:
     return body
 
 
-def _files(entry: FeedParserDict) -> dict[str, Any]:
+def _files(entry: FeedParserDict, base: str) -> dict[str, Any]:
     """Return image and attachments; an enclosure with a picture is the image."""
     enclosures = entry.get("enclosures", [])
     pictures = [
         *filter(_is_picture, entry.get("media_content", ())),
         *filter(_is_picture, enclosures),
         *entry.get("media_thumbnail", ()),
+        # That of an episode of a podcast.
+        {"url": entry.get("image", {}).get("href")},
     ]
-    image = pictures[0] if pictures else {}
+    image = pictures[0]
     return {
         "image": {
-            "url": image.get("url"),
+            "url": image["url"] and urljoin(base, image["url"]),
             "caption": image.get("caption"),
             "credit": image.get("credit"),
         },
         "attachments": [
             {
-                "url": file.get("url"),
+                "url": urljoin(base, file.get("url", "")),
                 "mime_type": file.get("type"),
                 "size_in_bytes": _size(file),
             }

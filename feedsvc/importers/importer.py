@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from mimetypes import guess_type
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.errors import FeedsvcError, Gone, NotFound, ValidationFailed
 from feedsvc.folding import slug_of
-from feedsvc.importers import ImportedEntry, feed, ics
+from feedsvc.importers import ImportedEntry, Skipped, feed, ics
 from feedsvc.input import plain_text, sanitize
 from feedsvc.input.fields import MAX_GUID_LENGTH
 from feedsvc.input.loading import load_validated
@@ -29,13 +31,13 @@ _TRANSACTION_SIZE = 100
 
 _MAX_GENERATED_TITLE_LENGTH = 80
 # An entry is skipped if one of these is invalid, since without it it would say
-# something else. Other invalid fields are left out.
-_REQUIRED_FIELDS = (
+# something else. Other invalid members are left out.
+_REQUIRED = (
     "title",
     "start",
     "content_html",
     "content_text",
-    "recurrence",
+    "recurrence/exdates",
 )
 
 
@@ -54,10 +56,6 @@ def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     return ics.read(data, zone) if is_calendar(data) else feed.read(data)
 
 
-class _Skipped(Exception):
-    """An entry of a file that is not stored; the message says why."""
-
-
 class Importer:
     """Stores imported entries.
 
@@ -65,15 +63,17 @@ class Importer:
     written, and those that were edited or deleted in this service stay as they are.
     Entries that a file lacks are not deleted, since feeds have the newest entries only.
 
-    `counts` has the numbers of entries that are new, changed, unchanged and skipped;
-    `warnings` are for the person who runs the import.
+    `counts` has the numbers of entries that are new, changed, unchanged and skipped,
+    and of members that are left out. `messages` are for the person who runs the import,
+    those of one kind together.
     """
 
     def __init__(self, database: Database, schema: EntrySchema) -> None:
         self._database = database
         self._schema = schema
         self.counts: Counter[str] = Counter()
-        self.warnings: list[str] = []
+        self.messages: dict[str, list[str]] = defaultdict(list)
+        self._guids: set[str] = set()
         self._categories: dict[str, Category | None] = {}
 
     def run(self, items: Sequence[ImportedEntry | str]) -> Iterator[None]:
@@ -83,7 +83,7 @@ class Importer:
             entries = []
             for item in items[start : start + _TRANSACTION_SIZE]:
                 if isinstance(item, str):
-                    self.warnings.append(item)
+                    self.messages[item].append(item)
                 else:
                     with self._skipping(item):
                         entries.append((item, self._validate(item)))
@@ -101,16 +101,21 @@ class Importer:
         """Count and name an entry that cannot be stored."""
         try:
             yield
-        except (FeedsvcError, _Skipped) as error:
-            self.counts["skipped"] += 1
-            self.warnings.append(f"skipped: {_label(item)}: {error}")
+        except (FeedsvcError, Skipped) as error:
+            self._tell("skipped", _label(item), str(error))
+
+    def _tell(self, action: str, subject: str, reason: str) -> None:
+        """Count and keep a message; details are in brackets at its end."""
+        self.counts[action] += 1
+        kind = re.sub(r"“.*”|[0-9]| \(.*", "", f"{action} {subject} {reason}")
+        self.messages[kind].append(f"{action}: {subject}: {reason}")
 
     def _put(
         self, item: ImportedEntry, entry: Entry, transaction: Transaction
     ) -> str:
         """Store an entry; return whether it is new, changed or unchanged.
 
-        :raises FeedsvcError, _Skipped: it is not stored.
+        :raises FeedsvcError, Skipped: it is not stored.
         """
         stored = _find(entry, transaction.session)
         if stored:
@@ -138,33 +143,40 @@ class Importer:
     def _validate(self, item: ImportedEntry) -> Entry:
         """Return the entry without its invalid optional fields.
 
-        :raises _Skipped: another field, or the guid, is invalid.
+        :raises Skipped: another field, or the guid, is invalid.
         """
         if item.skip_reason:
-            raise _Skipped(item.skip_reason)
+            raise Skipped(item.skip_reason)
         guid = plain_text.strip_invalid_chars(item.guid).strip()
         if not guid.removeprefix("urn:uuid:") or len(guid) > MAX_GUID_LENGTH:
-            raise _Skipped(
+            raise Skipped(
                 f"it has no guid of at most {MAX_GUID_LENGTH} characters"
             )
+        if guid in self._guids:
+            raise Skipped("another entry of the file has its guid")
+        self._guids.add(guid)
+        for action, reason in item.notes:
+            self._tell(action, _label(item), reason)
         # docs/connecting.md makes the same id.
         id = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
         payload = {**_to_api_payload(item, self._schema), "id": id}
-        # Each round leaves out one invalid field.
+        # Each round leaves out what is invalid, the last items of lists first.
         while True:
             try:
                 entry: Entry = load_validated(self._schema, payload)
                 return replace(entry, guid=guid)
             except ValidationFailed as failure:
-                error = failure.errors[0]
-            pointer = error.pointer.removeprefix("#/")
-            field = pointer.partition("/")[0]
-            if field in _REQUIRED_FIELDS or field not in payload:
-                raise _Skipped(f"{pointer}: {error.detail}")
-            del payload[field]
-            self.warnings.append(
-                f"left out: {pointer} of {_label(item)}: {error.detail}"
-            )
+                errors = failure.errors[::-1]
+            for error in errors:
+                pointer = error.pointer.removeprefix("#/")
+                if pointer in _REQUIRED:
+                    raise Skipped(f"{pointer}: {error.detail}")
+                removed = _leave_out(payload, pointer)
+                if removed:
+                    value = plain_text.truncate(str(removed), 80)
+                    subject = f"{pointer} of {_label(item)}"
+                    reason = f"{error.detail} ({value})"
+                    self._tell("left out", subject, reason)
 
     def _ensure_category(
         self, title: str, transaction: Transaction
@@ -174,20 +186,19 @@ class Importer:
         Return None if the category was deleted, or its title has no slug.
         """
         title = plain_text.strip_invalid_chars(title)
-        slug = slug_of(title)
+        document = {"slug": slug_of(title), "title": title}
         try:
-            return Categories(transaction.session).get_current(slug).category
+            category: Category = load_validated(CategorySchema(), document)
+            found = Categories(transaction.session).get_current(category.slug)
+            return found.category
+        except ValidationFailed as error:
+            detail = error.errors[0].detail
+            self._tell("left out", f"category “{title}”", detail)
+            return None
         except Gone:
             return None
         except NotFound:
             pass
-        document = {"slug": slug, "title": title}
-        try:
-            category: Category = load_validated(CategorySchema(), document)
-        except ValidationFailed as error:
-            detail = error.errors[0].detail
-            self.warnings.append(f"left out: category “{title}”: {detail}")
-            return None
         put_category(transaction, category)
         return category
 
@@ -198,16 +209,43 @@ def _find(entry: Entry, session: Session) -> Entry | None:
     An entry that was posted under the id of an import has a guid of this service: the
     script for WordPress posts so.
 
-    :raises _Skipped: editors changed it here.
+    :raises Skipped: editors changed it here.
     """
     row = find_by_guid(session, entry.guid) or find_entry(session, entry.id)
     if row is None:
         return None
     if row.status in ("deleted", "withdrawn"):
-        raise _Skipped(f"it was {row.status} here")
+        raise Skipped(f"it was {row.status} here")
     if not row.is_imported:
-        raise _Skipped("it was edited here")
+        raise Skipped("it was edited here")
     return row.entry
+
+
+def _leave_out(payload: dict[str, Any], pointer: str) -> Any:
+    """Remove a member of a document, or what lacks it; return what is removed."""
+    *path, last = pointer.split("/")
+    if pointer == "recurrence/cancelled":
+        # No date of the series takes place.
+        payload["event_status"] = "cancelled"
+    parent: Any = payload
+    for name in path:
+        parent = parent[int(name) if isinstance(parent, list) else name]
+    if isinstance(parent, list):
+        return parent.pop(int(last))
+    if last == "mime_type":
+        # A file must have one: the usual of its name, else the one that says nothing.
+        given = parent.get(last)
+        guessed = None if given else guess_type(parent.get("url", ""))[0]
+        parent[last] = guessed or "application/octet-stream"
+        return given
+    if path and last not in parent:
+        incomplete = _leave_out(payload, "/".join(path))
+        # Others lack what was left out before.
+        return incomplete if last == "name" else None
+    # An event that is not online has no URL for it, and the other way round.
+    if last == "online_url":
+        payload.pop("attendance", None)
+    return parent.pop(last, None)
 
 
 def _label(item: ImportedEntry) -> str:
@@ -223,9 +261,12 @@ def _to_api_payload(
         for name, value in _clean(item.fields).items()
         if name in schema.load_fields
     }
+    html = payload.get("content_html", "")
+    # Google and podcasts write tags among lines of plain text.
+    if not sanitize.has_blocks(html):
+        payload["content_html"] = html.strip().replace("\n", "<br>")
     if "title" not in payload:
         # Posts of Mastodon have none.
-        html = payload.get("content_html", "")
         body = sanitize.to_plain_text(html) or payload.get("content_text", "")
         payload["title"] = plain_text.truncate(
             body, _MAX_GENERATED_TITLE_LENGTH

@@ -30,7 +30,9 @@ MAX_CANCELLED = 100
 #: Characters of a rule.
 MAX_RULE_LENGTH = 500
 
-_MAX_YEARS = 10
+#: Years within which a series ends, if it does.
+MAX_YEARS = 10
+
 _DAY = f"(?:{'|'.join(WEEKDAYS)})"
 
 #: Messages by member; of a list by index.
@@ -203,7 +205,7 @@ def _check_rule(event: Event) -> ErrorMessages:
             return {"rrule": ["The start must be the first occurrence."]}
         if not is_unbounded(event) and _is_too_long(event):
             message = (
-                f"Must either be unbounded or end within {_MAX_YEARS} years and "
+                f"Must either be unbounded or end within {MAX_YEARS} years and "
                 f"{MAX_OCCURRENCES:,} occurrences."
             )
             return {"rrule": [message]}
@@ -214,7 +216,7 @@ def _check_rule(event: Event) -> ErrorMessages:
 
 
 def _is_too_long(event: Event) -> bool:
-    limit = event.start + relativedelta(years=_MAX_YEARS)
+    limit = event.start + relativedelta(years=MAX_YEARS)
     for number, occurrence in enumerate(occurrences(event), start=1):
         if number > MAX_OCCURRENCES or occurrence.start > limit:
             return True

