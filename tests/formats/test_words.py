@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -50,9 +51,9 @@ OFFER = Offer("0", "EUR", "A", availability="sold_out")
 #: cancelled dates: title, badge, hours, the first and the last line of its list.
 EXPECTED = {
     "de": """
-        Wöchentlich am Dienstag und Samstag; nächster Termin: Samstag, 12. Dezember 2026, 19:00 – 21:00 Uhr
-        19:00 – 21:00 Uhr · wöchentlich am Dienstag und Samstag
-        Alle 2 Wochen am Samstag bis 26. Dezember 2026; nächster Termin: Samstag, 12. Dezember 2026, 19:00 – 21:00 Uhr
+        Wöchentlich am Dienstag und Samstag; nächster Termin: Samstag, 12. Dezember 2026, 19:00 bis 21:00 Uhr
+        19:00 bis 21:00 Uhr · wöchentlich am Dienstag und Samstag
+        Alle 2 Wochen am Samstag bis 26. Dezember 2026; nächster Termin: Samstag, 12. Dezember 2026, 19:00 bis 21:00 Uhr
         Samstag, 12. Dezember 2026 bis Montag, 14. Dezember 2026
         Ganztägig bis 14. Dezember 2026
         19:00 Uhr bis 13. Dezember 2026
@@ -84,13 +85,13 @@ EXPECTED = {
         and 2 more
         """,
     "es": """
-        Cada semana, el martes y el sábado; próxima fecha: sábado 12 de diciembre de 2026, 19:00 – 21:00 h
-        19:00 – 21:00 h · cada semana, el martes y el sábado
-        Cada 2 semanas, el sábado, hasta el 26 de diciembre de 2026; próxima fecha: sábado 12 de diciembre de 2026, 19:00 – 21:00 h
+        Cada semana, el martes y el sábado; próxima fecha: sábado 12 de diciembre de 2026, 19:00 a 21:00 h
+        19:00 a 21:00 h · cada semana, el martes y el sábado
+        Cada 2 semanas, el sábado, hasta el 26 de diciembre de 2026; próxima fecha: sábado 12 de diciembre de 2026, 19:00 a 21:00 h
         Del sábado 12 de diciembre de 2026 al lunes 14 de diciembre de 2026
         Todo el día, hasta el 14 de diciembre de 2026
         19:00 h, hasta el 13 de diciembre de 2026
-        A: gratis (agotado)
+        A: gratis (agotadas)
         Cancelado: T
         Motivo: N. Sábado 12 de diciembre de 2026, 19:00 h (Berlín). S
         Últimas noticias – A excepto B – P
@@ -118,15 +119,15 @@ EXPECTED = {
         et 2 de plus
         """,
     "ja": """
-        毎週火曜日、土曜日、次回は2026年12月12日(土) 19:00～21:00
+        毎週火曜日、土曜日、次回は2026年12月12日（土曜日）19:00～21:00
         19:00～21:00 · 毎週火曜日、土曜日
-        2週間ごとの土曜日（2026年12月26日まで）、次回は2026年12月12日(土) 19:00～21:00
-        2026年12月12日(土)から2026年12月14日(月)まで
+        2週間ごとの土曜日（2026年12月26日まで）、次回は2026年12月12日（土曜日）19:00～21:00
+        2026年12月12日（土曜日）から2026年12月14日（月曜日）まで
         終日（2026年12月14日まで）
         19:00（2026年12月13日まで）
-        A：無料（完売）
+        A：無料（受付終了）
         【中止】T
-        理由：N。2026年12月12日(土) 19:00（ベルリン）。S
+        理由：N。2026年12月12日（土曜日）19:00（ベルリン）。S
         新着のお知らせ – A（Bを除く） – P
         【12月12日中止】T
         12月12日中止
@@ -175,7 +176,7 @@ EXPECTED = {
         2026年12月12日（周六）至2026年12月14日（周一）
         全天（至2026年12月14日）
         19:00（至2026年12月13日）
-        A：免费（已售罄）
+        A：免费（已无余票）
         【取消】T
         原因：N。2026年12月12日（周六）19:00（柏林）。S
         最新新闻 – A（不含B） – P
@@ -233,8 +234,8 @@ def shown(site: Site, event: Event, rule: str = "", **changes: Any) -> Shown:
 
 @pytest.mark.parametrize("language", UI_LANGUAGES)
 def test_words(language: str) -> None:
-    # Before French colons.
-    texts = [line.replace("\u00a0", " ") for line in words(language)]
+    # Before French colons and semicolons.
+    texts = [re.sub("[\u00a0\u202f]", " ", line) for line in words(language)]
     assert texts == [
         line.strip() for line in EXPECTED[language].splitlines()[1:-1]
     ]

@@ -73,7 +73,7 @@ def test_page_of_a_bad_language_is_in_the_sites(client: FlaskClient) -> None:
     ("method", "path", "status", "vi", "en"),
     [
         ("GET", "/nothing", 404, "Không tìm thấy trang", "Page not found"),
-        ("POST", "/", 405, "Địa chỉ này không nhận yêu cầu đó", "This address does not take that request"),
+        ("POST", "/", 405, "Địa chỉ này không nhận yêu cầu đó", "This address does not accept that request"),
         ("GET", "/entries/a", 410, "Nội dung này không còn nữa", "This page is no longer available"),
     ],
 )  # fmt: skip
