@@ -170,7 +170,7 @@ def event_facts(
             language,
             "punctuation.label",
             translate(language, f"event.{name}"),
-            "; ".join(values),
+            translate(language, "punctuation.list").join(values),
         )
         for name, values in facts.items()
         if values

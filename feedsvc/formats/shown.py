@@ -211,7 +211,8 @@ class Shown:
     @property
     def _cancelled_line(self) -> str:
         """The next cancelled dates in one line; empty without any."""
-        dates = "; ".join(self.cancelled_dates)
+        separator = translate(self.language, "punctuation.list")
+        dates = separator.join(self.cancelled_dates)
         return dates and translate(self.language, "state.cancelled", dates)
 
     @property

@@ -63,7 +63,7 @@ EXPECTED = {
         Aktuelle Meldungen – A ohne B – P
         Abgesagt am 12.12.: T
         Am 12.12. abgesagt
-        19:00 – 21:00 Uhr · wöchentlich am Samstag; nächster Termin: Samstag, 6. März 2027
+        19:00 bis 21:00 Uhr · wöchentlich am Samstag; nächster Termin: Samstag, 6. März 2027
         Samstag, 12. Dezember 2026 – N
         und noch 2
         """,
@@ -97,7 +97,7 @@ EXPECTED = {
         Últimas noticias – A excepto B – P
         Cancelado el 12 dic: T
         Cancelado el 12 dic
-        19:00 – 21:00 h · cada semana, el sábado; próxima fecha: sábado 6 de marzo de 2027
+        19:00 a 21:00 h · cada semana, el sábado; próxima fecha: sábado 6 de marzo de 2027
         sábado 12 de diciembre de 2026 – N
         y 2 más
         """,
@@ -131,8 +131,8 @@ EXPECTED = {
         新着のお知らせ – A（Bを除く） – P
         【12月12日中止】T
         12月12日中止
-        19:00～21:00 · 毎週土曜日、次回は2027年3月6日(土)
-        2026年12月12日(土) – N
+        19:00～21:00 · 毎週土曜日、次回は2027年3月6日（土曜日）
+        2026年12月12日（土曜日） – N
         ほか2回
         """,
     "ko": """
@@ -181,7 +181,7 @@ EXPECTED = {
         原因：N。2026年12月12日（周六）19:00（柏林）。S
         最新新闻 – A（不含B） – P
         【12月12日取消】T
-        12月12日取消
+        12月12日已取消
         19:00至21:00 · 每周六，下次：2027年3月6日（周六）
         2026年12月12日（周六） – N
         另有2次
