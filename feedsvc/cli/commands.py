@@ -79,8 +79,10 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
-    upgrade_database(current_services().database)
-    click.echo("The database has the newest schema.")
+    schema = upgrade_database(current_services().database)
+    click.echo(
+        f"The database has schema {schema}, which this version can use."
+    )
 
 
 @db.command()

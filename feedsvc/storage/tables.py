@@ -95,6 +95,8 @@ class InstallationRow(Base):
     fingerprint: Mapped[str]
     # Signs the links of previews if the settings have no key.
     secret: Mapped[str]
+    # The oldest schema whose code may use the database; migrations raise it.
+    oldest_schema: Mapped[str] = mapped_column(server_default="0007")
 
 
 class HubRow(Base):

@@ -34,7 +34,9 @@ from werkzeug.test import TestResponse
 
 from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
+from feedsvc.storage.migrations.runner import HEAD
 from feedsvc.storage.tables import Base
+from tests.commands import invoke
 from tests.conftest import ApiClient, MakeApp
 from tests.fake_clock import Clock
 from tests.postgres import Cluster
@@ -325,3 +327,28 @@ def test_database_of_version_1_is_refused(
     response = app.test_client().get("/readyz")
     assert response.status_code == 503
     assert response.get_json(force=True)["detail"] == message
+
+
+@pytest.mark.parametrize(("oldest", "status"), [(HEAD, 200), ("9998", 503)])
+def test_later_schema_names_the_oldest_code_that_may_use_it(
+    app: Flask, database: Database, oldest: str, status: int
+) -> None:
+    with database.begin_migration() as connection:
+        connection.execute(
+            sa.text("UPDATE installation SET oldest_schema = :oldest"),
+            {"oldest": oldest},
+        )
+        connection.execute(
+            sa.text("UPDATE alembic_version SET version_num = '9999'")
+        )
+    done = invoke(app, "db", "upgrade")
+    assert app.test_client().get("/readyz").status_code == status
+    if status == 200:
+        assert done.stdout == (
+            "The database has schema 9999, which this version can use.\n"
+        )
+    else:
+        assert done.stderr == (
+            "Error: The database is of a newer version: it needs one that knows "
+            f"schema 9998, this version knows {HEAD} at most.\n"
+        )

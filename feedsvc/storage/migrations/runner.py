@@ -22,9 +22,9 @@ _LOCK_KEY = 0x6665656473
 
 
 def check_schema(database: Database) -> None:
-    """Check that the database has this version's schema.
+    """Check that this version can use the schema of the database.
 
-    :raises Unavailable: it has another one, or none.
+    :raises Unavailable: it cannot, or there is none.
     """
     # To connect would create the file.
     if database.is_sqlite and not Path(database.url.database or "").exists():
@@ -33,50 +33,51 @@ def check_schema(database: Database) -> None:
             "run `feedsvc db upgrade`."
         )
     with database.read() as session:
-        current = schema_version(session.connection())
-    _refuse_unknown(current)
+        current = _usable_version(session.connection())
     if current < HEAD:
         raise Unavailable(
             "The database needs an upgrade: run `feedsvc db upgrade`."
         )
 
 
-def upgrade(database: Database) -> bool:
-    """Upgrade the schema to the newest revision; return whether that changed anything.
+def upgrade(database: Database) -> str:
+    """Upgrade the schema to that of this version, unless a later one has been first.
 
-    :raises Unavailable: the schema is of version 1, or of a newer version.
+    Return the newest migration that was run.
+
+    :raises Unavailable: the schema is of version 1, or of a version that is too new.
     """
     if database.is_sqlite:
         create_file(database.url)
     with database.read() as session:
-        current = schema_version(session.connection())
-    _refuse_unknown(current)
-    if current == HEAD:
-        return False
-    with database.begin_migration() as connection:
-        # So may the wait for another migration.
-        lift_timeouts(connection)
-        if connection.dialect.name == "postgresql":
-            connection.execute(
-                sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY))
-            )
-        # Another process may have been first.
-        if schema_version(connection) == HEAD:
-            return False
-        _run_migrations(connection)
-    return True
+        current = _usable_version(session.connection())
+    while current < HEAD:
+        # One transaction each, since other instances read tables in any order: to lock
+        # a second table would be a deadlock with them.
+        with database.begin_migration() as connection:
+            # So may the wait for another migration.
+            lift_timeouts(connection)
+            if connection.dialect.name == "postgresql":
+                connection.execute(
+                    sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY))
+                )
+            # Another process may have been first.
+            if _usable_version(connection) < HEAD:
+                _run_next_migration(connection)
+            current = _usable_version(connection)
+    return current
 
 
-def _run_migrations(connection: sa.Connection) -> None:
+def _run_next_migration(connection: sa.Connection) -> None:
     # Slow to import, and needed only here.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "feedsvc:storage/migrations")
-    # env.py runs the migrations on this connection, in its transaction.
+    # env.py runs it on this connection, in its transaction.
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, "+1")
 
 
 def schema_version(connection: sa.Connection) -> str:
@@ -87,13 +88,22 @@ def schema_version(connection: sa.Connection) -> str:
     return str(connection.scalar(newest) or "")
 
 
-def _refuse_unknown(current: str) -> None:
+def _usable_version(connection: sa.Connection) -> str:
+    """Return the newest migration that was run, or an empty string.
+
+    :raises Unavailable: this version cannot use the schema.
+    """
+    current = schema_version(connection)
     if current == _VERSION_1:
         raise Unavailable(
             "The database is of version 1: upgrade it with feedsvc 2.0.0 first."
         )
     if current > HEAD:
-        raise Unavailable(
-            f"The database is of a newer version: it has schema {current}, this "
-            f"version knows {HEAD} at most."
-        )
+        statement = sa.text("SELECT oldest_schema FROM installation")
+        oldest = connection.scalar(statement)
+        if oldest > HEAD:
+            raise Unavailable(
+                "The database is of a newer version: it needs one that knows schema "
+                f"{oldest}, this version knows {HEAD} at most."
+            )
+    return current
