@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,7 +20,7 @@ from feedsvc.feeds.query import PARAMETERS
 from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
 from tests.integration.nginx import NGINX, cache_keys, nginx
-from tests.server import Service
+from tests.server import ROOT, Service
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed")
@@ -293,6 +294,22 @@ def test_access_log_has_no_token(
         r'"https://a\.example/tin" "newsboat/2\.3" [0-9a-f]{32} [A-Z]+$',
         line,
     ), line
+
+
+def test_documented_command_counts_subscribers(
+    own_proxy: str, tmp_path: Path
+) -> None:
+    for agent in ("Feedly/1.0 (12 subscribers; x)", "newsboat/2.3"):
+        for path in (FEED, FEED, f"{FEED}?limit=1", "/feeds/x.rss", "/"):
+            get_raw(own_proxy, path, User_Agent=agent)
+    text = (ROOT / "docs/operating.md").read_text("utf-8")
+    (command,) = re.findall(r"^    (awk .*?)\n\n", text, re.DOTALL | re.M)
+    command = command.replace("/var/log/nginx", str(tmp_path))
+    log = tmp_path / "access.log"
+    # And one line of the probe.
+    wait_until(lambda: len(log.read_text().splitlines()) == 11)
+    counts = subprocess.check_output(command, shell=True, text=True)
+    assert counts == f"13 {FEED}\n"
 
 
 def test_stale_responses_only_on_errors(
