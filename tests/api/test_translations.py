@@ -44,6 +44,15 @@ VI = "/feeds/news/van-hoa.json"
 EN = "/feeds/news/giao-thong.json"
 
 
+def test_translations_are_in_the_order_of_their_languages(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    for language in ("vi", "ja", "de", "en"):
+        put(editor, language, language)
+    languages = [language for language, _ in shown(client, VI)]
+    assert languages == ["de", "en", "ja"]
+
+
 def test_translations_link_to_each_other(
     editor: ApiClient, client: FlaskClient
 ) -> None:

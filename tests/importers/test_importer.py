@@ -169,6 +169,7 @@ def test_changes_are_imported_but_deleted_entries_stay_deleted(
     )
     editor.send("DELETE", f"/articles/{power}")
     editor.send("PATCH", "/categories/doi-song", {"slug": "doi-song-moi"})
+    editor.send("DELETE", "/categories/van-hoa-du-lich")
     result = import_file(app, data.replace(b"40 gian", b"50 gian"))
     assert "0 new, 1 changed, 0 unchanged, 1 skipped" in result.stdout
     assert "it was deleted here" in result.stderr
@@ -176,8 +177,8 @@ def test_changes_are_imported_but_deleted_entries_stay_deleted(
         "GET", f"/articles/{market}"
     ).get_json()
     assert changed["title"].endswith("50 gian hàng")
-    assert changed["categories"] == ["doi-song-moi", "van-hoa-du-lich"], (
-        "a renamed category is followed"
+    assert changed["categories"] == ["doi-song-moi"], (
+        "a renamed category is followed, and a deleted one stays deleted"
     )
     assert changed["version"] == 2
 

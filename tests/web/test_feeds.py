@@ -381,7 +381,13 @@ def test_entry_that_is_not_public_is_in_no_feed(
     assert is_shown()
     clock.forward(hours=5)
     assert not is_shown()
-    editor.send("PATCH", "/events/e", {"expires": None})
+    # Withdrawn while it was public, it leaves when it would have left anyway.
+    withdrawal = {"status": "withdrawn", "expires": "2026-11-26T06:00:00Z"}
+    editor.send("PATCH", "/events/e", withdrawal)
+    assert is_shown()
+    clock.forward(hours=1)
+    assert not is_shown()
+    editor.put("/events/e", event)
     assert is_shown()
     editor.put("/events/e", {**event, "status": "draft"})
     assert not is_shown()
@@ -408,10 +414,11 @@ EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội
         "end": "2026-12-01T02:00:00",
         "event_status": "cancelled",
     },
-    "moment": {"start": "2026-12-02T00:00:00"},
+    "moment": {"start": "2026-12-02T00:00:00", "event_status": "postponed"},
     "next-year": {
         "start": "2027-01-01T08:00:00",
         "end": "2027-01-01T09:00:00",
+        "event_status": "tentative",
     },
 }
 
@@ -467,6 +474,17 @@ def test_all_day_event_without_an_end_lasts_until_midnight(
     assert ids(client, "/feeds/events.json") == ["e"]
     wait(minutes=1)
     assert ids(client, "/feeds/events.json") == []
+
+
+def test_running_event_is_listed_at_the_next_midnight_in_its_zone(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    # In UTC it is still the same day at 3 in Hanoi.
+    for id in ("running", "night"):
+        event = {"title": id, "start": "2026-11-26T03:00:00"}
+        editor.put(f"/events/{id}", {**event, **EVENTS.get(id, {})})
+    path = "/feeds/events.json?order=start"
+    assert ids(client, path) == ["running", "night"]
 
 
 def titles_in_calendar(client: FlaskClient, query: str = "") -> list[str]:

@@ -578,6 +578,9 @@ def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
         "title": "hủy",
     }
     editor.put("/events/off", {**cancelled, "categories": ["van-hoa"]})
+    withdrawn = {"title": "gỡ", "start": "2026-12-11"}
+    editor.put("/events/gone", {**withdrawn, "categories": ["van-hoa"]})
+    editor.send("PATCH", "/events/gone", {"status": "withdrawn"})
     page = get_page(client, "/entries/e0")
     assert page.xpath("//section[@class='related']//h3/a/text()") == [
         "gần",

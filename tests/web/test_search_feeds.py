@@ -18,7 +18,10 @@ from tests.web.feeds import calendar, ids
 
 pytestmark = pytest.mark.both_databases
 
-EVENT = {"title": "Hội sách", "location": {"name": "Hồ Gươm"}}
+EVENT = {
+    "title": "Hội sách",
+    "location": {"name": "Hồ Gươm", "address": "1 Đinh Tiên Hoàng"},
+}
 
 
 @pytest.fixture
@@ -74,6 +77,7 @@ def test_search_for_events_has_their_parameters(
     for query, expected in (
         ("order=start&q=ho+sach", ["soon", "series", "later"]),
         ("q=ho+sach&when=past", ["past"]),
+        ("q=dinh+tien+hoang&when=past", ["past"]),
         ("q=ho&from=2026-12-20&to=2026-12-25", ["series"]),
     ):
         assert ids(client, f"/feeds/events.json?{query}") == expected, query
