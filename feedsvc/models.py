@@ -148,7 +148,7 @@ class Category:
     language: str | None = None
     url: str | None = None
     parent: str | None = None
-    titles: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def in_language(self, site: Site) -> Category:
         """Return the category with its title in the site's language, or else its own.
