@@ -32,7 +32,6 @@ TABLES = ("categories", "entries", "entry_categories", "revisions")
 
 def make_later_version(folder: Path) -> None:
     """Copy the code, and add a column to several tables."""
-    shutil.copy(ROOT / "config.py", folder)
     shutil.copytree(ROOT / "feedsvc", folder / "feedsvc")
     for number, table in enumerate(TABLES, NUMBER + 1):
         text = MIGRATION.format(
