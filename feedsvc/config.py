@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import limits
 from dotenv import dotenv_values
 from environs import EnvValidationError, FileAwareEnv, ValidationError
-from marshmallow.validate import Email, OneOf, Range, Regexp
+from marshmallow.validate import URL, Email, OneOf, Range, Regexp
 from sqlalchemy.engine import make_url
 
 from feedsvc.languages import UI_LANGUAGES, check_language, match_tag
@@ -24,6 +24,8 @@ from feedsvc.models import Site
 from feedsvc.timezones import zone
 
 T = TypeVar("T")
+
+_is_page = URL(schemes={"http", "https"})
 
 # RSS states the polls an hour, as a whole number.
 _DIVISORS_OF_AN_HOUR = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
@@ -162,6 +164,11 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
         ),
         rights=env.str("FEEDSVC_SITE_RIGHTS", ""),
         contact=env.str("FEEDSVC_SITE_CONTACT", "", validate=Email()),
+        imprint=env.str("FEEDSVC_SITE_IMPRINT", "", validate=_is_page),
+        privacy=env.str("FEEDSVC_SITE_PRIVACY", "", validate=_is_page),
+        accessibility=env.str(
+            "FEEDSVC_SITE_ACCESSIBILITY", "", validate=_is_page
+        ),
         poll_minutes=env.int(
             "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
         ),

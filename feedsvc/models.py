@@ -44,6 +44,7 @@ class Site:
     `titles` and `descriptions` are those in further languages. `languages` are those in
     which the portal publishes, in lower case; empty if there is one.
     `hubs` are the WebSub hubs that are told of changes.
+    `imprint`, `privacy` and `accessibility` are URLs of its pages about these.
     `poll_minutes` divides an hour: readers should poll a feed no more often than that.
     `portal` is the site in its own language, if this is the one in another.
     """
@@ -60,6 +61,9 @@ class Site:
     hubs: tuple[str, ...] = ()
     color: str = ""
     logo: str = ""
+    imprint: str = ""
+    privacy: str = ""
+    accessibility: str = ""
     poll_minutes: int = 15
     titles: Mapping[str, str] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)

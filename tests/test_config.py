@@ -129,6 +129,7 @@ def test_database_url_may_have_several_hosts(value: str) -> None:
         ("FEEDSVC_SITE_CONTACT", "nobody"),
         ("FEEDSVC_SITE_COLOR", "#9d1c201"),
         ("FEEDSVC_SITE_LOGO", "logo.svg"),
+        ("FEEDSVC_SITE_IMPRINT", "javascript:alert(1)"),
         ("FEEDSVC_LOG_FORMAT", "xml"),
         ("FEEDSVC_POLL_MINUTES", "7"),
         ("FEEDSVC_MAX_BODY", "1e9"),

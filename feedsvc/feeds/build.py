@@ -11,7 +11,7 @@ from dateutil.relativedelta import SU, relativedelta
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
-from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.feed import Directory, Feed, FeedHead
 from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
@@ -19,7 +19,11 @@ from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import revision_row
 from feedsvc.storage.documents import decode_document
-from feedsvc.storage.entries import read_entries
+from feedsvc.storage.entries import (
+    is_in_language,
+    is_in_none_of,
+    read_entries,
+)
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 
 _DAY = timedelta(days=1)
@@ -190,72 +194,101 @@ def _start_of(day: date, site: Site) -> datetime:
     return datetime.combine(day, time(), site.timezone).astimezone(UTC)
 
 
-def newest_by_category(
+def build_directory(session: Session, feed: FeedHead) -> Directory:
+    """Return the categories to which the page of a list leads."""
+    categories = Categories(session)
+    kind, lang = feed.query.kind, feed.query["lang"]
+    slugs = listed_categories(session, categories, kind, feed.site, lang)
+    path: list[CategoryRow] = []
+    other_kinds = []
+    if feed.category:
+        slug = feed.category.slug
+        path = categories.get(slug).with_ancestors[::-1]
+        other_kinds = [
+            other
+            for other in KINDS
+            if other != kind
+            and slug
+            in listed_categories(session, categories, other, feed.site, lang)
+        ]
+    levels = [
+        [
+            row.category
+            for row in categories.rows
+            if row.parent_id == parent_id and row.slug in slugs
+        ]
+        for parent_id in (None, *(row.id for row in path))
+    ]
+    return Directory(
+        path=[row.category for row in path],
+        levels=[level for level in levels if level],
+        other_kinds=other_kinds,
+    )
+
+
+def listed_categories(
     session: Session,
     categories: Categories,
-    is_shown: sa.ColumnElement[bool],
-) -> dict[tuple[str, str], Entry]:
-    """Return the newest entry of each kind and category that has any, by both.
+    kind: str,
+    site: Site,
+    lang: str | None,
+) -> set[str]:
+    """Return the slugs of the categories that pages with `lang` list for a kind.
 
-    One that is cancelled is there only if all are. Entries of the categories below a
-    category count as its own.
+    They have entries, in them or below them, and events that are not over.
+    """
+    # In another language than those of the portal, pages lead to those without `lang`.
+    is_shown = (
+        is_in_language(lang)
+        if lang in site.languages
+        else is_in_none_of(site.other_languages)
+    )
+    if kind == "news":
+        return categories_with_entries(session, categories, kind, is_shown)
+    # Few events are not over, so these are read.
+    statement = (
+        sa.select(EntryCategoryRow.category_id)
+        .distinct()
+        .join(EntryRow, EntryRow.pk == EntryCategoryRow.entry_pk)
+        .where(
+            EntryRow.kind == kind,
+            EntryRow.is_public,
+            EntryRow.is_over.is_(False),
+            is_shown,
+        )
+    )
+    return _with_ancestors(session, categories, statement)
+
+
+def categories_with_entries(
+    session: Session,
+    categories: Categories,
+    kind: str,
+    is_shown: sa.ColumnElement[bool],
+) -> set[str]:
+    """Return the slugs of the categories with entries, in them or below them.
 
     :param is_shown: the condition that an entry must meet.
     """
-    newest: dict[tuple[str, str], Entry] = {}
-    for kind in KINDS:
-        select_pks = _select_newest(kind, is_shown)
-        pks = dict(session.execute(select_pks).all())
-        statement = sa.select(EntryRow).where(EntryRow.pk.in_(pks.values()))
-        by_pk = read_entries(session, statement)
-        by_key = {key: by_pk[pk] for key, pk in pks.items()}
-        for category in categories.rows:
-            keys = categories.with_descendants(category)
-            entries = [by_key[key] for key in keys if key in by_key]
-            if entries:
-                newest[kind, category.slug] = max(
-                    entries,
-                    key=lambda entry: (
-                        not entry.is_cancelled,
-                        entry.date,
-                        entry.guid,
-                    ),
-                )
-    return newest
-
-
-def _select_newest(
-    kind: str, is_shown: sa.ColumnElement[bool]
-) -> sa.Select[int, int]:
-    """Return the statement for the key of the newest entry of each category itself."""
-    is_not_cancelled = sa.and_(
-        EntryRow.status != "withdrawn",
-        EntryRow.event_status.is_distinct_from("cancelled"),
+    has_entry = sa.exists().where(
+        EntryCategoryRow.category_id == CategoryRow.id,
+        EntryCategoryRow.kind == kind,
+        EntryCategoryRow.is_public,
+        EntryRow.pk == EntryCategoryRow.entry_pk,
+        is_shown,
     )
-    # The second is looked for only where all entries are cancelled.
-    newest_pk = sa.func.coalesce(
-        _newest_pk(kind, sa.and_(is_shown, is_not_cancelled)),
-        _newest_pk(kind, is_shown),
-    )
-    newest = sa.select(CategoryRow.id, newest_pk.label("pk")).subquery()
-    return sa.select(newest.c.id, newest.c.pk).where(newest.c.pk.is_not(None))
+    statement = sa.select(CategoryRow.id).where(has_entry)
+    return _with_ancestors(session, categories, statement)
 
 
-def _newest_pk(
-    kind: str, condition: sa.ColumnElement[bool]
-) -> sa.ScalarSelect[int | None]:
-    """Return the subquery for the newest entry of a category that meets a condition."""
-    return (
-        sa.select(EntryCategoryRow.entry_pk)
-        .join(EntryRow, EntryRow.pk == EntryCategoryRow.entry_pk)
-        .where(
-            EntryCategoryRow.category_id == CategoryRow.id,
-            EntryCategoryRow.kind == kind,
-            EntryCategoryRow.is_public,
-            condition,
-        )
-        .order_by(EntryCategoryRow.published_at.desc())
-        .limit(1)
-        .correlate(CategoryRow)
-        .scalar_subquery()
-    )
+def _with_ancestors(
+    session: Session, categories: Categories, statement: sa.Select[int]
+) -> set[str]:
+    """Return the slugs of selected categories, and of those above them."""
+    keys = set(session.scalars(statement))
+    return {
+        ancestor.slug
+        for row in categories.rows
+        if row.id in keys
+        for ancestor in row.with_ancestors
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -95,6 +96,19 @@ class FeedHead:
 
 
 @dataclass(frozen=True)
+class Directory:
+    """The categories to which the page of a list leads.
+
+    `path` leads from the top to its own category. `levels` are those on top, then those
+    below each one of the path. Its own has entries of `other_kinds` too.
+    """
+
+    path: Sequence[Category] = ()
+    levels: Sequence[Sequence[Category]] = ()
+    other_kinds: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Feed(FeedHead):
     """A feed with its entries.
 
@@ -102,7 +116,7 @@ class Feed(FeedHead):
     another page follows. `upcoming` is the number of those that are not over, with one
     that has no room. `first_day` and `last_day` are those by which it selects
     events; at `due_at` they change. `calendar_end` is the day of the last event in the
-    calendar of a page, if that lacks later ones.
+    calendar of a page, if that lacks later ones. `directory` is for pages alone.
     """
 
     updated: datetime = NEVER_MODIFIED
@@ -113,6 +127,7 @@ class Feed(FeedHead):
     last_day: date | None = None
     due_at: datetime | None = None
     calendar_end: date | None = None
+    directory: Directory = Directory()
 
     @property
     def next_url(self) -> str | None:

@@ -32,7 +32,7 @@ YEARS_AHEAD = 5
 
 #: The parameters that select events by days.
 _WINDOW = ("period", "from", "to")
-_PERIODS = ("today", "week", "weekend", "month")
+PERIODS = ("today", "week", "weekend", "month")
 _MAX_DAYS = 366
 
 MAX_TERMS = 10
@@ -317,7 +317,7 @@ def _parse_date(text: str) -> date:
 
 
 def _parse_period(text: str) -> str | int | date:
-    if text in _PERIODS:
+    if text in PERIODS:
         return text
     if re.fullmatch("[0-9]{1,9}", text) and 1 <= int(text) <= _MAX_DAYS:
         return int(text)
@@ -325,7 +325,7 @@ def _parse_period(text: str) -> str | int | date:
         return _parse_date(text)
     except ValueError as error:
         raise ValueError(
-            f"must be {', '.join(_PERIODS)}, a number of days from 1 to {_MAX_DAYS}, "
+            f"must be {', '.join(PERIODS)}, a number of days from 1 to {_MAX_DAYS}, "
             "or a day such as 2026-12-24"
         ) from error
 

@@ -12,6 +12,7 @@ from babel.numbers import format_currency
 from babel.units import format_unit
 
 from feedsvc.formats.phrases import translate
+from feedsvc.iframes import iframes_to_links
 from feedsvc.languages import is_in_range, resolve_language
 from feedsvc.models import Attachment, Event, Image, Offer, Person, Source
 
@@ -21,7 +22,6 @@ _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 # attributes quoted, "<" escaped everywhere else.
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>(.*)</p>\s*$", re.DOTALL)
-_IFRAME = re.compile(r'<iframe[^>]* src="([^"]*)"[^>]*></iframe>')
 _TAG = re.compile(r"<[^>]*>")
 _LINK = re.compile(
     r'<a [^>]*?href="(?:(?i:mailto|tel):)?([^"]*)"[^>]*>(.*?)</a>', re.DOTALL
@@ -99,11 +99,6 @@ def lead_image(image: Image | None, html: str) -> Image | None:
     if image and image.url in map(unescape, _IMAGE_URL.findall(html)):
         return None
     return image
-
-
-def iframes_to_links(html: str) -> str:
-    """Replace iframes by links: most readers drop them, and validators warn of them."""
-    return _IFRAME.sub(r'<a href="\1">\1</a>', html)
 
 
 def to_addressed_text(html: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from feedsvc.feeds.feed import Feed, FeedHead
-from feedsvc.feeds.query import FORMATS
+from feedsvc.feeds.query import FORMATS, PERIODS
 from feedsvc.folding import MAX_SEARCH_LENGTH
 from feedsvc.formats import content, links, phrases, times, titles
 from feedsvc.formats.common import iri_to_uri
@@ -36,6 +36,7 @@ _environment = Environment(
 )
 _environment.globals |= {
     "kinds": KINDS,
+    "periods": PERIODS,
     "max_search_length": MAX_SEARCH_LENGTH,
     # Templates get whole modules, and so name functions as Python code does.
     "content": content,
@@ -116,13 +117,13 @@ def render_front_page(
     articles: Feed,
     events: Feed,
     categories: Sequence[Category],
-    newest: Mapping[tuple[str, str], Entry],
+    slugs: Mapping[str, Container[str]],
 ) -> bytes:
-    """Render the front page: the newest articles, the next events, and all categories.
+    """Render the front page: the newest articles, the next events, and categories.
 
     The newest article with a picture comes first.
 
-    :param newest: the newest entries of categories, by kind and slug.
+    :param slugs: of each kind, those of the categories that have entries.
     """
     site, query = articles.site, articles.query
     lead = next((entry for entry in articles.entries if entry.image), None)
@@ -132,16 +133,9 @@ def render_front_page(
     lang = site.feed_language(query["lang"])
     rows = []
     for category in categories:
-        entries = [newest.get((kind, category.slug)) for kind in KINDS]
-        present = [entry for entry in entries if entry]
-        entry = max(
-            present,
-            key=lambda entry: (not entry.is_cancelled, entry.date),
-            default=None,
-        )
-        kind = entry.kind if entry else KINDS[0]
-        feed = FeedHead.of(site, kind, FORMATS["rss"], category, lang)
-        rows.append((category.in_language(site), entry, feed))
+        present = [kind for kind in KINDS if category.slug in slugs[kind]]
+        if present:
+            rows.append((category.in_language(site), present))
 
     def url_with(**parameters: str | None) -> str:
         return links.query_string(parameters) or "./"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -24,15 +24,15 @@ _MAX_NAME = 200
 def render(
     site: Site,
     categories: Sequence[Category],
-    has_entries: Container[tuple[str, str | None]],
+    slugs: Mapping[str, Container[str]],
     modified: datetime,
     lang: str | None,
 ) -> bytes:
     """Return the list of all feeds, with one folder for each kind.
 
     :param lang: the language of the feeds and their names; None for all entries.
-    :param has_entries: the kinds and slugs of the categories that have entries; the
-        feeds of others would stay empty in readers.
+    :param slugs: of each kind, those of the categories that have entries; the feeds of
+        others would stay empty in readers.
     """
     site = site.in_language(lang)
     root: Element = etree.Element("opml", version="2.0")
@@ -45,9 +45,7 @@ def render(
     if site.contact:
         sub_element(head, "ownerEmail", site.contact)
     for kind in KINDS:
-        shown = [
-            each for each in categories if (kind, each.slug) in has_entries
-        ]
+        shown = [each for each in categories if each.slug in slugs[kind]]
         _add_folder(body, site, kind, shown, lang)
     document: bytes = etree.tostring(
         root, xml_declaration=True, encoding="UTF-8"
@@ -82,6 +80,11 @@ def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
     """Append a feed; importers show its name alone, so it should contain the kind."""
     if len(name) > _MAX_NAME:
         name = name[: _MAX_NAME - 1].rstrip() + "…"
+    # Pages without `lang` are in the portal's own language.
+    lang = feed.query["lang"]
+    page = feed.in_format(FORMATS["html"]).with_parameters(
+        lang=lang and feed.site.list_language(lang)
+    )
     sub_element(
         folder,
         "outline",
@@ -89,8 +92,10 @@ def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
         type="rss",
         version="RSS2",  # OPML's name of RSS 2.0
         xmlUrl=feed.self_url,
-        htmlUrl=iri_to_uri(feed.home_url),
-        language=feed.query["lang"]
+        htmlUrl=iri_to_uri(
+            (feed.category and feed.category.url) or page.self_url
+        ),
+        language=lang
         or (feed.category and feed.category.language)
         or feed.site.language,
         description=feed_description(feed),

@@ -12,6 +12,7 @@ from feedsvc.formats import content, times
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import raise_first, translate
 from feedsvc.formats.titles import add_label
+from feedsvc.iframes import iframes_to_links
 from feedsvc.languages import is_supported
 from feedsvc.models import Cancellation, Category, Entry, Event, Site
 from feedsvc.recurrence import (
@@ -327,7 +328,8 @@ class Shown:
             content.event_facts(self.entry.event, self.language),
             self.source_credit,
         )
-        return content.iframes_to_links("\n".join(filter(None, parts)))
+        # Most readers drop iframes, and validators warn of them.
+        return iframes_to_links("\n".join(filter(None, parts)))
 
     @property
     def text(self) -> str:

@@ -48,7 +48,7 @@ def page_title(feed: Feed, site: Site) -> str:
         return feed_name(feed, site)
     kind_key = "kind.events" if when == "all" else f"feed.{when}"
     name = _name(feed, kind_key, site)
-    days = _window_text(feed, site.words_language)
+    days = window_text(feed, site.words_language)
     return f"{name} – {days}" if days else name
 
 
@@ -99,7 +99,7 @@ def split_label(text: str, *keys: str) -> tuple[str | None, str]:
     return None, text
 
 
-def _window_text(feed: Feed, language: str) -> str:
+def window_text(feed: Feed, language: str) -> str:
     """Return the days by which a feed selects; an empty text if it does not."""
     first, last = (
         format_day(day, "long", language) if day else ""

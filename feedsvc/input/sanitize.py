@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import nh3
 
-from feedsvc.iframes import SANDBOX, is_embed
+from feedsvc.iframes import SANDBOX, iframes_to_links, is_embed
 from feedsvc.input import plain_text, urls
 
 #: Bytes of the content, as UTF-8.
@@ -95,7 +95,7 @@ _ANY_TAG = re.compile("<[^<>]*>")
 #: The text between two tags of sanitized HTML, which escapes < and > elsewhere.
 _TEXT_SEGMENT = re.compile("(?<![^>])[^<>]+")
 _MAX_PASSES = 4
-_IFRAME = re.compile(r"<iframe([^>]*)>.*?</iframe>", re.DOTALL)
+_IFRAME = re.compile(r"(<iframe[^>]*>).*?</iframe>", re.DOTALL)
 
 
 def sanitize(html: str, base_url: str) -> str:
@@ -135,19 +135,15 @@ def _sanitize_once(html: str, cleaner: nh3.Cleaner) -> str:
         plain_text.unify_line_ends(cleaned)
     )
     # Ammonia does not escape the text in an iframe.
-    cleaned = _IFRAME.sub(_empty_iframe, cleaned)
+    cleaned = _IFRAME.sub(r"\1</iframe>", cleaned)
+    # A player of another host may still be opened.
+    cleaned = iframes_to_links(cleaned, is_embed)
     # A parser drops the first newline in <pre>, so one that is meant is written twice.
     cleaned = _PRE_WITH_NEWLINE.sub(r"\1\n\n", cleaned).strip()
     plain_text.check_combining_marks(unescape(_ANY_TAG.sub("", cleaned)))
     normalized = _TEXT_SEGMENT.sub(_normalize_segment, cleaned)
     _check_output(normalized)
     return normalized
-
-
-def _empty_iframe(iframe: re.Match[str]) -> str:
-    """Return an iframe without content, or nothing if it has no source."""
-    attributes = iframe[1]
-    return f"<iframe{attributes}></iframe>" if ' src="' in attributes else ""
 
 
 def _normalize_segment(segment: re.Match[str]) -> str:
@@ -285,9 +281,6 @@ def _absolute_url(tag: str, value: str, base_url: str) -> str | None:
         # It means the page's own scheme, which may be http on an old portal.
         value = f"https:{value}"
     try:
-        url = urls.validate_url(urljoin(base_url, value.replace(" ", "%20")))
+        return urls.validate_url(urljoin(base_url, value.replace(" ", "%20")))
     except ValueError:
         return None
-    if tag == "iframe" and not is_embed(url):
-        return None
-    return url

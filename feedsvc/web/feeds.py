@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import FeedMoved, NotFound
-from feedsvc.feeds.build import build_feed, resolve_filter
+from feedsvc.feeds.build import build_directory, build_feed, resolve_filter
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, FeedQuery, parse_feed_query
 from feedsvc.feeds.response import CachedResponse
@@ -98,10 +98,16 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
         services.limit_searches(query["q"]),
         services.database.read() as session,
     ):
-        validity = read_validity(session, query.kind)
+        # Pages of a category lead to its entries of the other kind.
+        kinds = KINDS if query.format.is_page else (query.kind,)
+        validity = read_validity(session, *kinds)
         feed = build_feed(session, query, services.site)
         if query.format.is_page:
-            feed = replace(feed, calendar_end=_calendar_end(session, feed))
+            feed = replace(
+                feed,
+                calendar_end=_calendar_end(session, feed),
+                directory=build_directory(session, feed),
+            )
     due_times = [each for each in (validity.due_at, feed.due_at) if each]
     # Programs poll feeds, but people reload pages.
     is_page = query.format.is_page
@@ -113,7 +119,7 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
         max_age=PAGE_MAX_AGE if is_page else services.site.poll_minutes * 60,
         shared_max_age=None if is_page else FEED_SHARED_MAX_AGE,
         headers=_feed_headers(feed),
-        kinds=(query.kind,),
+        kinds=kinds,
     )
 
 

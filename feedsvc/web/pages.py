@@ -10,7 +10,11 @@ from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import Gone, NotFound
-from feedsvc.feeds.build import build_feed, newest_by_category
+from feedsvc.feeds.build import (
+    build_feed,
+    categories_with_entries,
+    listed_categories,
+)
 from feedsvc.feeds.query import (
     FORMATS,
     MAX_TERMS,
@@ -30,7 +34,6 @@ from feedsvc.storage.database import read_revisions
 from feedsvc.storage.entries import (
     find_entry,
     is_in_language,
-    is_in_none_of,
     read_validity,
     with_translations,
 )
@@ -60,7 +63,7 @@ blueprint = Blueprint("pages", __name__)
 
 @blueprint.get("/")
 def show_front_page() -> Response:
-    """Answer with the newest articles, the next events, and all categories."""
+    """Answer with the newest articles, the next events, and the categories."""
     site = current_services().site
     lang = _requested_language()
     ui = requested_words(site, lang)
@@ -77,11 +80,12 @@ def show_front_page() -> Response:
             for kind in KINDS
         )
         categories = Categories(session)
-        is_shown = is_in_none_of(site.other_languages)
-        if lang:
-            is_shown = is_in_language(lang)
-        newest = newest_by_category(session, categories, is_shown)
-        body = render_front_page(articles, events, categories.all(), newest)
+        slugs = {
+            kind: listed_categories(session, categories, kind, site, lang)
+            for kind in KINDS
+        }
+        top = [row.category for row in categories.rows if not row.parent_id]
+        body = render_front_page(articles, events, top, slugs)
         return body, articles.is_plain
 
     return _cached_response("/", {"lang": lang, "ui": ui}, render)
@@ -96,9 +100,12 @@ def show_opml() -> Response:
     def render(session: Session) -> tuple[bytes, bool]:
         categories = Categories(session)
         is_shown = is_in_language(lang) if lang else sa.true()
-        newest = newest_by_category(session, categories, is_shown)
+        slugs = {
+            kind: categories_with_entries(session, categories, kind, is_shown)
+            for kind in KINDS
+        }
         modified = read_revisions(session).of(KINDS)
-        body = opml.render(site, categories.all(), newest, modified, lang)
+        body = opml.render(site, categories.all(), slugs, modified, lang)
         return body, True
 
     return _cached_response(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from feedsvc.iframes import SANDBOX
+from feedsvc.iframes import SANDBOX, iframes_to_links
 from feedsvc.input import sanitize
 
 BASE = "http://portal.example/tin/bai.html"
@@ -58,10 +58,38 @@ def test_documented_iframe_is_kept_with_sandbox(url: str) -> None:
         "https://w.soundcloud.com/",
         "https://www.google.com.evil.example/maps/",
         "https://evil.example/maps/",
-        "/embed/x",
-        "data:text/html,x",
-        "javascript:alert(1)",
+        "http://portal.example/embed/x",
     ],
 )
-def test_other_iframe_is_dropped(url: str) -> None:
+def test_other_iframe_is_a_link(url: str) -> None:
+    clean = sanitize.sanitize(f'<p>a<iframe src="{url}">b</iframe>c</p>', BASE)
+    link = f'<a href="{url}" rel="noopener noreferrer">{url}</a>'
+    assert clean == f"<p>a{link}<br>c</p>"
+
+
+@pytest.mark.parametrize("url", ["data:text/html,x", "javascript:alert(1)"])
+def test_iframe_of_no_address_is_dropped(url: str) -> None:
     assert sanitize.sanitize(f'a<iframe src="{url}">b</iframe>c', BASE) == "ac"
+
+
+@pytest.mark.parametrize(
+    ("html", "links"),
+    [
+        ("{0}{1}", "<p>{0}</p><p>{1}</p>"),
+        ("<p>{0}{1}</p>", "<p>{0}<br>{1}</p>"),
+        ("<p>A {0} B {1}\n</p>", "<p>A {0}<br> B {1}\n</p>"),
+        (
+            "<figure>{0}</figure><p>A</p>",
+            "<figure><p>{0}</p></figure><p>A</p>",
+        ),
+    ],
+)
+def test_iframes_are_links_with_their_titles(html: str, links: str) -> None:
+    url = "https://a.example/?a=1&amp;b=2"
+    frames = (
+        f'<iframe src="{url}" title="Hội &lt;1&gt;"></iframe>',
+        f'<iframe src="{url}"></iframe>',
+    )
+    texts = ("Hội &lt;1&gt;", url)
+    anchors = [f'<a href="{url}">{text}</a>' for text in texts]
+    assert iframes_to_links(html.format(*frames)) == links.format(*anchors)

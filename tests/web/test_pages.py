@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -64,73 +65,121 @@ def test_front_page_shows_the_next_events(
     assert titles(get_page(client, "/"), "events") == expected
 
 
-def test_share_links_quote_the_title_and_the_url(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    article = {
-        "title": "A & B = 100%?",
-        "url": "https://portal.example/tin?a=1&b=2",
-    }
-    editor.put("/articles/a", article)
-    facebook, email = map(
-        urlsplit,
-        get_page(client, "/entries/a").xpath("//*[@class='share']//a/@href"),
-    )
-    assert parse_qs(facebook.query) == {"u": [article["url"]]}
-    assert parse_qs(email.query) == {
-        "subject": [article["title"]],
-        "body": [article["url"]],
-    }
+FEEDS = "https://feeds.example/feeds/"
+OFF = {"start": "2026-12-24", "event_status": "cancelled"}
 
 
-def test_front_page_has_a_row_for_each_category(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+def paths(links: Iterable[Any]) -> list[str]:
+    """Return the URLs of links to feeds, without their common beginning."""
+    return [link.get("href").removeprefix(FEEDS) for link in links]
+
+
+@pytest.fixture
+def categories(editor: ApiClient) -> None:
+    """Categories at two levels, with and without entries."""
+    for slug, parent in (("xe-buyt", "giao-thong"), ("y-te", None)):
+        editor.put(f"/categories/{slug}", {"title": slug, "parent": parent})
+    for path, category, members in (
+        ("articles/draft", "y-te", {"status": "draft"}),
+        ("events/past", "y-te", {"start": "2026-11-01"}),
+        ("articles/a", "xe-buyt", {}),
+        ("events/b", "xe-buyt", OFF),
+        ("events/c", "van-hoa", {"start": "2026-12-05"}),
+    ):
+        document = {"title": path, "categories": [category], **members}
+        editor.put(f"/{path}", document)
+
+
+@pytest.mark.both_databases
+@pytest.mark.usefixtures("categories")
+def test_front_page_leads_to_categories_with_entries_of_each_kind(
+    client: FlaskClient,
 ) -> None:
-    editor.put(
-        "/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"}
-    )
-    editor.put("/articles/a", {"title": "Một", "categories": ["xe-buyt"]})
-    clock.forward(seconds=1)
-    draft = {"title": "Nháp", "status": "draft", "categories": ["giao-thong"]}
-    editor.put("/articles/draft", draft)
-    event = {"title": "Hội", "start": "2026-12-24", "categories": ["van-hoa"]}
-    editor.put("/events/e", event)
-    feeds = "https://feeds.example/feeds/"
-    rows = [
+    page = get_page(client, "/")
+    rows = {
+        row.findtext("span"): paths(row.findall("a"))
+        for row in page.xpath("//ul[@class='rows']/li")
+    }
+    assert rows == {
+        "Giao thông": ["news/giao-thong.html", "events/giao-thong.html"],
+        "Văn hoá": ["events/van-hoa.html"],
+    }
+    events = page.xpath("//section[2]/nav[@class='choices']/a")
+    assert paths(events) == [
+        "events.html?period=today",
+        "events.html?period=weekend",
+        "events/giao-thong.html",
+        "events/van-hoa.html",
+    ]
+    opml = client.get("/feeds.opml").text
+    # Feeds of events have those that are over, too.
+    for feed in ("events/xe-buyt", "news/giao-thong", "events/y-te"):
+        assert f"/feeds/{feed}.rss" in opml
+        assert f'htmlUrl="{FEEDS}{feed}.html"' in opml
+    assert "/feeds/news/y-te.rss" not in opml
+
+
+@pytest.mark.usefixtures("categories")
+@pytest.mark.parametrize(
+    ("path", "levels", "chosen", "other"),
+    [
+        ("news.html", [["news/giao-thong.html"]], [], []),
         (
-            row.findtext("a"),
-            row.xpath("string(span)"),
+            "events/giao-thong.html?period=weekend&ui=en",
             [
-                link.get("href").removeprefix(feeds)
-                for link in row.findall("a")
+                [
+                    "events/giao-thong.html?period=weekend&ui=en",
+                    "events/van-hoa.html?period=weekend&ui=en",
+                ],
+                ["events/xe-buyt.html?period=weekend&ui=en"],
             ],
-        )
-        for row in get_page(client, "/").xpath("//ul[@class='rows']/li")
-    ]
-    assert rows == [
-        ("Giao thông", "Một", ["news/giao-thong.html", "news/giao-thong.rss"]),
-        ("Văn hoá", "Hội", ["events/van-hoa.html", "events/van-hoa.rss"]),
-        ("Xe buýt", "Một", ["news/xe-buyt.html", "news/xe-buyt.rss"]),
-    ]
+            ["events/giao-thong.html?period=weekend&ui=en"],
+            ["news/giao-thong.html?ui=en"],
+        ),
+        (
+            "news/xe-buyt.html",
+            [["news/giao-thong.html"], ["news/xe-buyt.html"]],
+            ["news/giao-thong.html", "news/xe-buyt.html"],
+            ["events/xe-buyt.html"],
+        ),
+    ],
+)
+def test_list_leads_to_categories_and_to_the_other_kind(
+    client: FlaskClient,
+    path: str,
+    levels: list[list[str]],
+    chosen: list[str],
+    other: list[str],
+) -> None:
+    page = get_page(client, f"/feeds/{path}")
+    topics = page.find(".//details[@class='topics few']")
+    assert [paths(ul.iter("a")) for ul in topics.findall("ul")] == levels
+    assert paths(topics.xpath(".//a[@aria-current]")) == chosen
+    assert paths(page.xpath("//p[@class='about']/a")) == other
 
 
-def test_newest_of_a_category_is_the_first_of_its_feed(
+def test_events_lead_to_periods_and_to_a_day(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    for number in range(8):
-        category = {"title": f"Mục {number}", "parent": "van-hoa"}
-        editor.put(f"/categories/c{number}", category)
-        article = {
-            "title": f"Tin {number}",
-            "date_published": "2026-11-20T08:00:00Z",
-        }
-        editor.put(
-            f"/articles/{number}", {**article, "categories": [f"c{number}"]}
-        )
-    feed = client.get("/feeds/news/van-hoa.json").get_json(force=True)
-    rows = get_page(client, "/").xpath("//ul[@class='rows']/li")
-    newest = {row.findtext("a"): row.xpath("string(span)") for row in rows}
-    assert newest["Văn hoá"] == feed["items"][0]["title"]
+    path = "/feeds/events/van-hoa.html?period=weekend&ui=en"
+    page = get_page(client, path)
+    (periods,) = page.xpath("//nav[form]")
+    assert paths(periods.findall("a")) == [
+        "events/van-hoa.html?ui=en",
+        *(
+            f"events/van-hoa.html?period={period}&ui=en"
+            for period in ("today", "week", "weekend", "month")
+        ),
+    ]
+    assert periods.xpath("a[@aria-current]/text()") == ["This weekend"]
+    form = periods.find("form")
+    names = {
+        each.get("name"): each.get("value") for each in form.iter("input")
+    }
+    assert (names, form.get("action")) == ({"ui": "en", "period": ""}, None)
+    day = get_page(client, "/feeds/events.html?period=2026-12-05")
+    assert day.xpath("//input[@type='date']/@value") == ["2026-12-05"]
+    assert not day.xpath("//nav[form]/a[@aria-current]")
 
 
 def test_front_page_announces_three_feeds(client: FlaskClient) -> None:
@@ -556,7 +605,7 @@ def test_entry_page_leads_to_its_category_and_to_other_entries(
         f"https://feeds.example/feeds/news/{slug}.html"
         for slug in ("van-hoa", "giao-thong")
     ]
-    related = page.xpath("//section[@class='related']//h3/a/text()")
+    related = page.xpath("//aside[@class='related']//h3/a/text()")
     assert related == ["Tin 5", "Tin 4", "Tin 3"]
 
 
@@ -582,7 +631,7 @@ def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
     editor.put("/events/gone", {**withdrawn, "categories": ["van-hoa"]})
     editor.send("PATCH", "/events/gone", {"status": "withdrawn"})
     page = get_page(client, "/entries/e0")
-    assert page.xpath("//section[@class='related']//h3/a/text()") == [
+    assert page.xpath("//aside[@class='related']//h3/a/text()") == [
         "gần",
         "trước",
         "sau",
@@ -600,7 +649,7 @@ def test_related_events_change_when_one_ends(
     ):
         event = {"title": id, "start": f"2026-11-25T{start}:00"}
         editor.put(f"/events/{id}", {**event, "categories": ["van-hoa"]})
-    path = "//section[@class='related']//h3/a/text()"
+    path = "//aside[@class='related']//h3/a/text()"
     assert get_page(client, "/entries/d").xpath(path) == ["a", "b", "c"]
     wait(seconds=90)
     assert get_page(client, "/entries/d").xpath(path) == ["b", "c"]
@@ -804,13 +853,13 @@ def test_day_and_hours_of_an_event_are_in_its_own_zone(
     hanoi = {"start": "2027-01-01T00:30:00"}
     editor.put("/events/phao-hoa", {"title": "Pháo hoa", **hanoi})
     page = get_page(client, "/entries/giao-thua")
-    leaf = page.xpath("//div[@class='facts']/time[@class='leaf']/@datetime")
-    assert leaf == ["2026-12-31"]
+    leaf = page.xpath("string(//div[@class='facts']/div[@class='leaf'])")
+    assert leaf.split() == ["Thứ", "Năm", "31", "Tháng", "12"]
     editor.put("/events/cho", {"title": "Chợ", "start": "2026-12-30"})
     page = get_page(client, "/feeds/events.html")
     months = page.xpath("//h2[@class='month']/text()")
     assert months == ["Tháng 12 năm 2026", "Tháng 1 năm 2027"]
-    days = page.xpath("//time[@class='leaf']/@datetime")
+    days = page.xpath("//p[@class='when']/time/@datetime")
     assert days == ["2026-12-30", "2026-12-31", "2027-01-01"]
     hours = page.xpath("//p[@class='when']/text()")
     assert hours == ["Cả ngày", "23:00 (Paris)", "00:30"]
@@ -824,34 +873,6 @@ def test_entry_is_shared_where_vietnam_blocks_nothing(
         "//div[@class='share']//a/text()"
     )
     assert links == ["Facebook", "Email"]
-
-
-@pytest.mark.both_databases
-def test_row_of_a_category_shows_what_is_not_cancelled_if_it_can(
-    editor: ApiClient, client: FlaskClient, clock: Clock
-) -> None:
-    editor.put(
-        "/categories/xe-buyt", {"title": "Xe buýt", "parent": "giao-thong"}
-    )
-    off = {"start": "2026-12-24", "event_status": "cancelled"}
-    for path, title, category, members in (
-        ("articles/a", "Tin", "giao-thong", {}),
-        ("articles/b", "Nhầm", "giao-thong", {"status": "withdrawn"}),
-        ("events/c", "Hội", "van-hoa", {"start": "2026-12-24"}),
-        ("events/d", "Chợ", "van-hoa", off),
-        ("articles/e", "Sai", "van-hoa", {"status": "withdrawn"}),
-        ("events/f", "Diễu hành", "xe-buyt", off),
-    ):
-        clock.forward(seconds=1)
-        document = {"title": title, "categories": [category], **members}
-        editor.put(f"/{path}", document)
-    rows = get_page(client, "/").xpath("//ul[@class='rows']/li")
-    assert {row.findtext("a"): row.xpath("string(span)") for row in rows} == {
-        "Giao thông": "Tin",
-        "Văn hoá": "Hội",
-        "Xe buýt": "Đã hủy Diễu hành",
-    }
-    assert "/feeds/events/xe-buyt.rss" in client.get("/feeds.opml").text
 
 
 PAGES = {
@@ -879,8 +900,13 @@ def test_footer_has_contact_and_rights_if_the_portal_has_them(
     contact = {
         "site_contact": "lienhe@portal.example",
         "site_rights": "© Hà Nội",
+        "site_privacy": "https://portal.example/?p=1",
     }
-    texts = ["Liên hệ: lienhe@portal.example", "Bản quyền: © Hà Nội"]
+    texts = [
+        "Liên hệ: lienhe@portal.example",
+        "Quyền riêng tư",
+        "Bản quyền: © Hà Nội",
+    ]
     for settings, expected in (({}, []), (contact, texts)):
         client = make_app(**settings).test_client()
         for path, status in PAGES.items():

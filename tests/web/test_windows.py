@@ -154,7 +154,8 @@ def test_page_of_a_window_has_its_months_and_days(
         "Tháng 1 năm 2027",
     ]
     days = [
-        leaf.get("datetime") for leaf in page.findall(".//time[@class='leaf']")
+        leaf.get("datetime")
+        for leaf in page.findall(".//p[@class='when']/time")
     ]
     assert days == ["2026-11-20", "2026-12-29", "2026-12-30", "2027-01-04"]
 
@@ -213,4 +214,7 @@ def test_heading_of_a_category_names_the_days(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     page = page_of(client, "from=2026-12-14", "/van-hoa")
-    assert page.findtext(".//h1") == "Sự kiện – Văn hoá – từ 14/12/2026"
+    assert page.findtext(".//h1") == "Văn hoá"
+    assert page.findtext(".//p[@class='about']") == "Từ 14/12/2026"
+    title = page.findtext(".//title")
+    assert title.startswith("Sự kiện – Văn hoá – từ 14/12/2026")
