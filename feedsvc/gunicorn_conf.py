@@ -54,11 +54,21 @@ def post_worker_init(worker: Any) -> None:
         )
     from feedsvc import wsgi
     from feedsvc.services import get_services
+    from feedsvc.storage.database import JOURNAL_MODE, SQLITE_VERSION
 
+    services = get_services(wsgi.app)
+    is_first = worker.age == 1
+    if is_first and services.database.is_sqlite and JOURNAL_MODE != "WAL":
+        worker.log.warning(
+            "SQLite %s can lose writes in its mode WAL: the journal mode is %s, in "
+            "which reads delay writes.",
+            SQLITE_VERSION,
+            JOURNAL_MODE,
+        )
     # Otherwise collections examine the whole application, and each delays all cached
     # responses by 50 ms.
     gc.freeze()
-    get_services(wsgi.app).background.start()
+    services.background.start()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

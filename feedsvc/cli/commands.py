@@ -22,7 +22,7 @@ from feedsvc.feeds.query import FORMATS
 from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES, Token
 from feedsvc.services import checked_database, current_services
 from feedsvc.storage.copy import copy_rows, count_rows
-from feedsvc.storage.database import JOURNAL_MODE, SQLITE_VERSION, Database
+from feedsvc.storage.database import Database
 from feedsvc.storage.entries import renew_revisions
 from feedsvc.storage.migrations.runner import upgrade as upgrade_database
 from feedsvc.storage.tables import CategoryRow
@@ -132,12 +132,6 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     if not os.environ.keys() & {"GUNICORN_CMD_ARGS", "LISTEN_FDS"}:
         _check_address(config.host, config.port)
     upgrade_database(services.database)
-    if services.database.is_sqlite and JOURNAL_MODE != "WAL":
-        click.echo(
-            f"Warning: SQLite {SQLITE_VERSION} can lose writes in its mode WAL: "
-            f"the journal mode is {JOURNAL_MODE}, in which reads delay writes.",
-            err=True,
-        )
     if with_demo:
         ctx.invoke(demo)
         _publish_languages_of_samples()
