@@ -528,3 +528,17 @@ def test_who_has_written_waits_for_no_older_response(
         is_written.set()
         assert old.result().body == b"1"
         assert new.result().body == b"2"
+
+
+def test_other_settings_end_the_validity_of_what_clients_have(
+    make_app: MakeApp, editor: ApiClient, clock: Clock
+) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    headers: dict[str, str] = {}
+    for title, status in (("Cổng", 200), ("Cổng", 304), ("Khác", 200)):
+        app = make_app(site_title=title)
+        get_services(app).background.tick()
+        clock.forward(hours=1)
+        response = app.test_client().get("/feeds/news.rss", headers=headers)
+        assert response.status_code == status, title
+        headers["If-Modified-Since"] = response.headers["Last-Modified"]
