@@ -62,7 +62,7 @@ def test_bodies_are_those_of_the_api(
         document = fetch_feed(feed_path(kind, category, format))
         for guid, body in bodies(document, format).items():
             content = items[guid].get("content_html", "")
-            content = IFRAME.sub(r'<a href="\1">\1</a>', content)
+            content = IFRAME.sub(r'<p><a href="\1">\1</a></p>', content)
             if items[guid]["status"] == "withdrawn":
                 assert not content or content not in body
             else:
