@@ -131,11 +131,11 @@ def render_front_page(
     # Events that have begun come last, and are left out if there are enough others.
     next_events = sorted(events.entries, key=lambda entry: entry.is_ongoing)
     lang = site.feed_language(query["lang"])
-    rows = []
-    for category in categories:
-        present = [kind for kind in KINDS if category.slug in slugs[kind]]
-        if present:
-            rows.append((category.in_language(site), present))
+    shown = [
+        category
+        for category in categories
+        if any(category.slug in slugs[kind] for kind in KINDS)
+    ]
 
     def url_with(**parameters: str | None) -> str:
         return links.query_string(parameters) or "./"
@@ -159,7 +159,8 @@ def render_front_page(
         articles=others[: _FRONT_ARTICLES if lead else _FRONT_ARTICLES + 1],
         events=next_events[:_FRONT_EVENTS],
         variants={kind: _variants(site, kind, lang=lang) for kind in KINDS},
-        rows=rows,
+        categories=shown,
+        slugs=slugs,
     )
 
 

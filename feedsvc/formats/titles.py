@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from babel.lists import format_list
 
 from feedsvc.feeds.feed import Feed, FeedHead
+from feedsvc.folding import fold
 from feedsvc.formats.phrases import resolve_locale, translate
 from feedsvc.formats.times import format_day
 from feedsvc.languages import UI_LANGUAGES
-from feedsvc.models import Site
+from feedsvc.models import Category, Site
 
 _STATES = ("cancelled", "postponed", "tentative", "withdrawn")
 
@@ -62,6 +64,12 @@ def calendar_note(day: date, language: str) -> str:
     """Return the note that a calendar has no events after a day for lack of room."""
     text = format_day(day, "long", language)
     return translate(language, "follow.calendar_end", text)
+
+
+def by_title(categories: Iterable[Category], site: Site) -> list[Category]:
+    """Return categories in a site's language, in the order of their titles."""
+    translated = [category.in_language(site) for category in categories]
+    return sorted(translated, key=lambda category: fold(category.title))
 
 
 def add_label(language: str, key: str, text: str, *before: str) -> str:
