@@ -14,15 +14,15 @@ class ImportedEntry:
 
     `fields` are members of the API's entry documents; empty ones are left out.
     `updated` is when its source changed it last. `categories` are titles; the importer
-    finds or creates their slugs. `notes` are what was "repaired" or "left out", and
-    what. An entry with a `skip_reason` is reported and not imported.
+    finds or creates their slugs. `notes` say what was left out. An entry with a
+    `skip_reason` is reported and not imported.
     """
 
     guid: str
     fields: dict[str, Any]
     updated: datetime | None = None
     categories: Sequence[str] = ()
-    notes: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
     skip_reason: str = ""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from calendar import timegm
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from html import unescape
 from io import BytesIO
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urljoin
 
@@ -45,12 +47,11 @@ def read(data: bytes) -> Iterator[ImportedEntry | str]:
     for entry in parsed.entries:
         try:
             yield _to_entry(entry, parsed)
-        # Dates and numbers out of range raise anything; the other entries are right.
-        except Exception as error:
+        # feedparser leaves out anything that is damaged, and has dates of the year 0.
+        except Exception:
             fields = {"title": entry.get("title")}
-            yield ImportedEntry(
-                entry.get("id", ""), fields, skip_reason=str(error)
-            )
+            reason = "it cannot be read"
+            yield ImportedEntry("", fields, skip_reason=reason)
 
 
 def _parse(data: bytes) -> FeedParserDict:
@@ -148,7 +149,10 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
     published = _date(entry, "published") or updated
     text = _title(title, is_rss=not parsed.version.startswith("atom"))
     # GitHub and Hugo leave out the host, without xml:base.
-    base = _base(parsed.feed)
+    links = {
+        link.rel: link.get("href") for link in parsed.feed.get("links", ())
+    }
+    base = urljoin(links.get("self", ""), links.get("alternate"))
     url = entry.get("link", "")
     fields = {
         "url": url and urljoin(base, url),
@@ -185,16 +189,6 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
     )
 
 
-def _base(feed: FeedParserDict) -> str:
-    """Return the base of relative addresses: the site's, or the feed's own."""
-    base = ""
-    for rel in ("self", "alternate"):
-        for link in feed.get("links", ()):
-            if link.rel == rel:
-                base = urljoin(base, link.get("href", ""))
-    return base
-
-
 def _title(detail: FeedParserDict, *, is_rss: bool) -> str:
     title: str = detail.get("value", "")
     if detail.get("type") in ("text/html", "application/xhtml+xml"):
@@ -204,19 +198,16 @@ def _title(detail: FeedParserDict, *, is_rss: bool) -> str:
 
 
 def _date(entry: FeedParserDict, name: str) -> datetime | None:
-    # For "updated", get() would return the date of the publication.
-    if f"{name}_parsed" not in entry or entry[f"{name}_parsed"] is None:
-        return None
-    return datetime.fromtimestamp(timegm(entry[f"{name}_parsed"]), UTC)
+    # For "updated", FeedParserDict.get() would return the date of the publication.
+    parsed = dict.get(entry, f"{name}_parsed")
+    return datetime.fromtimestamp(timegm(parsed), UTC) if parsed else None
 
 
 def _body(entry: FeedParserDict) -> dict[str, str]:
     """Return content and summary; a summary alone is the content."""
     summary = entry.get("summary_detail", {})
-    contents = [
-        content for content in entry.get("content", ()) if content.value
-    ]
-    content = contents[0] if contents else summary
+    contents = [*filter(itemgetter("value"), entry.get("content", ()))]
+    content = next(iter(contents), summary)
     name = (
         "content_text"
         if content.get("type") == "text/plain"
@@ -241,7 +232,7 @@ def _files(entry: FeedParserDict, base: str) -> dict[str, Any]:
     image = pictures[0]
     return {
         "image": {
-            "url": image["url"] and urljoin(base, image["url"]),
+            "url": image.get("url") and urljoin(base, image["url"]),
             "caption": image.get("caption"),
             "credit": image.get("credit"),
         },
@@ -249,7 +240,7 @@ def _files(entry: FeedParserDict, base: str) -> dict[str, Any]:
             {
                 "url": urljoin(base, file.get("url", "")),
                 "mime_type": file.get("type"),
-                "size_in_bytes": _size(file),
+                "size_in_bytes": _size(file.get("length", "")),
             }
             for file in enclosures
             if not _is_picture(file)
@@ -262,7 +253,6 @@ def _is_picture(file: FeedParserDict) -> bool:
     return file.get("medium") == "image" or media_type.startswith("image/")
 
 
-def _size(file: FeedParserDict) -> int | None:
-    length = file.get("length", "")
+def _size(length: str) -> int | None:
     # RSS requires a length; 0 stands for an unknown one.
-    return int(length) or None if length.isdecimal() else None
+    return int(length) if re.fullmatch("[1-9][0-9]{,14}", length) else None

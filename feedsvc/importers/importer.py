@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections import Counter, defaultdict
@@ -18,7 +19,6 @@ from feedsvc.errors import FeedsvcError, Gone, NotFound, ValidationFailed
 from feedsvc.folding import slug_of
 from feedsvc.importers import ImportedEntry, Skipped, feed, ics
 from feedsvc.input import plain_text, sanitize
-from feedsvc.input.fields import MAX_GUID_LENGTH
 from feedsvc.input.loading import load_validated
 from feedsvc.input.schemas import MAX_CATEGORIES, CategorySchema, EntrySchema
 from feedsvc.models import Category, Entry
@@ -33,11 +33,13 @@ _MAX_GENERATED_TITLE_LENGTH = 80
 # An entry is skipped if one of these is invalid, since without it it would say
 # something else. Other invalid members are left out.
 _REQUIRED = (
+    "guid",
     "title",
     "start",
     "content_html",
     "content_text",
     "recurrence/exdates",
+    "recurrence/cancelled",
 )
 
 
@@ -74,7 +76,6 @@ class Importer:
         self.counts: Counter[str] = Counter()
         self.messages: dict[str, list[str]] = defaultdict(list)
         self._guids: set[str] = set()
-        self._categories: dict[str, Category | None] = {}
 
     def run(self, items: Sequence[ImportedEntry | str]) -> Iterator[None]:
         """Store entries, and keep warnings; yield for each of them."""
@@ -89,8 +90,6 @@ class Importer:
                         entries.append((item, self._validate(item)))
                 yield
             with self._database.write("import") as transaction:
-                # Between transactions, editors may rename and delete categories.
-                self._categories.clear()
                 for item, entry in entries:
                     with self._skipping(item):
                         result = self._put(item, entry, transaction)
@@ -102,13 +101,13 @@ class Importer:
         try:
             yield
         except (FeedsvcError, Skipped) as error:
-            self._tell("skipped", _label(item), str(error))
+            self._tell("skipped", f"{_label(item)}: {error}")
 
-    def _tell(self, action: str, subject: str, reason: str) -> None:
+    def _tell(self, action: str, message: str) -> None:
         """Count and keep a message; details are in brackets at its end."""
         self.counts[action] += 1
-        kind = re.sub(r"“.*”|[0-9]| \(.*", "", f"{action} {subject} {reason}")
-        self.messages[kind].append(f"{action}: {subject}: {reason}")
+        kind = re.sub(r"“.*”|[0-9]| \(.*", "", message)
+        self.messages[kind].append(f"{action}: {message}")
 
     def _put(
         self, item: ImportedEntry, entry: Entry, transaction: Transaction
@@ -120,18 +119,19 @@ class Importer:
         stored = _find(entry, transaction.session)
         if stored:
             entry = replace(entry, id=stored.id, guid=stored.guid)
-        titles = item.categories[:MAX_CATEGORIES]
-        for title in titles:
-            if title not in self._categories:
-                category = self._ensure_category(title, transaction)
-                self._categories[title] = category
-        named = [self._categories[title] for title in titles]
-        categories = tuple(dict.fromkeys(filter(None, named)))
+        found = [
+            self._ensure_category(title, transaction)
+            for title in item.categories[:MAX_CATEGORIES]
+        ]
+        # Several titles may be of one category.
+        categories = {
+            category.slug: category for category in filter(None, found)
+        }
         # With the time of the import an old archive would be new to readers who sort by
         # it.
         row, is_new = put_entry(
             transaction,
-            replace(entry, categories=categories),
+            replace(entry, categories=tuple(categories.values())),
             is_import=True,
             updated=item.updated or entry.published,
         )
@@ -143,40 +143,38 @@ class Importer:
     def _validate(self, item: ImportedEntry) -> Entry:
         """Return the entry without its invalid optional fields.
 
-        :raises Skipped: another field, or the guid, is invalid.
+        :raises Skipped: another field is invalid.
         """
         if item.skip_reason:
             raise Skipped(item.skip_reason)
         guid = plain_text.strip_invalid_chars(item.guid).strip()
-        if not guid.removeprefix("urn:uuid:") or len(guid) > MAX_GUID_LENGTH:
-            raise Skipped(
-                f"it has no guid of at most {MAX_GUID_LENGTH} characters"
-            )
-        if guid in self._guids:
-            raise Skipped("another entry of the file has its guid")
+        if not guid or guid in self._guids:
+            raise Skipped("it has no guid of its own in the file")
         self._guids.add(guid)
-        for action, reason in item.notes:
-            self._tell(action, _label(item), reason)
+        for note in item.notes:
+            self._tell("left out", f"{_label(item)}: {note}")
         # docs/connecting.md makes the same id.
         id = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
-        payload = {**_to_api_payload(item, self._schema), "id": id}
-        # Each round leaves out what is invalid, the last items of lists first.
+        payload = {
+            **_to_api_payload(item, self._schema),
+            "id": id,
+            "guid": guid,
+        }
+        # Each round leaves out one invalid member.
         while True:
             try:
                 entry: Entry = load_validated(self._schema, payload)
-                return replace(entry, guid=guid)
+                return entry
             except ValidationFailed as failure:
-                errors = failure.errors[::-1]
-            for error in errors:
-                pointer = error.pointer.removeprefix("#/")
-                if pointer in _REQUIRED:
-                    raise Skipped(f"{pointer}: {error.detail}")
-                removed = _leave_out(payload, pointer)
-                if removed:
-                    value = plain_text.truncate(str(removed), 80)
-                    subject = f"{pointer} of {_label(item)}"
-                    reason = f"{error.detail} ({value})"
-                    self._tell("left out", subject, reason)
+                # The last one, since the others of a list move up.
+                error = failure.errors[-1]
+            pointer = error.pointer.removeprefix("#/")
+            removed = pointer not in _REQUIRED and _leave_out(payload, pointer)
+            if not removed:
+                raise Skipped(f"{pointer}: {error.detail}")
+            value = plain_text.truncate(str(removed), 80)
+            message = f"{pointer} of {_label(item)}: {error.detail} ({value})"
+            self._tell("left out", message)
 
     def _ensure_category(
         self, title: str, transaction: Transaction
@@ -193,7 +191,7 @@ class Importer:
             return found.category
         except ValidationFailed as error:
             detail = error.errors[0].detail
-            self._tell("left out", f"category “{title}”", detail)
+            self._tell("left out", f"category “{title}”: {detail}")
             return None
         except Gone:
             return None
@@ -222,30 +220,13 @@ def _find(entry: Entry, session: Session) -> Entry | None:
 
 
 def _leave_out(payload: dict[str, Any], pointer: str) -> Any:
-    """Remove a member of a document, or what lacks it; return what is removed."""
-    *path, last = pointer.split("/")
-    if pointer == "recurrence/cancelled":
-        # No date of the series takes place.
-        payload["event_status"] = "cancelled"
-    parent: Any = payload
-    for name in path:
-        parent = parent[int(name) if isinstance(parent, list) else name]
-    if isinstance(parent, list):
-        return parent.pop(int(last))
-    if last == "mime_type":
-        # A file must have one: the usual of its name, else the one that says nothing.
-        given = parent.get(last)
-        guessed = None if given else guess_type(parent.get("url", ""))[0]
-        parent[last] = guessed or "application/octet-stream"
-        return given
-    if path and last not in parent:
-        incomplete = _leave_out(payload, "/".join(path))
-        # Others lack what was left out before.
-        return incomplete if last == "name" else None
-    # An event that is not online has no URL for it, and the other way round.
-    if last == "online_url":
-        payload.pop("attendance", None)
-    return parent.pop(last, None)
+    """Remove the member, or the item of a list, with an error; return it."""
+    part: Any = payload
+    for name in pointer.split("/"):
+        if isinstance(part, list):
+            return part.pop(int(name))
+        part = part.get(name)
+    return payload.pop(pointer.partition("/")[0], None)
 
 
 def _label(item: ImportedEntry) -> str:
@@ -256,15 +237,23 @@ def _to_api_payload(
     item: ImportedEntry, schema: EntrySchema
 ) -> dict[str, Any]:
     """Return the fields that the API has for this kind, without empty ones."""
-    payload = {
+    fields = {
         name: value
-        for name, value in _clean(item.fields).items()
+        for name, value in item.fields.items()
         if name in schema.load_fields
     }
+    # Inner objects come first.
+    payload: dict[str, Any] = json.loads(
+        json.dumps(fields), object_hook=_clean
+    )
     html = payload.get("content_html", "")
     # Google and podcasts write tags among lines of plain text.
     if not sanitize.has_blocks(html):
         payload["content_html"] = html.strip().replace("\n", "<br>")
+    for file in payload.get("attachments", ()):
+        # It must have a type: the usual of its name, else the one that says nothing.
+        guessed = guess_type(file.get("url", ""))[0]
+        file.setdefault("mime_type", guessed or "application/octet-stream")
     if "title" not in payload:
         # Posts of Mastodon have none.
         body = sanitize.to_plain_text(html) or payload.get("content_text", "")
@@ -274,17 +263,13 @@ def _to_api_payload(
     return payload
 
 
-def _clean(value: Any) -> Any:
-    """Return JSON without empty members, and without characters that XML forbids."""
-    if isinstance(value, str):
-        return plain_text.strip_invalid_chars(value)
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        members = {name: _clean(member) for name, member in value.items()}
-        return {
-            name: member
-            for name, member in members.items()
-            if member not in (None, "", [], {})
-        }
-    return value
+def _clean(members: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without empty members and characters that XML forbids."""
+    for name, value in members.items():
+        if isinstance(value, str):
+            members[name] = plain_text.strip_invalid_chars(value)
+    return {
+        name: value
+        for name, value in members.items()
+        if value not in (None, "", [], {})
+    }

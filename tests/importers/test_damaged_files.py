@@ -14,6 +14,7 @@ from tests.importers.helpers import (
     FILES,
     FIXTURES,
     import_file,
+    import_item,
     rss_feed,
     stored_entries,
 )
@@ -28,14 +29,20 @@ def test_entries_before_the_damage_are_imported(app: Flask) -> None:
 
 
 def test_item_that_cannot_be_read_is_skipped(app: Flask) -> None:
-    enclosure = (
-        f'<enclosure url="https://a.example/a.mp3" length="{"9" * 5000}"/>'
-    )
-    items = f"<item><guid>a</guid><title>A</title>{enclosure}</item>"
+    date = "<pubDate>0000-01-01T00:00:00Z</pubDate>"
+    items = f"<item><guid>a</guid><title>A</title>{date}</item>"
     items += "<item><guid>b</guid><title>B</title></item>"
     result = import_file(app, rss_feed(items))
-    assert "skipped: “A”: " in result.stderr
+    assert "skipped: “A”: it cannot be read" in result.stderr
     assert stored_entries(app, "news").keys() == {"b"}
+
+
+@pytest.mark.parametrize("length", ["0", "", "12 KB", "²", "9" * 5000])
+def test_unusable_length_costs_no_attachment(app: Flask, length: str) -> None:
+    enclosure = f'<enclosure url="https://a.example/a.mp3" type="audio/mpeg" length="{length}"/>'
+    entry = import_item(app, f"<title>A</title>{enclosure}")
+    (attachment,) = entry["attachments"]
+    assert attachment.keys() == {"url", "mime_type"}
 
 
 def test_item_is_in_50_categories_at_most(app: Flask) -> None:

@@ -213,7 +213,7 @@ ONLINE = "CONFERENCE;VALUE=URI;FEATURE=VIDEO:https://live.example/?a=1"
             "ATTACH;FMTTYPE=image/png:https://a.example/d.png",
             {
                 "attachments": [{"url": "https://a.example/b.pdf", "mime_type": "application/pdf"}],
-                "image": {"url": "https://a.example/d.png", "type": "image/png"},
+                "image": {"url": "https://a.example/d.png"},
             },
         ),
         (ONLINE, {"attendance": "online", "online_url": "https://live.example/?a=1"}),

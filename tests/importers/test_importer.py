@@ -88,7 +88,9 @@ def test_entry_without_a_usable_guid_is_skipped(app: Flask) -> None:
     item = f"<item><title>Một</title><guid>{'g' * 1001}</guid></item>"
     result = import_file(app, rss_feed(item))
     assert "0 new, 0 changed, 0 unchanged, 1 skipped" in result.stdout
-    assert "skipped: “Một”: it has no guid" in result.stderr
+    assert (
+        "skipped: “Một”: guid: Longer than 1,000 characters." in result.stderr
+    )
 
 
 def test_warnings_cannot_control_the_terminal(app: Flask) -> None:

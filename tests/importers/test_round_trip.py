@@ -98,7 +98,7 @@ def test_event_of_a_calendar_keeps_its_members(
     original = editor.put("/events/a", event).get_json()
     calendar = client.get("/feeds/events.ics?content=full").data
     imported = import_into(second_app, calendar, "events")
-    facts = "\n\nĐơn vị tổ chức: Sở Văn hoá; so@portal.example"
+    facts = "\n\nOrganised by: Sở Văn hoá; so@portal.example"
     assert imported["content_text"] == original["content_text"] + facts
     assert imported["url"] == "https://feeds.example/entries/a"
     names = {*event, "guid"} - {"content_text"}
