@@ -28,7 +28,14 @@ from feedsvc.storage.migrations.runner import upgrade as upgrade_database
 from feedsvc.storage.tables import CategoryRow
 from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
 
-_COUNTERS = ("new", "changed", "unchanged", "skipped", "left out")
+_COUNTERS = (
+    "new",
+    "changed",
+    "unchanged",
+    "skipped",
+    "repaired",
+    "left out",
+)
 #: Messages of one kind that are shown.
 _SAME_MESSAGES = 3
 

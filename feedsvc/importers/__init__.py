@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+#: What was done, `repaired` or `left out`, and to what.
+Note = tuple[str, str]
+
 
 @dataclass(frozen=True)
 class ImportedEntry:
@@ -14,7 +17,7 @@ class ImportedEntry:
 
     `fields` are members of the API's entry documents; empty ones are left out.
     `updated` is when its source changed it last. `categories` are titles; the importer
-    finds or creates their slugs. `notes` say what was left out. An entry with a
+    finds or creates their slugs. `notes` say what differs from the file. One with a
     `skip_reason` is reported and not imported.
     """
 
@@ -22,7 +25,7 @@ class ImportedEntry:
     fields: dict[str, Any]
     updated: datetime | None = None
     categories: Sequence[str] = ()
-    notes: Sequence[str] = ()
+    notes: Sequence[Note] = ()
     skip_reason: str = ""
 
 

@@ -6,19 +6,20 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import unquote
 from warnings import catch_warnings
 from zoneinfo import ZoneInfo
 
 from icalendar import Event, Timezone
+from icalendar.error import InvalidCalendar
 from icalendar.prop import vBroken
 from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc.formats import titles
-from feedsvc.importers import ImportedEntry, Skipped
+from feedsvc.importers import ImportedEntry, Note, Skipped
 from feedsvc.importers.series import read_series
 from feedsvc.input import sanitize
 from feedsvc.input.recurrence_validation import MAX_CANCELLED
@@ -57,13 +58,15 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
             yield ImportedEntry("", {}, skip_reason=_UNREADABLE)
     # Of several with a guid the importer takes the first: the latest, or last, one.
     events.sort(key=_revision)
+    series = {event.uid for event in events if not event.RECURRENCE_ID}
     overrides: dict[str, dict[date, Event]] = defaultdict(dict)
     for event in events:
         if event.RECURRENCE_ID:
             overrides[event.uid][event.RECURRENCE_ID] = event
     for event in reversed(events):
         changes = {} if event.RECURRENCE_ID else overrides[event.uid]
-        if event.RECURRENCE_ID and _is_cancelled(event):
+        is_known = event.RECURRENCE_ID and event.uid in series
+        if is_known and _is_cancelled(event):
             continue
         try:
             yield _to_entry(event, changes, default)
@@ -131,7 +134,10 @@ def _to_entry(
         raise Skipped("it is not public")
     if event.DTSTART is None:
         raise Skipped("it has no start")
-    notes = [f"{name or 'a line'} cannot be read" for name, _ in event.errors]
+    notes = [
+        ("left out", f"{name or 'a line'} cannot be read")
+        for name, _ in event.errors
+    ]
     # Our calendars have the property URL in the text too.
     text = (event.description or "").removesuffix(event.url or "").rstrip()
     # RFC 5545 has plain text, but Google writes HTML.
@@ -227,10 +233,10 @@ def _times(
     event: Event,
     overrides: Mapping[date, Event],
     default: ZoneInfo,
-    notes: list[str],
+    notes: list[Note],
 ) -> dict[str, Any]:
     """Return the times of an event, and its recurrence."""
-    start = event.start
+    start = event.DTSTART
     zone = _zone(event, default, notes)
     is_timed = isinstance(start, datetime)
     first = _local(start, zone)
@@ -254,9 +260,9 @@ def _times(
         notes,
     )
     if any(length for _, length in event.rdates):
-        notes.append("lengths of single dates")
+        notes.append(("left out", "lengths of single dates"))
     if "RANGE" in event.get("RECURRENCE-ID", event["DTSTART"]).params:
-        notes.append("the same change of later dates")
+        notes.append(("left out", "the same change of later dates"))
     changes = {iso(local(moment)): overrides[moment] for moment in overrides}
     cancelled = {
         moment: _reason(changes[moment])
@@ -265,7 +271,11 @@ def _times(
     }
     exdates = changes.keys() | {iso(local(each)) for each in event.exdates}
     begin, *rdates = map(iso, dates)
-    length = _local(event.end, zone) - first
+    try:
+        length = _local(event.end, zone) - first
+    except InvalidCalendar as error:
+        notes.append(("left out", f"its end ({error})"))
+        length = timedelta()
     return {
         "start": begin,
         "end": iso(dates[0] + length) if length else None,
@@ -313,7 +323,7 @@ def _local(moment: date, zone: ZoneInfo, of_day: time = time()) -> datetime:
     return moment.astimezone(zone)
 
 
-def _zone(event: Event, default: ZoneInfo, notes: list[str]) -> ZoneInfo:
+def _zone(event: Event, default: ZoneInfo, notes: list[Note]) -> ZoneInfo:
     """Return the IANA zone in which an event takes place.
 
     It is the default for a time without a zone, or in one with the same offsets, such
@@ -338,7 +348,7 @@ def _zone(event: Event, default: ZoneInfo, notes: list[str]) -> ZoneInfo:
             return known
     name = event["DTSTART"].params.get("TZID")
     if name:
-        notes.append(f"its unknown zone {name}")
+        notes.append(("left out", f"its unknown zone {name}"))
     return default
 
 

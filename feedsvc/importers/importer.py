@@ -66,8 +66,8 @@ class Importer:
     Entries that a file lacks are not deleted, since feeds have the newest entries only.
 
     `counts` has the numbers of entries that are new, changed, unchanged and skipped,
-    and of members that are left out. `messages` are for the person who runs the import,
-    those of one kind together.
+    and of members that are repaired and left out. `messages` are for the person who
+    runs the import, those of one kind together.
     """
 
     def __init__(self, database: Database, schema: EntrySchema) -> None:
@@ -151,8 +151,8 @@ class Importer:
         if not guid or guid in self._guids:
             raise Skipped("it has no guid of its own in the file")
         self._guids.add(guid)
-        for note in item.notes:
-            self._tell("left out", f"{_label(item)}: {note}")
+        for action, note in item.notes:
+            self._tell(action, f"{_label(item)}: {note}")
         # docs/connecting.md makes the same id.
         id = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
         payload = {

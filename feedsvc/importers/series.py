@@ -15,6 +15,7 @@ from itertools import takewhile
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrulestr
 
+from feedsvc.importers import Note
 from feedsvc.input.recurrence_validation import (
     MAX_OCCURRENCES,
     MAX_YEARS,
@@ -38,7 +39,7 @@ def read_series(
     first: datetime,
     rules: Sequence[str],
     rdates: Iterable[datetime],
-    notes: list[str],
+    notes: list[Note],
 ) -> tuple[str, Sequence[datetime]]:
     """Return the rule of a series, and its start before the dates beside the rule.
 
@@ -46,7 +47,7 @@ def read_series(
     and for one that does not give DTSTART: Plone and scripts write that, and it is an
     occurrence too (RFC 5545 §3.8.5.3 leaves that open).
 
-    :param notes: gets what is left out.
+    :param notes: gets what is repaired or left out.
     """
     present = max(first, first.replace(utcnow().year, 1, 1))
     dates = {first}
@@ -55,9 +56,8 @@ def read_series(
             dates.update(_expand(rule, first, present))
         # dateutil raises anything on a rule that it cannot read.
         except Exception:
-            notes.append(
-                f"a rule without dates, or of an unknown kind ({rule})"
-            )
+            reason = f"a rule without dates, or of an unknown kind ({rule})"
+            notes.append(("left out", reason))
     is_short = len(dates) <= MAX_OCCURRENCES and max(dates) <= first + _LENGTH
     for rule in rules:
         plain = _CLOCK_TIME.sub("", rule)
@@ -66,7 +66,7 @@ def read_series(
             validate_rrule(fitting)
             if _expand(fitting, first, present) == dates:
                 if fitting != plain:
-                    notes.append(f"its end ({rule})")
+                    notes.append(("repaired", f"it has no end ({rule})"))
                 return fitting, [first, *rdates]
     dates.update(rdates)
     last = max(date for date in dates if date <= present + _LENGTH)
@@ -75,9 +75,9 @@ def read_series(
     if len(kept) == 1:
         return "", kept
     if rules:
-        notes.append(
-            f"its rule, but for {kept[0]:%F} to {kept[-1]:%F} ({rules[0]})"
-        )
+        days = f"{kept[0]:%F} to {kept[-1]:%F}"
+        reason = f"it has the dates from {days} ({rules[0]})"
+        notes.append(("repaired", reason))
     # Others stand beside the date of this rule.
     return "FREQ=DAILY;COUNT=1", kept
 

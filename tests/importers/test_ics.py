@@ -177,6 +177,28 @@ def test_event_that_cannot_be_read_is_named_and_skipped(
     assert "skipped: “Hỏng”: it has no start" in warnings
 
 
+def test_event_with_a_contradictory_end_loses_the_end_alone(
+    import_events: ImportEvents,
+) -> None:
+    events, warnings = import_events(
+        "UID:1\nSUMMARY:Hai\nDTSTART:20260705T190000\nDTEND:20260705T200000\nDURATION:PT1H",
+        "UID:2\nSUMMARY:Lệch\nDTSTART;VALUE=DATE:20260705\nDTEND:20260705T200000",
+    )
+    assert [event.get("end") for event in events] == [None, None]
+    assert "left out: “Hai”: its end" in str(warnings)
+    assert "left out: “Lệch”: its end" in str(warnings)
+
+
+def test_cancelled_date_without_its_series_is_a_cancelled_event(
+    import_events: ImportEvents,
+) -> None:
+    (event,), _ = import_events(
+        "UID:1\nRECURRENCE-ID:20260705T190000\nSUMMARY:x\nSTATUS:CANCELLED\n"
+        "DTSTART:20260705T190000"
+    )
+    assert event["event_status"] == "cancelled"
+
+
 def test_google_calendar(app: Flask, client: FlaskClient) -> None:
     result = import_file(app, (FIXTURES / "google.ics").read_bytes())
     assert "skipped: “Khám răng”: it is not public" in result.stderr
