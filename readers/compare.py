@@ -21,7 +21,8 @@ Facts = dict[str, Any]
 """The facts that a program shows of an entry, or of an occurrence of an event.
 
 id, link, date, authors, enclosures, categories; title as it stands in the feed, or
-shown_title; text as HTML, or plain_text; start, end, all_day. Some are missing.
+shown_title; text as HTML, or plain_text; picture beside the text; start, end, all_day.
+Some are missing.
 """
 
 
@@ -62,20 +63,31 @@ class Times:
 class Files:
     """The enclosures of an entry; programs may count its image as one."""
 
-    def __init__(self, urls: list[str], image: Facts | None) -> None:
+    def __init__(self, urls: list[str], pictures: list[str]) -> None:
         self.urls = urls
-        self.image = normalize_url(image["url"]) if image else None
+        self.pictures = read_urls(pictures)
 
     def __eq__(self, shown: object) -> bool:
         """Compare with URLs."""
         assert isinstance(shown, list)
-        return self.urls == [url for url in shown if url != self.image]
+        return self.urls == [url for url in shown if url not in self.pictures]
+
+
+class Urls:
+    """URLs that a text or an entry has; it may have others too."""
+
+    def __init__(self, urls: Iterable[str]) -> None:
+        self.urls = {*map(read_url, urls)}
+
+    def __eq__(self, shown: object) -> bool:
+        """Compare with URLs."""
+        assert isinstance(shown, list)
+        return self.urls.issubset(shown)
 
 
 def visible_text(markup: str) -> str:
     """Return the characters of HTML that people see, without spaces."""
-    text = html.fromstring(f"<div>{markup}</div>").xpath("string()")
-    return "".join(str(text).split())
+    return str(read_html(markup)["text"])
 
 
 def read_time(value: Any) -> str:
@@ -103,11 +115,27 @@ def read_list(value: Any) -> list[str]:
     return [*filter(None, map(str, names))]
 
 
+def read_urls(value: Any) -> list[str]:
+    """Return URLs as clients request them."""
+    return [*map(read_url, read_list(value))]
+
+
+def read_html(markup: str) -> Facts:
+    """Return what people see of HTML: its text, and addresses of links and images."""
+    tree = html.fromstring(f"<div>{markup}</div>")
+    return {
+        "text": "".join(str(tree.xpath("string()")).split()),
+        "links": read_urls(tree.xpath("//a/@href")),
+        "images": read_urls(tree.xpath("//img/@src")),
+    }
+
+
 READ: dict[str, Callable[[Any], Any]] = {
     "link": read_url,
     "date": lambda time: time and read_time(time),
     "authors": read_list,
-    "enclosures": lambda urls: [*map(read_url, read_list(urls))],
+    "enclosures": read_urls,
+    "picture": read_urls,
     "categories": lambda names: sorted(read_list(names)),
 }
 
@@ -125,8 +153,10 @@ def read_items(items: list[Facts], titles_are_html: bool) -> list[Facts]:
         if titles_are_html and "title" in item:
             entry["title"] = as_html(item["title"])
         entry.setdefault("title", item.get("shown_title"))
-        if "text" in item or "plain_text" in item:
-            text = item.get("text") or escape(item.get("plain_text") or "")
+        if item.get("text"):
+            entry |= read_html(item["text"])
+        elif "text" in item or "plain_text" in item:
+            text = escape(item.get("plain_text") or "")
             entry["text"] = visible_text(text)
         if "start" not in item:
             entries[number] = entry

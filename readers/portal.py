@@ -20,6 +20,8 @@ from readers.compare import (
     Files,
     Text,
     Times,
+    Urls,
+    read_html,
     read_time,
     visible_text,
 )
@@ -39,8 +41,6 @@ def running(home: Path) -> Iterator[Service]:
     service = Service(
         f"sqlite:///{home}/feeds.db",
         WEB_CONCURRENCY="1",
-        # Some programs drop links to this machine.
-        FEEDSVC_PUBLIC_URL="https://feeds.example",
     )
     service.make_token(*SCOPES)
     with service:
@@ -86,7 +86,12 @@ def _feed(
     for entry in feeds.feed(kind, None):
         shown = entry.as_rss() if format == "rss" else entry
         item = items[entry.id]
-        yield entry.id, _facts(feeds, shown, item) | {"text": make_text(item)}
+        facts = _facts(feeds, shown, item) | {"text": make_text(item)}
+        if content == "full":
+            body = read_html(_body(item))
+            facts["links"] = Urls(body["links"])
+            facts["images"] = Urls(body["images"] + _pictures(item))
+        yield entry.id, facts
 
 
 def _calendar(feeds: ExpectedFeeds) -> Iterator[tuple[str, Facts]]:
@@ -110,14 +115,19 @@ def _facts(feeds: ExpectedFeeds, entry: ReaderEntry, item: Json) -> Facts:
         "link": entry.link,
         "date": read_time(str(entry.published)),
         "enclosures": Files(
-            [url for url, _, _ in entry.enclosures], item.get("image")
+            [url for url, _, _ in entry.enclosures], _pictures(item)
         ),
+        "picture": Urls(_pictures(item)),
         "categories": sorted(titles[slug] for slug in item["categories"]),
     }
     if entry.authors:
         # In Atom, an entry without authors has those of the feed.
         facts["authors"] = list(entry.authors)
     return facts
+
+
+def _pictures(item: Json) -> list[str]:
+    return [item["image"]["url"]] if "image" in item else []
 
 
 def _full_text(item: Json) -> Text:

@@ -31,7 +31,7 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Program:
-    """A program, of the group `feeds`, `memory` (those keep entries) or `calendars`."""
+    """A program; its group is the first column of its table."""
 
     name: str
     registry: str
@@ -60,7 +60,7 @@ class Program:
 
 
 def find_programs() -> Iterator[Program]:
-    """Yield the installed programs, and name the others."""
+    """Yield the installed programs."""
     os.environ |= _environment()
     shutil.copy(ROOT / "readers/adapters/npm.mjs", FOLDER / "npm")
     for registry, command in ADAPTERS.items():
@@ -73,8 +73,6 @@ def find_programs() -> Iterator[Program]:
             for name in names:
                 if version := _version(registry, name):
                     yield Program(name, registry, group, version)
-                else:
-                    print(f"Not installed: {name} ({registry})")
 
 
 def _environment() -> dict[str, str]:

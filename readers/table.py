@@ -40,7 +40,9 @@ def write_rows(rows: list[Row]) -> None:
         rows, key=lambda row: next(iter(row.values())).casefold()
     ):
         tables.setdefault(tuple(row), []).append(row)
-    text = "\n".join(_format_table(*table) for table in tables.items())
+    text = "\n".join(
+        _format_table(*table) for table in sorted(tables.items(), reverse=True)
+    )
     before, _, rest = PATH.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     PATH.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")

@@ -48,7 +48,8 @@ _groups: dict[str, dict[str, Adapter]] = defaultdict(dict)
 def shows(group: str) -> Callable[[Adapter], Adapter]:
     """Register the adapter of a program, which has the name of its package.
 
-    :param group: `feeds`; `memory`, feeds of which it keeps entries; or `calendars`
+    :param group: `feed reader` or `calendar program`, which people use, `feed library`
+        or `calendar library`
     """
 
     def register(adapter: Adapter) -> Adapter:

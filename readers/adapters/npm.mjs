@@ -22,7 +22,9 @@ const jsonItem = (item) => ({
   authors: list(item.authors).map((author) => author.name),
   enclosures: list(item.attachments).map((file) => file.url),
   categories: list(item.tags),
+  picture: item.image,
 })
+const pictures = (media) => list(media?.contents).concat(list(media?.thumbnails)).map((file) => file.url)
 
 const feeds = {
   async feedsmith({ document }) {
@@ -39,6 +41,7 @@ const feeds = {
         authors: item.dc?.creators ?? [],
         enclosures: list(item.enclosures).map((file) => file.url),
         categories: list(item.categories).map((category) => category.name),
+        picture: pictures(item.media),
       }))
     }
     return feed.entries.map((entry) => ({
@@ -50,6 +53,7 @@ const feeds = {
       authors: list(entry.authors).map((author) => author.name),
       enclosures: related(entry.links, 'enclosure').map((file) => file.href),
       categories: list(entry.categories).map((category) => category.label),
+      picture: pictures(entry.media),
     }))
   },
 
@@ -94,6 +98,7 @@ const feeds = {
       authors: item.authors.map((author) => author.name),
       enclosures: item.media.filter((file) => file.type !== 'image').map((file) => file.url),
       categories: item.categories.map((category) => category.label ?? category.term),
+      picture: item.media.filter((file) => file.type === 'image').map((file) => file.url),
     }))
   },
 
@@ -273,5 +278,5 @@ if (name) {
   const source = { url, document: readFileSync(path, 'utf8'), format: path.split('.').pop() }
   console.log(JSON.stringify(await { ...feeds, ...calendars }[name](source)))
 } else {
-  console.log(JSON.stringify({ feeds: Object.keys(feeds), calendars: Object.keys(calendars) }))
+  console.log(JSON.stringify({ 'feed library': Object.keys(feeds), 'calendar library': Object.keys(calendars) }))
 }

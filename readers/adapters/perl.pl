@@ -34,22 +34,6 @@ my %modules = (
             }
         } XML::FeedPP->new($_[0], -type => 'file', utf8_flag => 1)->get_item;
     },
-    'XML::RSS' => sub {
-        require XML::RSS;
-        my $feed = XML::RSS->new;
-        $feed->parsefile($_[0]);
-        return map {
-            {
-                id      => $_->{guid},
-                title   => $_->{title},
-                link    => $_->{link},
-                date    => $_->{pubDate},
-                text    => $_->{content}{encoded} // $_->{description},
-                authors => [map { ref ? @$_ : $_ // () } $_->{dc}{creator}],
-                categories => [map { ref ? @$_ : $_ // () } $_->{category}],
-            }
-        } @{$feed->{items}};
-    },
 );
 
 my ($module, $path) = @ARGV;

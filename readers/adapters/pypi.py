@@ -20,47 +20,21 @@ from readers.adapters.common import (
     shows,
 )
 
-JSON_ITEM = "title link=url date=date_published text=content_html plain_text=content_text|summary authors=authors.name enclosures=attachments.url categories=tags"
 
-
-@shows("feeds")
+@shows("feed library")
 def feedparser(source: Source) -> Iterator[Facts]:
     import feedparser
 
-    return map(
-        _like_feedparser, feedparser.parse(source.path.read_bytes()).entries
-    )
+    for entry in feedparser.parse(source.path.read_bytes()).entries:
+        type = pick(entry, "text=content.0.type|summary_detail.type")["text"]
+        name = "plain_text" if type == "text/plain" else "text"
+        yield pick(
+            entry,
+            f"id title link date=published {name}=content.0.value|summary authors=authors.name enclosures=enclosures.href categories=tags.label|tags.term picture=media_content.url|media_thumbnail.url",
+        )
 
 
-@shows("feeds")
-def feedparser_rs(source: Source) -> Iterator[Facts]:
-    import feedparser_rs
-
-    return map(
-        _like_feedparser, feedparser_rs.parse(source.path.read_bytes()).entries
-    )
-
-
-@shows("feeds")
-def fastfeedparser(source: Source) -> Iterator[Facts]:
-    import fastfeedparser
-
-    return map(
-        _like_feedparser,
-        fastfeedparser.parse(source.path.read_bytes()).entries,
-    )
-
-
-def _like_feedparser(entry: Any) -> Facts:
-    type = pick(entry, "text=content.0.type|summary_detail.type")["text"]
-    name = "plain_text" if type == "text/plain" else "text"
-    return pick(
-        entry,
-        f"id title link date=published {name}=content.0.value|summary|description authors=authors.name enclosures=enclosures.href|enclosures.url categories=tags.label|tags.term",
-    )
-
-
-@shows("memory")
+@shows("feed library")
 def reader(source: Source) -> Iterator[Facts]:
     from reader import make_reader
 
@@ -85,11 +59,10 @@ to = b@portal.example
 email-protocol = maildir
 maildir-path = {home}
 maildir-mailbox = inbox
-html-mail = True
 """
 
 
-@shows("memory")
+@shows("feed reader")
 def rss2email(source: Source) -> Iterator[Facts]:
     config = source.home / "r2e.cfg"
     r2e = ("r2e", "-c", config, "-d", source.home / "r2e.json")
@@ -98,7 +71,10 @@ def rss2email(source: Source) -> Iterator[Facts]:
         source.run(*r2e, "add", "feed", source.url)
     source.run(*r2e, "run")
     for mail in mailbox.Maildir(source.home / "inbox", _read_mail):
-        yield pick(mail, "id=X-RSS-ID shown_title=Subject link=X-RSS-URL text")
+        yield pick(
+            mail,
+            "id=X-RSS-ID shown_title=Subject link=X-RSS-URL plain_text=text",
+        )
 
 
 def _read_mail(file: Any) -> Any:
@@ -106,87 +82,7 @@ def _read_mail(file: Any) -> Any:
     return {**dict(mail), "text": mail.get_content()}
 
 
-@shows("feeds")
-def atoma(source: Source) -> Iterator[Facts]:
-    import atoma
-
-    document = source.path.read_bytes()
-    if source.path.suffix == ".rss":
-        for item in atoma.parse_rss_bytes(document).items:
-            yield pick(
-                item,
-                "id=guid title link date=pub_date text=content_encoded|description enclosures=enclosures.url categories",
-            )
-    elif source.path.suffix == ".json":
-        for item in atoma.parse_json_feed_bytes(document).items:
-            yield pick(
-                item, f"id=id_ {JSON_ITEM}".replace("authors=authors.name", "")
-            )
-    else:
-        for entry in atoma.parse_atom_bytes(document).entries:
-            yield {
-                **pick(
-                    entry,
-                    "id=id_ title=title.value date=published text=content.value|summary.value authors=authors.name categories=categories.label",
-                ),
-                "link": entry.links[0].href,
-                "enclosures": [
-                    link.href
-                    for link in entry.links
-                    if link.rel == "enclosure"
-                ],
-            }
-
-
-@shows("feeds")
-def podcastparser(source: Source) -> Iterator[Facts]:
-    import podcastparser
-
-    with source.path.open("rb") as file:
-        parsed = podcastparser.parse(source.url, file)
-    for item in parsed["episodes"]:
-        yield pick(
-            item,
-            "id=guid shown_title=title link date=published text=description_html plain_text=description enclosures=enclosures.url",
-        )
-
-
-@shows("feeds")
-def feedendum(source: Source) -> Iterator[Facts]:
-    import feedendum
-
-    parse = {
-        ".rss": feedendum.from_rss_text,
-        ".atom": feedendum.from_atom_text,
-    }
-    for item in parse[source.path.suffix](
-        source.path.read_text("utf-8")
-    ).items:
-        yield pick(item, "id title link=url text=content categories")
-
-
-@shows("feeds")
-def rss_parser(source: Source) -> Iterator[Facts]:
-    from rss_parser import RSSParser
-
-    for item in RSSParser.parse(source.path.read_text("utf-8")).channel.items:
-        yield pick(
-            item.content,
-            "id=guid.content title=title.content link=links.0.content date=pub_date.content text=model_extra.content:encoded|description.content enclosures=enclosures.attributes.url categories=categories.content",
-        )
-
-
-@shows("feeds")
-def jsonfeed_util(source: Source) -> Iterator[Facts]:
-    import jsonfeed
-
-    for item in jsonfeed.Feed.parse_string(
-        source.path.read_text("utf-8")
-    ).items:
-        yield pick(item, f"id {JSON_ITEM}")
-
-
-@shows("calendars")
+@shows("calendar library")
 def recurring_ical_events(source: Source) -> Iterator[Facts]:
     import recurring_ical_events
     from icalendar import Calendar
@@ -199,7 +95,7 @@ def recurring_ical_events(source: Source) -> Iterator[Facts]:
         )
 
 
-@shows("calendars")
+@shows("calendar library")
 def ics(source: Source) -> Iterator[Facts]:
     from ics import Calendar
 
@@ -210,7 +106,7 @@ def ics(source: Source) -> Iterator[Facts]:
         )
 
 
-@shows("calendars")
+@shows("calendar library")
 def vobject(source: Source) -> Iterator[Facts]:
     import vobject
 
@@ -227,7 +123,7 @@ def vobject(source: Source) -> Iterator[Facts]:
             yield {**facts, "start": first, "end": end, "all_day": is_all_day}
 
 
-@shows("calendars")
+@shows("calendar library")
 def icalevents(source: Source) -> Iterator[Facts]:
     from icalevents.icalevents import events
 
@@ -239,7 +135,7 @@ def icalevents(source: Source) -> Iterator[Facts]:
         )
 
 
-@shows("calendars")
+@shows("calendar library")
 def ical(source: Source) -> Iterator[Facts]:
     from ical.calendar_stream import IcsCalendarStream
 
@@ -269,7 +165,7 @@ path = {home}/khal.db
 KHAL_FIELDS = ("uid", "title", "url", "description", "start-long", "end-long")
 
 
-@shows("calendars")
+@shows("calendar program")
 def khal(source: Source) -> Iterator[Facts]:
     config = source.home / "khal.conf"
     config.write_text(KHAL.format(home=source.home))

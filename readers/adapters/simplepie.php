@@ -26,6 +26,7 @@ foreach ($feed->get_items() as $item) {
         'text' => $item->get_content(),
         'authors' => $links($item->get_authors(), 'get_name'),
         'enclosures' => array_values(preg_grep('~://~', $links($item->get_enclosures(), 'get_link'))),
+        'picture' => $links($item->get_enclosures(), 'get_thumbnail'),
         'categories' => $links($item->get_categories(), 'get_label'),
     ];
 }
