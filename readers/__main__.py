@@ -231,7 +231,8 @@ def compare_rows(rows: list[Row]) -> int:
             number += 1
         row |= {name: cell for name, cell in old.items() if name == REASON}
         known[row_key(row)] = row
-    for _, label in known.keys() - {*map(row_key, rows)}:
+    missing = known.keys() - {*map(row_key, rows)}
+    for label in {label for _, label in missing}:
         print(f"{label} is missing: rm {FOLDER}/.installed; make readers")
         number += 1
     if os.environ.get("WRITE"):

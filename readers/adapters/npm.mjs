@@ -22,7 +22,7 @@ const jsonItem = (item) => ({
   authors: list(item.authors).map((author) => author.name),
   enclosures: list(item.attachments).map((file) => file.url),
   categories: list(item.tags),
-  picture: item.image,
+  picture: list(item.image),
 })
 const pictures = (media) => list(media?.contents).concat(list(media?.thumbnails)).map((file) => file.url)
 
