@@ -6,10 +6,12 @@ import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
@@ -18,7 +20,7 @@ from werkzeug.test import TestResponse
 from feedsvc.app import create_app
 from feedsvc.config import Config
 from feedsvc.models import SCOPES, utcnow
-from feedsvc.services import get_services
+from feedsvc.services import EXTENSION, Services, get_services
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.tokens import create_token
@@ -124,6 +126,57 @@ def clock() -> Clock:
     return Clock()
 
 
+_FREE_APPS: list[tuple[Config, Flask]] = []
+"""Apps that a test has used, with their settings but for the database."""
+
+_MAX_FREE_APPS = 8
+
+
+def _common_settings(config: Config) -> Config:
+    backend = config.database_url.partition(":")[0]
+    return replace(config, database_url=backend)
+
+
+def _take_app(config: Config, clock: Clock) -> Flask:
+    """Return an app of a database, with none of the state of another test.
+
+    To create an app takes longer than most tests: routes, the OpenAPI document, and
+    SQLAlchemy's compiled statements do not depend on the database.
+    """
+    common = _common_settings(config)
+    free = next((each for each in _FREE_APPS if each[0] == common), None)
+    if free is None:
+        app = create_app(config, clock)
+        _let_url_change(get_services(app).database.engine)
+        return app
+    _FREE_APPS.remove(free)
+    app = free[1]
+    used, services = get_services(app).database, Services(config, clock)
+    used.engine.url = services.database.engine.url
+    for name in ("engine", "_read_engine", "_write_engine"):
+        setattr(services.database, name, getattr(used, name))
+    app.extensions[EXTENSION] = services
+    return app
+
+
+def _let_url_change(engine: sa.Engine) -> None:
+    """Let an engine connect to the database of its URL at the time."""
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(dialect: sa.Dialect, *_: object) -> Any:
+        arguments, parameters = dialect.create_connect_args(engine.url)
+        return dialect.connect(*arguments, **parameters)
+
+
+def _give_back(*apps: Flask) -> None:
+    """Close the databases of apps, and keep the apps for other tests."""
+    for app in apps:
+        services = get_services(app)
+        services.database.close()
+        _FREE_APPS.insert(0, (_common_settings(services.config), app))
+    del _FREE_APPS[_MAX_FREE_APPS:]
+
+
 MakeApp = Callable[..., Flask]
 """Makes an app of the test's database, with changes to its settings."""
 
@@ -136,19 +189,14 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
         *, own_clock: Clock | None = None, migrate: bool = True, **changes: Any
     ) -> Flask:
         apps.append(
-            create_app(with_changes(config, **changes), own_clock or clock)
+            _take_app(with_changes(config, **changes), own_clock or clock)
         )
         if migrate:
             upgrade(get_services(apps[-1]).database)
         return apps[-1]
 
     yield make
-    _close(*apps)
-
-
-def _close(*apps: Flask) -> None:
-    for app in apps:
-        get_services(app).database.close()
+    _give_back(*apps)
 
 
 @pytest.fixture
@@ -264,9 +312,9 @@ def shared_editor(
     config = with_changes(
         make_config(f"sqlite:///{path}"), rate_writes="1000000/second"
     )
-    app = create_app(config, shared_clock)
+    app = _take_app(config, shared_clock)
     yield _make_editor(app)
-    _close(app)
+    _give_back(app)
 
 
 def _make_editor(app: Flask) -> ApiClient:

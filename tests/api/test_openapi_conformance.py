@@ -38,7 +38,7 @@ EXCLUDED_CHECKS: Any = CHECKS.get_by_names(
 
 
 @pytest.fixture
-def app(make_app: MakeApp) -> Flask:
+def app(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """Return an app without rate limits."""
     app = make_app(rate_writes="1000000/second")
     serve = app.wsgi_app
@@ -49,7 +49,7 @@ def app(make_app: MakeApp) -> Flask:
         environ["REMOTE_ADDR"] = f"client {next(addresses)}"
         return serve(environ, start_response)
 
-    app.wsgi_app = serve_another_client  # type: ignore[method-assign]
+    monkeypatch.setattr(app, "wsgi_app", serve_another_client)
     return app
 
 
