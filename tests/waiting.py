@@ -11,4 +11,4 @@ def wait_until(condition: Callable[[], object], timeout: float = 60) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.005)
+        time.sleep(0.05)
