@@ -62,6 +62,7 @@ readers: $(VENV)/.tests .readers/.installed
 # Longer: make soak SOAK_SECONDS=3600 API_EXAMPLES=1000 MODEL_EXAMPLES=1000
 soak: export API_EXAMPLES ?= 200
 soak: export CACHE_WRITES ?= 2000
+soak: export COST_DIVISOR ?= 1
 soak: export MODEL_EXAMPLES ?= 60
 soak: export XSS_STEP ?= 1
 soak: $(VENV)/.tests
