@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 PAYLOADS = payloads()
-EVERYWHERE_STEP = int(os.environ.get("XSS_STEP", "3"))
+EVERYWHERE_STEP = int(os.environ.get("XSS_STEP", "11"))
 """One payload of so many is posted in every field; `make soak` posts all there.
 
 The others are posted as HTML and as text: the other fields are only escaped. An odd
