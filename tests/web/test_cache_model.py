@@ -21,7 +21,7 @@ from tests.fake_clock import HANOI, Clock
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.bar]
 
-WRITES = int(os.environ.get("CACHE_WRITES", "100"))
+WRITES = int(os.environ.get("CACHE_WRITES", "40"))
 """Writes after each of which URLs are compared; `make soak` asks for more."""
 
 ALWAYS = ["/feeds.opml", "/feeds/news.json", "/feeds/events.ics"]
