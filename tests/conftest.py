@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -244,14 +245,41 @@ def _is_soak(config: pytest.Config) -> bool:
     return bool(config.option.markexpr.startswith("soak"))
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+) -> Iterator[None]:
+    """Write, after all else, the measurements and what is missing."""
+    yield
     if _is_soak(config):
         for row in (("quantity", "measured", "limit"), *_MEASUREMENTS):
             terminalreporter.write_line(
                 f"{row[0]:<80} {row[1]:>24}   {row[2]}"
             )
+    if missing := missing_programs(
+        report.longrepr[2] for report in terminalreporter.getreports("skipped")
+    ):
+        terminalreporter.write_line(missing)
+
+
+_PACKAGES = {
+    "Chromium": "chromium",
+    "PHP": "php-cli",
+    "php": "php-cli",
+    "node": "nodejs",
+}
+"""Debian's packages of programs that have another name."""
+
+
+def missing_programs(reasons: Iterable[str]) -> str:
+    """Return a line that says what to install for the tests that are skipped."""
+    found = re.findall(r"(\S+) is not installed", "\n".join(reasons))
+    names = sorted({_PACKAGES.get(name, name) for name in found})
+    if not names:
+        return ""
+    return (
+        f"Skipped: {len(found)} tests; install {', '.join(names)} to run them."
+    )
 
 
 class ApiClient:
