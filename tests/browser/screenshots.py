@@ -17,7 +17,12 @@ Theme = Literal["light", "dark"]
 SHOTS: dict[str, tuple[str, int, int, Theme]] = {
     "front": ("/", 1280, 960, "light"),
     "events": ("/feeds/events.html", 390, 960, "light"),
-    "event": ("/entries/dem-ca-tru-o-van-mieu?ui=en", 390, 960, "dark"),
+    "event": (
+        "/entries/ca-tru-night-at-the-temple-of-literature",
+        390,
+        960,
+        "dark",
+    ),
 }
 """By name: the path, the window, and the theme."""
 
@@ -29,7 +34,11 @@ def main(folder: Path) -> None:
         tempfile.TemporaryDirectory() as place,
         sync_playwright() as playwright,
     ):
-        service = Service(f"sqlite:///{place}/feedsvc.db")
+        service = Service(
+            f"sqlite:///{place}/feedsvc.db",
+            FEEDSVC_SITE_LANGUAGES="vi,en",
+            FEEDSVC_SITE_TITLE_EN="Hanoi City Portal",
+        )
         service.command("demo")
         service.start()
         browser = playwright.chromium.launch(

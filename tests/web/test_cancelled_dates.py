@@ -102,6 +102,8 @@ def test_pages_say_so_while_the_date_is_the_next(
     assert texts("//*[@class='badge cancelled']") == ["Hủy 12/12"]
     assert texts("//*[@class='notice']") == ["Lý do: Bão"]
     assert texts("//*[@class='when']") == [
+        # For screen readers the day, which others see as a leaf of a calendar.
+        "thứ Bảy 12/12/2026: "
         "19:00 – 20:00 · hằng tuần vào thứ Bảy, lần tới thứ Bảy 19/12/2026"
     ]
     # The series is not struck out.
