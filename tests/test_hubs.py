@@ -167,7 +167,13 @@ def test_new_database_is_migrated_before_hubs_are_told(
     service.put("/articles/1", {"title": "x"})
     wait_until(lambda: hub.told)
     service.kill()
-    assert "WARNING" not in log.read_text()
+    # Without pysqlite3, the journal mode is another warning.
+    warnings = [
+        line
+        for line in log.read_text().splitlines()
+        if "WARNING" in line and "journal mode" not in line
+    ]
+    assert warnings == []
 
 
 @pytest.mark.both_databases
