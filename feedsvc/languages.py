@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from babel import Locale
@@ -38,6 +39,8 @@ def primary_subtag(language: str) -> str:
     return language.split("-")[0].lower()
 
 
+# Asked for each entry several times.
+@lru_cache
 def is_supported(tag: str) -> bool:
     """Tell if there are phrases in the language of a tag."""
     primary, *subtags = tag.lower().split("-")

@@ -154,15 +154,19 @@ class Category:
     parent: str | None = None
     titles: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    def title_in(self, site: Site) -> str:
+        """Return the title in the site's language, or else its own."""
+        tag = self.titles and match_tag(self.titles, site.language)
+        return self.titles[tag] if tag else self.title
+
     def in_language(self, site: Site) -> Category:
         """Return the category with its title in the site's language, or else its own.
 
         Its language is that of the title.
         """
         tag = match_tag(self.titles, site.language)
-        if tag:
-            return replace(self, title=self.titles[tag], language=tag)
-        return replace(self, language=self.language or site.own_language)
+        language = tag or self.language or site.own_language
+        return replace(self, title=self.title_in(site), language=language)
 
 
 @dataclass(frozen=True, slots=True)

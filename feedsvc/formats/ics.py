@@ -208,7 +208,7 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     for file in entry.attachments:
         yield f"ATTACH{_parameters(FMTTYPE=file.type)}:{iri_to_uri(file.url)}"
     if entry.categories:
-        titles = [_text(category.title) for category in shown.categories]
+        titles = [_text(title) for title in shown.category_titles]
         yield f"CATEGORIES:{','.join(titles)}"
     if event.online_url:
         # RFC 7986 §5.11 requires the parameter.

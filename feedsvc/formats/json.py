@@ -86,7 +86,7 @@ def _item(shown: Shown, about: str) -> Json:
         "date_modified": _time(entry.updated, shown.site),
         "authors": [_person(author) for author in entry.authors],
         # Readers show tags to people; the slugs are in the extension.
-        "tags": [category.title for category in shown.categories],
+        "tags": shown.category_titles,
         "language": entry.language,
         "attachments": [_attachment(file) for file in entry.attachments],
         "_entry": _entry_extension(shown, about),

@@ -63,7 +63,7 @@ def _article(shown: Shown) -> Json:
             **publisher,
             "logo": site.icon and iri_to_uri(site.icon),
         },
-        "articleSection": [category.title for category in shown.categories],
+        "articleSection": shown.category_titles,
         # schema.org has no such member for events.
         "workTranslation": [
             {

@@ -59,7 +59,7 @@ class Shown:
     is_summary: bool = False
     is_whole: bool = False
 
-    @property
+    @cached_property
     def language(self) -> str:
         """The language of the words about the entry, which is decided here alone.
 
@@ -77,8 +77,15 @@ class Shown:
         return self.entry.language.lower() != self.site.language.lower()
 
     @property
+    def category_titles(self) -> list[str]:
+        """The titles of the categories in the language of the feed or page."""
+        return [
+            category.title_in(self.site) for category in self.entry.categories
+        ]
+
+    @property
     def categories(self) -> list[Category]:
-        """The categories with their titles in the language of the feed or page."""
+        """The categories with these titles, and the languages of the titles."""
         return [
             category.in_language(self.site)
             for category in self.entry.categories

@@ -132,8 +132,12 @@ def add_item(
     scheme = f"{shown.site.public_url}/feeds/{entry.kind}"
     item.category(
         [
-            {"term": category.slug, "scheme": scheme, "label": category.title}
-            for category in shown.categories
+            {
+                "term": category.slug,
+                "scheme": scheme,
+                "label": category.title_in(shown.site),
+            }
+            for category in entry.categories
         ]
     )
     return item
