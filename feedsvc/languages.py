@@ -39,7 +39,7 @@ def primary_subtag(language: str) -> str:
     return language.split("-")[0].lower()
 
 
-# Asked for each entry several times.
+# Both are asked for each phrase.
 @lru_cache
 def is_supported(tag: str) -> bool:
     """Tell if there are phrases in the language of a tag."""
@@ -49,6 +49,7 @@ def is_supported(tag: str) -> bool:
     return primary in UI_LANGUAGES
 
 
+@lru_cache
 def resolve_language(tag: str) -> str:
     """Return the language of the phrases for a tag: English if there are none in it."""
     return primary_subtag(tag) if is_supported(tag) else "en"

@@ -219,9 +219,12 @@ class Shown:
     @property
     def _cancelled_line(self) -> str:
         """The next cancelled dates in one line; empty without any."""
+        dates = self.cancelled_dates
+        if not dates:
+            return ""
         separator = translate(self.language, "punctuation.list")
-        dates = separator.join(self.cancelled_dates)
-        return dates and translate(self.language, "state.cancelled", dates)
+        text = separator.join(dates)
+        return translate(self.language, "state.cancelled", text)
 
     @property
     def hours(self) -> str:
