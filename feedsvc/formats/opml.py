@@ -72,7 +72,7 @@ def _add_folder(
     _add_feed(folder, FeedHead.of(site, kind, format, lang=lang), title)
     for category in categories:
         feed = FeedHead.of(site, kind, format, category, lang)
-        title = category.in_language(site).title
+        title = category.title_in(site)
         _add_feed(folder, feed, f"{name} – {title}")
 
 

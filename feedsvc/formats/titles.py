@@ -126,8 +126,7 @@ def _name(feed: FeedHead, kind_key: str | None, site: Site) -> str:
     language = site.words_language
     category_filter = feed.query.category_filter
     titles = {
-        category.slug: category.in_language(site).title
-        for category in feed.categories
+        category.slug: category.title_in(site) for category in feed.categories
     }
     included = _join(
         [titles[slug] for slug in category_filter.include],
