@@ -279,7 +279,9 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def connect(connection: Any, record: object) -> None:
+    def connect(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        record.info["can_write"] = os.access(path, os.W_OK)
         # The driver must not begin transactions itself: BEGIN depends on their kind.
         connection.isolation_level = None
         for pragma in _PRAGMAS:
@@ -292,13 +294,14 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         is_write = connection.get_execution_options().get("is_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
-    @sa.event.listens_for(engine, "handle_error")
-    def handle_error(context: sa.engine.ExceptionContext) -> None:
-        # A connection to a file that could not be written never writes, also if it
-        # could be later: the pool opens new ones.
-        error = context.original_exception
-        if getattr(error, "sqlite_errorcode", None) == sqlite.SQLITE_READONLY:
-            context.is_disconnect = True
+    @sa.event.listens_for(engine, "checkin")
+    def checkin(
+        connection: object, record: sa.pool.ConnectionPoolEntry
+    ) -> None:
+        # Without it a connection never writes, also if the file could be written later.
+        # New ones would share its memory, and so be read-only too.
+        if not record.info["can_write"]:
+            record.invalidate()
 
     return engine
 

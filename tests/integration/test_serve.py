@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -185,8 +186,11 @@ def test_writes_go_on_after_the_file_system_was_read_only(
         with service:
             assert service.request("PUT", "/api/v1/articles/a", document).ok
         disk.mount("ro")
-        with service:
-            assert "Một" in service.request("GET", "/feeds/news.rss").text
+        with service, ThreadPoolExecutor(8) as pool:
+            # Together, so that several connections to the database stay open.
+            paths = [f"/feeds/news.rss?limit={n}" for n in range(1, 101)]
+            for feed in pool.map(partial(service.request, "GET"), paths):
+                assert "Một" in feed.text
             response = service.request("PUT", "/api/v1/articles/b", document)
             assert response.status_code == 503
             disk.mount("rw")
