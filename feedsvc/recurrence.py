@@ -259,18 +259,20 @@ def _start_of_walk(
     frequency = rule["FREQ"]
     # Not every month has a later day.
     has_every_day = start.day <= 28 or frequency in ("DAILY", "WEEKLY")
-    per_interval = _per_interval(rule)
+    per_interval = _per_interval(rule) if has_every_day else 0
     is_countable = "COUNT" not in rule or per_interval > 0
-    if since <= start or not has_every_day or not is_countable:
+    if since <= start or not is_countable:
         return start, 0
     # It is one interval earlier than it may be: dateutil would start in the middle of a
     # week, and BYSETPOS would count from there.
     steps = max(0, (since - start).days // _longest_days(rule) - 1)
     if "COUNT" in rule:
         steps = min(steps, (int(rule["COUNT"]) - 1) // per_interval)
-    interval = int(rule.get("INTERVAL", 1))
-    begin = start + steps * interval * _PERIODS[frequency]
-    return begin, steps * per_interval
+    period = int(rule.get("INTERVAL", 1)) * _PERIODS[frequency]
+    # In a month that is too short it is the last day, with which a rule would go on.
+    while (start + steps * period).day != start.day:
+        steps -= 1
+    return start + steps * period, steps * per_interval
 
 
 def _starts_since(

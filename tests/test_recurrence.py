@@ -76,6 +76,8 @@ DENSE = st.sampled_from(
     [
         "FREQ=DAILY",
         "FREQ=DAILY;INTERVAL=3",
+        "FREQ=MONTHLY",
+        "FREQ=YEARLY",
         "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE,SU;WKST=SU",
         "FREQ=MONTHLY;BYMONTHDAY=-1",
         "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",

@@ -158,7 +158,10 @@ class CachedResponse:
             return tags.star_tag or any(
                 tags.contains_weak(self._tag(coding)) for coding in codings
             )
-        date = parse_date(headers.get("if-modified-since"))
+        try:
+            date = parse_date(headers.get("if-modified-since"))
+        except OverflowError:  # by an offset of many digits
+            return False
         return date is not None and date == last_modified
 
 

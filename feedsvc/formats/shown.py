@@ -205,15 +205,19 @@ class Shown:
         """
         if self.occurrence is None or self.entry.is_over:
             return []
-        dates = [
-            " – ".join(filter(None, (self._day(event), cancellation.notice)))
+        next_ones = [
+            (cancellation, event)
             for cancellation, event in self.cancelled
             if event.starts >= self.occurrence.starts
         ]
-        count = len(dates) - _MAX_DATES
+        dates = [
+            " – ".join(filter(None, (self._day(event), cancellation.notice)))
+            for cancellation, event in next_ones[:_MAX_DATES]
+        ]
+        count = len(next_ones) - _MAX_DATES
         if count > 0:
             rest = translate(self.language, "event.more_dates", str(count))
-            dates[_MAX_DATES:] = [rest]
+            dates.append(rest)
         return dates
 
     @property

@@ -20,14 +20,19 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc.formats import titles
 from feedsvc.importers import ImportedEntry, Note, Skipped
-from feedsvc.importers.series import read_series
+from feedsvc.importers.series import ENDLESS, read_series
 from feedsvc.input import sanitize
 from feedsvc.input.recurrence_validation import MAX_CANCELLED
 from feedsvc.models import EPOCH
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: An address as Outlook writes it behind its text.
-_ADDRESS = re.compile("<([^<>\\s]*(?:://|@|tel:)[^<>\\s]*)>")
+_ADDRESS = re.compile(
+    "<([^<>\\s:@]*(?:://|@|(?<=tel):|(?<=mailto):)[^<>\\s]*)>"
+)
+_REMINDER = re.compile(
+    r"(?im)^BEGIN:VALARM\s*\n(?:(?!BEGIN:|END:).*\n)*END:VALARM\s*"
+)
 _UNREADABLE = "it cannot be read"
 
 
@@ -41,14 +46,14 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     """
     text = re.sub(b"\r?\n[ \t]", b"", data).decode("utf-8-sig", "replace")
     # Some exporters give a zone to dates, too, or do not quote its name.
-    text = re.sub(";TZID=[^;\n]*:([0-9]{8}\\s)", r":\1", text)
-    text = re.sub('TZID=([^";\n]*):([0-9]{8}T)', r'TZID="\1":\2', text)
+    text = re.sub(";TZID=[^;\n]{,200}:([0-9]{8}\\s)", r":\1", text)
+    text = re.sub('TZID=([^";\n]{,200}):([0-9]{8}T)', r'TZID="\1":\2', text)
     _define_zones(text)
     named = re.search("(?m)^X-WR-TIMEZONE.*:(\\S+)", text)
     zone = named and tzp.timezone(named[1])
     default = zone if isinstance(zone, ZoneInfo) else site_zone
     # Each alone, so that a broken one costs no other; reminders are not read.
-    text = re.sub("(?ims)^BEGIN:VALARM.*?^END:VALARM\\s*", "", text)
+    text = _REMINDER.sub("", text)
     events = []
     for component in _components(text, "VEVENT"):
         try:
@@ -92,6 +97,8 @@ def _define_zones(text: str) -> None:
         for name in names:
             tzp.timezone(name)
     for definition in _components(text, "VTIMEZONE"):
+        if ENDLESS.search(definition):
+            continue
         # icalendar raises anything on a damaged one.
         with suppress(Exception):
             Timezone.from_ical(definition)

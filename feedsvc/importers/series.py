@@ -31,8 +31,10 @@ _FOREVER = relativedelta(years=20)
 _END = re.compile(";(?:COUNT|UNTIL)=[^;]*")
 #: The API does not have them, and most often they repeat the time of the start.
 _CLOCK_TIME = re.compile(";BY(?:HOUR|MINUTE|SECOND)=[^;]*")
-#: dateutil may walk them for ever.
-_ENDLESS = re.compile("FREQ=(?:HOUR|MINUTE|SECOND)LY|INTERVAL=0")
+#: Rules that dateutil may walk for ever.
+ENDLESS = re.compile(
+    "FREQ=(?:HOUR|MINUTE|SECOND)LY|INTERVAL=0|BY(?:MINUTE|SECOND)=[^;]*,"
+)
 
 
 def read_series(
@@ -91,7 +93,7 @@ def _expand(
 
     :raises Exception: it cannot be read.
     """
-    if _ENDLESS.search(rule):
+    if ENDLESS.search(rule):
         raise ValueError
     dates = rrulestr(rule, dtstart=first)
     return frozenset(takewhile(lambda date: date < present + _FOREVER, dates))

@@ -25,6 +25,9 @@ _Date = TypeVar("_Date", bound=date)
 
 MAX_GUID_LENGTH = 1000
 
+#: Languages of one category's titles, which lists read for each entry.
+MAX_LANGUAGES = 30
+
 _IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 _IDENTIFIER_ERROR = (
     "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, "
@@ -127,7 +130,12 @@ class TextsByLanguage(ma.fields.Dict):
     """
 
     def __init__(self, max_length: int) -> None:
-        super().__init__(keys=language(), values=Text(max_length))
+        error = f"More than {MAX_LANGUAGES} languages."
+        super().__init__(
+            keys=language(),
+            values=Text(max_length),
+            validate=Length(max=MAX_LANGUAGES, error=error),
+        )
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, Mapping):

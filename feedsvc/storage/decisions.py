@@ -10,6 +10,9 @@ from datetime import datetime
 from feedsvc.errors import Conflict, FieldError, Forbidden, ValidationFailed
 from feedsvc.models import Entry
 
+#: Other entries with a translation key: lists and writes read all of them.
+MAX_TRANSLATIONS = 30
+
 #: What raises the SEQUENCE of an event if it changes (RFC 5546 §2.1.4), besides the
 #: status of the entry: time, place and state.
 SCHEDULE_MEMBERS = (
@@ -52,12 +55,16 @@ def check_others(
     :param guid_owner: the id of another entry that has the new one's guid.
     :param translations: the ids of the others with its translation key, by language.
     :raises Conflict: the guid is another entry's.
-    :raises ValidationFailed: the guid is not the stored one, or there is a translation
-        into its language already.
+    :raises ValidationFailed: the guid is not the stored one, there is a translation
+        into its language already, or there are too many.
     """
     same = translations.get(new.language.lower())
+    detail = ""
     if same:
         detail = f"The entry “{same}” has this key and language already."
+    elif len(translations) >= MAX_TRANSLATIONS:
+        detail = f"{MAX_TRANSLATIONS} other entries have this key already."
+    if detail:
         raise ValidationFailed(FieldError("#/translation_key", detail))
     if old and new.guid not in ("", old.guid):
         detail = f"Must be “{old.guid}”, since a guid never changes."

@@ -626,7 +626,8 @@ def _find_translations(
         )
     ).all()
     # Others may have translated an entry, which its writer can still mend.
-    if old is None or old.translation_key != entry.translation_key:
+    is_new = old is None or old.translation_key != entry.translation_key
+    if is_new and transaction.category_ids:
         for other in others:
             _check_permission(transaction, other.categories)
     return {other.language: other.id for other in others}

@@ -150,3 +150,13 @@ def test_two_of_one_language_are_refused(editor: ApiClient) -> None:
     assert put(editor, "a", "vi").status_code == 200
     editor.send("DELETE", "/articles/a")
     assert put(editor, "b", "vi").status_code == 201
+
+
+def test_entry_has_30_translations_at_most(editor: ApiClient) -> None:
+    for number in range(31):
+        put(editor, f"a{number}", f"en-x-{number}")
+    response = put(editor, "b", "de")
+    assert errors(response) == {
+        "#/translation_key": "30 other entries have this key already."
+    }
+    assert put(editor, "a0", "en-x-0", title="Changed").status_code == 200

@@ -409,3 +409,16 @@ def test_every_category_field_refuses_other_types(
         "PUT", "/categories/moi", {"title": "x", name: value}
     )
     assert pointers(response) == [f"#/{name}"]
+
+
+def test_category_has_titles_in_30_languages_at_most(
+    shared_editor: ApiClient,
+) -> None:
+    titles = {f"en-x-{number}": "T" for number in range(31)}
+    document = {"title": "x", "titles": titles}
+    response = shared_editor.send("PUT", "/categories/moi", document)
+    assert pointers(response) == ["#/titles"]
+    last = dict([titles.popitem()])
+    shared_editor.put("/categories/moi", document)
+    response = shared_editor.send("PATCH", "/categories/moi", {"titles": last})
+    assert pointers(response) == ["#/titles"]

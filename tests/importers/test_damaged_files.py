@@ -45,6 +45,28 @@ def test_unusable_length_costs_no_attachment(app: Flask, length: str) -> None:
     assert attachment.keys() == {"url", "mime_type"}
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        "BEGIN:VALARM\r\n" * 100_000,
+        f"X-A;{'TZID=' * 100_000}\r\n",
+        f"BEGIN:VEVENT\r\nUID:1\r\nDESCRIPTION:<{'@' * 100_000}\r\nEND:VEVENT\r\n",
+        "BEGIN:VTIMEZONE\r\nTZID:Z\r\nBEGIN:STANDARD\r\nDTSTART:16010101T000000\r\n"
+        "RRULE:FREQ=SECONDLY\r\nTZOFFSETFROM:+0700\r\nTZOFFSETTO:+0700\r\n"
+        "END:STANDARD\r\nEND:VTIMEZONE\r\n",
+    ],
+    ids=["reminders", "names of zones", "address", "zone"],
+)
+def test_hostile_calendar_is_read_in_time_of_its_length(
+    app: Flask, part: str
+) -> None:
+    """Each would take minutes or more if not for a bound."""
+    event = "BEGIN:VEVENT\r\nUID:a\r\nSUMMARY:A\r\nDTSTART:20261125\r\nEND:VEVENT\r\n"
+    text = f"BEGIN:VCALENDAR\r\n{part}{event}END:VCALENDAR\r\n"
+    import_file(app, text.encode())
+    assert "a" in stored_entries(app, "events")
+
+
 def test_item_is_in_50_categories_at_most(app: Flask) -> None:
     tags = "".join(
         f"<category>Mục {number}</category>" for number in range(60)

@@ -32,6 +32,8 @@ RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=2SU;BYMONTH=3
 END:DAYLIGHT
 END:VTIMEZONE
 """
+MINUTES = ",".join(map(str, range(60)))
+
 ImportEvents = Callable[..., tuple[list[dict[str, Any]], list[str]]]
 
 
@@ -54,18 +56,25 @@ def import_events(app: Flask, editor: ApiClient) -> ImportEvents:
     return run
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;INTERVAL=0;BYMONTH=2;BYMONTHDAY=30",
+        # Some 20,000 dates a day.
+        f"FREQ=DAILY;BYMINUTE={MINUTES};BYSECOND={MINUTES};BYHOUR=1,2,3,4,5,6",
+    ],
+)
 def test_rule_that_cannot_be_read_costs_no_event(
-    import_events: ImportEvents,
+    import_events: ImportEvents, rule: str
 ) -> None:
     (event,), (warning,) = import_events(
-        "UID:1\nSUMMARY:x\nDTSTART:20261125T190000\n"
-        "RRULE:FREQ=YEARLY;INTERVAL=0;BYMONTH=2;BYMONTHDAY=30"
+        f"UID:1\nSUMMARY:x\nDTSTART:20261125T190000\nRRULE:{rule}"
     )
     assert (event["start"], event.get("recurrence")) == (
         "2026-11-25T19:00:00+07:00",
         None,
     )
-    assert "INTERVAL=0" in warning
+    assert "of an unknown kind" in warning
 
 
 @pytest.mark.parametrize(
