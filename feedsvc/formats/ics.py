@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from dateutil.tz import datetime_ambiguous
@@ -24,6 +23,10 @@ from feedsvc.recurrence import MAX_DATETIME, series_end, without_cancelled
 
 #: The length of a calendar: Google stops at about 1 MB, and a note may follow.
 MAX_BYTES = 999_000
+
+#: Bytes of the cancelled dates of a series. Longer ones are EXDATEs, so that one series
+#: leaves room for others.
+_MAX_OVERRIDES = 100_000
 
 _COLOR = "teal"
 _END = b"END:VCALENDAR\r\n"
@@ -135,8 +138,11 @@ def _calendar(
     for shown in entries:
         entry, event = shown.entry, shown.entry.event
         assert event is not None
-        lines = chain(_event(shown, event), _overrides(shown))
-        component = b"".join(map(_fold, lines))
+        overrides = b"".join(map(_fold, _overrides(shown)))
+        if len(overrides) > _MAX_OVERRIDES:
+            overrides = b""
+            event = without_cancelled(event)
+        component = b"".join(map(_fold, _event(shown, event))) + overrides
         size += len(component)
         # Times in UTC end with Z and have no TZID.
         key = event.timezone.key

@@ -328,6 +328,22 @@ def test_calendar_has_a_series_with_all_its_overrides_or_none(
     assert len(calendar(client, "/feeds/events.ics?limit=3").events) > 28
 
 
+def test_longest_cancelled_dates_leave_room_in_a_calendar(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    days = [f"2027-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(98)]
+    off = [{"start": f"{day}T18:00", "notice": "ế" * 500} for day in days]
+    place = {"name": "ế" * 500, "address": "ế" * 1000}
+    recurrence = {"rrule": "FREQ=DAILY", "cancelled": off}
+    long = {"start": "2026-12-01T18:00", "recurrence": recurrence}
+    editor.put("/events/long", {"title": "Dài", "location": place, **long})
+    events = calendar(client, "/feeds/events.ics").events
+    assert len(events) == 3  # Yoga, its cancelled date, and this one
+    (long_event,) = (each for each in events if each["SUMMARY"] == "Dài")
+    assert len(long_event["EXDATE"].dts) == 98
+    assert len(calendar(client, "/entries/long.ics").events) == 1
+
+
 def test_reasons_are_not_searched(client: FlaskClient) -> None:
     assert items(client, f"{FEED}?q=bão") == []
     assert len(items(client, f"{FEED}?q=yoga")) == 1
