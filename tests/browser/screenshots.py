@@ -17,6 +17,7 @@ Theme = Literal["light", "dark"]
 SHOTS: dict[str, tuple[str, int, int, Theme]] = {
     "front": ("/", 1280, 960, "light"),
     "events": ("/feeds/events.html", 390, 960, "light"),
+    "weekend": ("/feeds/events.html?period=weekend", 390, 780, "light"),
     "event": (
         "/entries/ca-tru-night-at-the-temple-of-literature",
         390,
