@@ -12,16 +12,7 @@ from feedsvc.services import get_services
 from feedsvc.storage.entries import list_entries
 from tests.commands import invoke
 
-FIXTURES = Path(__file__).parent / "fixtures"
-FILES = {
-    "wordpress.rss": (2, "https://vensong.example/?p=812"),
-    "drupal.rss": (1, "4711 at https://so-van-hoa.example"),
-    "bao.rss": (2, "https://bao.example/mua-lon-4820001.html"),
-    "bare.rss": (2, "http://phuongdong.example/tin.asp?id=8"),
-    "xhtml.atom": (2, "tag:thu-vien.example,2026:sach-moi"),
-    "google.ics": (4, "5k1q0p2v8d3@google.com"),
-}
-"""For each file the number of imported entries, and the guid of one."""
+EXPORTERS = Path(__file__).parent / "exporters"
 
 
 def import_file(app: Flask, data: bytes, *options: str) -> Result:
@@ -29,12 +20,6 @@ def import_file(app: Flask, data: bytes, *options: str) -> Result:
     result = invoke(app, "import", "-", *options, input=data)
     assert result.exit_code == 0, result.output
     return result
-
-
-def import_fixture(app: Flask, name: str) -> dict[str, dict[str, Any]]:
-    """Import a file, and return the articles then stored."""
-    import_file(app, (FIXTURES / name).read_bytes())
-    return stored_entries(app, "news")
 
 
 def import_item(app: Flask, content: str) -> dict[str, Any]:
@@ -63,7 +48,9 @@ def atom_feed(entry: str) -> bytes:
 
 def rss_feed(items: str, before: str = "") -> bytes:
     """Return a feed with items, and a DOCTYPE before them."""
-    channel = f"<title>t</title><link>https://a.example/tin/</link>{items}"
+    # The credit is not one of an item.
+    head = "<title>t</title><link>https://a.example/tin/</link>"
+    channel = f"{head}<media:credit>Đài</media:credit>{items}"
     namespaces = (
         'xmlns:dc="http://purl.org/dc/elements/1.1/" '
         'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" '
