@@ -51,7 +51,7 @@ def test_entries_are_found_by_their_words_until_they_are_deleted(
 ) -> None:
     editor = make_client(make_app(rate_writes="1000000/second"))
 
-    @settings(max_examples=25)
+    @settings(max_examples=10)
     @given(
         title=st.lists(words, min_size=1, max_size=3),
         body=st.lists(words, min_size=1, max_size=3),
