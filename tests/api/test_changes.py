@@ -12,8 +12,6 @@ from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.both_databases
 
-EVENT = {"title": "Hội", "start": "2027-01-01"}
-
 
 def follow(
     client: FlaskClient, after: int = 0, query: str = ""
@@ -22,15 +20,12 @@ def follow(
     seen: list[str] = []
     while True:
         page = client.get(f"/api/v1/changes?after={after}{query}").get_json()
-        seen += [
-            f"{change['action']} {change['id']}" for change in page["changes"]
-        ]
         if page["next"] == after:
             return seen, after
-        assert [change["seq"] for change in page["changes"]][-1] == page[
-            "next"
-        ]
-        after = page["next"]
+        for change in page["changes"]:
+            seen.append(f"{change['action']} {change['id']}")
+            after = change["seq"]
+        assert after == page["next"]
 
 
 def test_each_public_entry_is_listed_once_with_its_latest_state(
@@ -39,7 +34,7 @@ def test_each_public_entry_is_listed_once_with_its_latest_state(
     for number in range(4):
         editor.put(f"/articles/{number}", {"title": "x"})
     editor.put("/articles/draft", {"title": "x", "status": "draft"})
-    editor.put("/events/e", EVENT)
+    editor.put("/events/e", {"title": "Hội", "start": "2027-01-01"})
     editor.send("DELETE", "/articles/0")
     editor.put("/articles/1", {"title": "y"})
     expected = ["put 2", "put 3", "put e", "delete 0", "put 1"]
@@ -47,36 +42,32 @@ def test_each_public_entry_is_listed_once_with_its_latest_state(
         changes, cursor = follow(client, query=f"&limit={limit}")
         assert changes == expected
     assert follow(client, query="&kind=events")[0] == ["put e"]
+    # An unchanged PUT is no change.
     editor.put("/articles/1", {"title": "y"})
-    assert follow(client, cursor) == ([], cursor), (
-        "an unchanged PUT is no change"
-    )
+    assert follow(client, cursor) == ([], cursor)
+    lost = client.get(f"/api/v1/changes?after={cursor + 1}")
+    assert lost.status_code == 410
+    assert "after=0" in lost.get_json()["detail"]
 
 
 def test_changes_have_the_fields_that_readers_see(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    entry = editor.put(
-        "/articles/a", {"title": "x", "content_text": "Thân"}
-    ).get_json()
-    (change,) = client.get("/api/v1/changes").get_json()["changes"]
+    def only_change() -> Any:
+        (change,) = client.get("/api/v1/changes").get_json()["changes"]
+        return change
+
+    article = {"title": "x", "content_text": "Thân"}
+    entry = editor.put("/articles/a", article).get_json()
+    change = only_change()
     del entry["public"]
-    head = {"seq": change["seq"], "action": "put"}
-    assert change == {**entry, **head}
-    withdrawn = {"title": "x", "content_text": "Thân", "status": "withdrawn"}
-    editor.put("/articles/a", withdrawn)
-    (change,) = client.get("/api/v1/changes").get_json()["changes"]
-    assert "content_text" not in change
+    assert change == {**entry, "seq": change["seq"], "action": "put"}
+    editor.put("/articles/a", {**article, "status": "withdrawn"})
+    assert "content_text" not in only_change()
     editor.send("DELETE", "/articles/a")
-    response = client.get("/api/v1/changes")
-    (change,) = response.get_json()["changes"]
-    assert change == {
-        "seq": change["seq"],
-        "action": "delete",
-        "kind": "news",
-        "id": "a",
-        "guid": entry["guid"],
-    }
+    change = only_change()
+    head = {name: entry[name] for name in ("kind", "id", "guid")}
+    assert change == {**head, "seq": change["seq"], "action": "delete"}
 
 
 @pytest.mark.parametrize(
@@ -114,24 +105,20 @@ def test_category_changes_are_no_changes_of_entries(
 
 
 def test_page_ends_after_4_mib(editor: ApiClient, client: FlaskClient) -> None:
-    content = "chữ\n" * 43_000
-    batch = [
-        {"action": "put", "kind": "news", "id": f"{n}", "title": "x", "content_text": content}
-        for n in range(20)
-    ]  # fmt: skip
+    item = {"action": "put", "kind": "news", "title": "x"}
+    item["content_text"] = "chữ\n" * 43_000
+    ids = [f"{number}" for number in range(20)]
+    batch = [{**item, "id": id} for id in ids]
     assert editor.send("POST", "/batch", batch).status_code == 200
-    sizes: list[int] = []
-    ids: list[str] = []
+    pages = []
     after = 0
-    while len(ids) < 20:
-        response = client.get(f"/api/v1/changes?limit=1000&after={after}")
-        page: Any = response.get_json()
-        ids += [change["id"] for change in page["changes"]]
-        sizes.append(len(response.data))
-        after = page["next"]
-    assert ids == [f"{n}" for n in range(20)]
-    assert len(sizes) == 2
-    assert max(sizes) < PAGE_BYTES + 1000
+    for _ in range(2):
+        pages.append(client.get(f"/api/v1/changes?limit=1000&after={after}"))
+        after = pages[-1].get_json()["next"]
+    assert ids == [
+        change["id"] for page in pages for change in page.get_json()["changes"]
+    ]
+    assert max(len(page.data) for page in pages) < PAGE_BYTES + 1000
 
 
 def test_unchanged_page_is_304(editor: ApiClient, client: FlaskClient) -> None:
@@ -143,33 +130,12 @@ def test_unchanged_page_is_304(editor: ApiClient, client: FlaskClient) -> None:
     assert client.get("/api/v1/changes", headers=condition).status_code == 200
 
 
-def test_cursor_ahead_of_the_newest_change_is_410(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    editor.put("/articles/a", {"title": "x"})
-    _, cursor = follow(client)
-    answer = client.get(f"/api/v1/changes?after={cursor + 1}")
-    assert answer.status_code == 410
-    assert "after=0" in answer.get_json()["detail"]
-
-
-@pytest.mark.parametrize(
-    "query",
-    ["after=-1", "after=x", "kind=nix", "limit=0", "limit=1001", "nix=1"],
-)  # fmt: skip
-def test_bad_parameter_is_400(client: FlaskClient, query: str) -> None:
-    assert client.get(f"/api/v1/changes?{query}").status_code == 400
-
-
 def test_pages_that_take_long_end_early(
     editor: ApiClient, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedsvc.api.changes.PAGE_SECONDS", -1)
-    ids = [str(number) for number in range(5)]
-    for id in ids:
-        editor.put(f"/articles/{id}", {"title": "x"})
-    after = 0
-    for id in ids:
-        page = client.get(f"/api/v1/changes?after={after}").get_json()
-        assert [change["id"] for change in page["changes"]] == [id]
-        after = page["next"]
+    for number in range(3):
+        editor.put(f"/articles/{number}", {"title": "x"})
+    page = client.get("/api/v1/changes").get_json()
+    assert [change["id"] for change in page["changes"]] == ["0"]
+    assert follow(client)[0] == ["put 0", "put 1", "put 2"]

@@ -19,22 +19,15 @@ EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
 def test_given_guid_is_kept_as_it_is(
     editor: ApiClient, client: FlaskClient
 ) -> None:
+    long = "x" * 1000
     put = editor.put("/articles/a", {**ARTICLE, "guid": GUID})
     assert put.get_json()["guid"] == GUID
     posted = editor.send("POST", "/events", {**EVENT, "guid": "e\u0301 1"})
     assert posted.get_json()["guid"] == "e\u0301 1"
-    item = {
-        **ARTICLE,
-        "action": "put",
-        "kind": "news",
-        "id": "b",
-        "guid": "x" * 1000,
-    }
-    assert editor.send("POST", "/batch", [item]).status_code == 200
-    assert {item["id"] for item in items(client, "/feeds/news.json")} == {
-        GUID,
-        "x" * 1000,
-    }
+    item = {"action": "put", "kind": "news", "id": "b", "guid": long}
+    editor.send("POST", "/batch", [{**ARTICLE, **item}])
+    shown = [each["id"] for each in items(client, "/feeds/news.json")]
+    assert shown == [long, GUID]
 
 
 def test_guid_of_another_entry_is_409(editor: ApiClient) -> None:
@@ -55,18 +48,8 @@ def test_guid_of_another_entry_is_409(editor: ApiClient) -> None:
 def test_another_guid_for_a_used_id_is_422(editor: ApiClient) -> None:
     stored = editor.put("/articles/a", {**ARTICLE, "guid": GUID}).get_json()
     assert editor.put("/articles/a", stored).get_json()["version"] == 1
-    assert editor.put("/articles/a", ARTICLE).get_json()["guid"] == GUID
     other = {**ARTICLE, "guid": "other"}
-    assert pointers(editor.send("PUT", "/articles/a", other)) == ["#/guid"]
-    assert pointers(editor.send("PATCH", "/articles/a", other)) == ["#/guid"]
-    editor.send("DELETE", "/articles/a")
-    assert pointers(editor.send("PUT", "/articles/a", other)) == ["#/guid"]
+    for method in ("PUT", "PATCH", "DELETE", "PUT"):
+        refused = editor.send(method, "/articles/a", other)
+        assert method == "DELETE" or pointers(refused) == ["#/guid"]
     assert editor.put("/articles/a", ARTICLE).get_json()["guid"] == GUID
-
-
-@pytest.mark.parametrize("guid", [" a", "a\t", "\u00a0a", " ", "urn:uuid: a"])
-def test_guid_has_no_white_space_at_its_ends(
-    editor: ApiClient, guid: str
-) -> None:
-    response = editor.send("PUT", "/articles/a", {**ARTICLE, "guid": guid})
-    assert pointers(response) == ["#/guid"]

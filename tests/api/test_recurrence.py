@@ -18,17 +18,15 @@ SATURDAY = {
     "start": "2026-12-05T19:00:00",
     "end": "2026-12-05T21:00:00",
 }
-ALL_DAY = {"title": "Chợ phiên", "start": "2026-12-05"}
-RULE = "#/recurrence/rrule"
 CANCELLED = "#/recurrence/cancelled/0/start"
-MERGE = {"Content-Type": "application/merge-patch+json"}
 MAX_SECONDS = 5
 """A generous limit of CPU time: the longest request takes a quarter of a second."""
 
 
-def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
+def refused(editor: ApiClient, recurrence: dict[str, Any]) -> list[str]:
     """Return the pointers of a refusal, which must come quickly."""
     begun = time.thread_time()
+    document = {**SATURDAY, "recurrence": recurrence}
     answer = editor.send("PUT", "/events/x", document)
     assert time.thread_time() - begun < MAX_SECONDS
     assert editor.send("GET", "/events/x").status_code == 404
@@ -99,148 +97,18 @@ def refused(editor: ApiClient, document: dict[str, Any]) -> list[str]:
     ],
 )
 def test_unsupported_rrule_is_422(shared_editor: ApiClient, rule: str) -> None:
-    assert refused(
-        shared_editor, {**SATURDAY, "recurrence": {"rrule": rule}}
-    ) == [RULE]
-
-
-@pytest.mark.parametrize(
-    ("document", "recurrence", "expected"),
-    [
-        (SATURDAY, "FREQ=DAILY", ["#/recurrence"]),
-        (SATURDAY, {}, [RULE]),
-        (SATURDAY, {"rrule": 5}, [RULE]),
-        (
-            SATURDAY,
-            {"rrule": "FREQ=DAILY", "exrule": "x"},
-            ["#/recurrence/exrule"],
-        ),
-        (
-            SATURDAY,
-            {"rrule": "FREQ=DAILY", "rdates": ["2026-12-06T20:00:00", "soon"]},
-            ["#/recurrence/rdates/1"],
-        ),
-        # a date where a time is needed, and the reverse
-        (
-            SATURDAY,
-            {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06"]},
-            ["#/recurrence/exdates/0"],
-        ),
-        (
-            ALL_DAY,
-            {"rrule": "FREQ=DAILY", "exdates": ["2026-12-06T19:00:00"]},
-            ["#/recurrence/exdates/0"],
-        ),
-        (ALL_DAY, {"rrule": "FREQ=DAILY;UNTIL=20261212T000000Z"}, [RULE]),
-        (
-            ALL_DAY,
-            {"rrule": "FREQ=DAILY", "cancelled": ["2026-12-06T19:00:00"]},
-            ["#/recurrence/cancelled/0/start"],
-        ),
-        (
-            SATURDAY,
-            {
-                "rrule": "FREQ=DAILY",
-                "cancelled": [
-                    {"start": "2026-12-06T19:00:00", "notice": "x" * 501},
-                    {"notice": "Bão"},
-                ],
-            },
-            [
-                "#/recurrence/cancelled/0/notice",
-                "#/recurrence/cancelled/1/start",
-            ],
-        ),
-        # what matches nothing, or leaves nothing
-        (
-            SATURDAY,
-            {
-                "rrule": "FREQ=DAILY",
-                "exdates": ["2026-12-06T19:00:00"],
-                "cancelled": [
-                    "2026-12-05T19:00:00",
-                    "2026-12-06T19:00:00",
-                    "2026-12-05T19:00:00",
-                    "2026-12-07T19:30:00",
-                    "2026-12-08T19:00:00",
-                ],
-            },
-            [f"#/recurrence/cancelled/{index}/start" for index in (1, 2, 3)],
-        ),
-        (
-            SATURDAY,
-            {
-                "rrule": "FREQ=DAILY;COUNT=1",
-                "rdates": ["2026-12-08T09:00:00"],
-                "cancelled": ["2026-12-05T19:00:00", "2026-12-08T09:00:00"],
-            },
-            ["#/recurrence/cancelled"],
-        ),
-        (
-            SATURDAY,
-            {
-                "rrule": "FREQ=WEEKLY",
-                "exdates": [
-                    "2026-12-26T19:00:00",
-                    "2026-12-19T19:30:00",
-                    "2026-12-12T19:00:00",
-                    "2026-12-13T19:00:00",
-                ],
-            },
-            ["#/recurrence/exdates/1", "#/recurrence/exdates/3"],
-        ),
-        (
-            SATURDAY,
-            {
-                "rrule": "FREQ=DAILY;COUNT=1",
-                "exdates": ["2026-12-05T19:00:00"],
-            },
-            ["#/recurrence/exdates"],
-        ),
-        (
-            SATURDAY,
-            {"rrule": "FREQ=DAILY", "rdates": ["2026-12-04T19:00:00"]},
-            ["#/recurrence/rdates/0"],
-        ),
-        (
-            {**SATURDAY, "start": "2026-12-05T19:00:00.5"},
-            {"rrule": "FREQ=DAILY"},
-            [RULE],
-        ),
-        (
-            {**ALL_DAY, "start": "2199-12-31"},
-            {"rrule": "FREQ=DAILY;COUNT=400"},
-            [RULE],
-        ),
-    ],
-)
-def test_recurrence_that_does_not_fit_the_event_is_422(
-    shared_editor: ApiClient,
-    document: dict[str, Any],
-    recurrence: object,
-    expected: list[str],
-) -> None:
-    assert (
-        refused(shared_editor, {**document, "recurrence": recurrence})
-        == expected
-    )
+    assert refused(shared_editor, {"rrule": rule}) == ["#/recurrence/rrule"]
 
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [
-        ("exdates", 1001),
-        ("rdates", 1001),
-        ("rdates", 100_000),
-        ("cancelled", 101),
-    ],
+    [("exdates", 1001), ("rdates", 100_000), ("cancelled", 101)],
 )
 def test_too_many_dates_are_422(
     shared_editor: ApiClient, name: str, count: int
 ) -> None:
     recurrence = {"rrule": "FREQ=DAILY", name: ["2026-12-06T19:00:00"] * count}
-    document = {**SATURDAY, "recurrence": recurrence}
-    assert refused(shared_editor, document) == [f"#/recurrence/{name}"]
+    assert refused(shared_editor, recurrence) == [f"#/recurrence/{name}"]
 
 
 @pytest.mark.parametrize(
@@ -256,50 +124,14 @@ def test_too_many_dates_are_422(
         "FREQ=MONTHLY;BYDAY=1SA",
     ],
 )
-def test_valid_recurrence_is_accepted_quickly_and_returned(
+def test_valid_rrule_is_accepted_quickly(
     shared_editor: ApiClient, rule: str
 ) -> None:
     begun = time.thread_time()
-    document = shared_editor.put(
-        "/events/valid", {**SATURDAY, "recurrence": {"rrule": rule}}
-    ).get_json()
+    document = {**SATURDAY, "recurrence": {"rrule": rule}}
+    stored = shared_editor.put("/events/valid", document).get_json()
     assert time.thread_time() - begun < MAX_SECONDS
-    assert document["recurrence"] == {
-        "rrule": rule,
-        "exdates": [],
-        "rdates": [],
-        "cancelled": [],
-    }
-
-
-def test_patch_of_null_removes_the_recurrence(editor: ApiClient) -> None:
-    editor.put(
-        "/events/e", {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY"}}
-    )
-    patched = editor.send(
-        "PATCH", "/events/e", {"recurrence": None}, headers=MERGE
-    )
-    assert "recurrence" not in patched.get_json()
-
-
-def test_thousand_exdates_and_rdates_are_accepted(editor: ApiClient) -> None:
-    """The most that is taken, with exceptions as far away as can be."""
-    first = datetime(2181, 1, 1, 19)  # noqa: DTZ001
-    far = [(first + timedelta(days=days)).isoformat() for days in range(1000)]
-    recurrence = {"rrule": "FREQ=DAILY", "exdates": far, "rdates": far}
-    begun = time.thread_time()
-    stored = editor.put(
-        "/events/x", {**SATURDAY, "recurrence": recurrence}
-    ).get_json()
-    assert time.thread_time() - begun < MAX_SECONDS
-    assert len(stored["recurrence"]["exdates"]) == 1000
-
-
-def test_start_may_be_among_the_added_dates(editor: ApiClient) -> None:
-    start = "2026-12-05T19:00:00"
-    recurrence = {"rrule": "FREQ=DAILY;COUNT=2", "rdates": [start]}
-    event = {"title": "Hội", "start": start, "recurrence": recurrence}
-    assert editor.send("PUT", "/events/e", event).status_code == 201
+    assert stored["recurrence"]["rrule"] == rule
 
 
 def test_times_of_a_recurrence_are_read_back_in_the_events_zone(
@@ -312,30 +144,33 @@ def test_times_of_a_recurrence_are_read_back_in_the_events_zone(
         "cancelled": ["2026-12-19T19:00:00+07:00"],
     }
     editor.put("/events/x", {**SATURDAY, "recurrence": recurrence})
-    stored = editor.send("GET", "/events/x").get_json()["recurrence"]
     # In Hà Nội, seven hours ahead of UTC.
-    assert stored == {
+    expected = {
         **recurrence,
         "rdates": ["2026-12-07T19:00:00"],
         "cancelled": [{"start": "2026-12-19T19:00:00"}],
     }
+    stored = editor.send("GET", "/events/x").get_json()
+    assert stored["recurrence"] == expected
+    patched = editor.send("PATCH", "/events/x", {"recurrence": None})
+    assert "recurrence" not in patched.get_json()
 
 
-def test_most_cancelled_dates_far_away_are_accepted(editor: ApiClient) -> None:
+def test_most_dates_far_away_are_accepted(editor: ApiClient) -> None:
     first = datetime(2181, 1, 1, 19)  # noqa: DTZ001
     far = [(first + timedelta(days=days)).isoformat() for days in range(1100)]
-    recurrence = {
-        "rrule": "FREQ=DAILY",
+    dates = {
         "exdates": far[:1000],
+        "rdates": [SATURDAY["start"], *far[:999]],
         "cancelled": [
             {"start": start, "notice": "x" * 500} for start in far[1000:]
         ],
     }
+    document = {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY", **dates}}
     begun = time.thread_time()
-    document = {**SATURDAY, "recurrence": recurrence}
-    stored = editor.put("/events/x", document).get_json()["recurrence"]
+    stored = editor.put("/events/x", document).get_json()
     assert time.thread_time() - begun < MAX_SECONDS
-    assert stored["cancelled"] == recurrence["cancelled"]
+    assert stored["recurrence"] == document["recurrence"]
 
 
 OFF = {"rrule": "FREQ=WEEKLY;COUNT=4", "cancelled": ["2026-12-26T19:00:00"]}
@@ -365,18 +200,16 @@ def test_patch_of_the_start_of_a_series_with_dates_needs_the_recurrence(
     recurrence: dict[str, Any],
     change: dict[str, str],
 ) -> None:
-    shared_editor.put("/events/moved", {**SATURDAY, "recurrence": recurrence})
-    answer = shared_editor.send(
-        "PATCH", "/events/moved", change, headers=MERGE
-    )
+    path = "/events/moved"
+    shared_editor.put(path, {**SATURDAY, "recurrence": recurrence})
+    answer = shared_editor.send("PATCH", path, change)
     assert pointers(answer) == ["#/start"]
     dates = dict.fromkeys(("exdates", "rdates", "cancelled"))
     rule = {"rrule": "FREQ=DAILY;COUNT=90", **dates}
     moved = {"end": None, **change, "recurrence": rule}
+    # Without dates, the start alone is enough.
     for patch in (moved, {"start": "2026-12-06T19:00:00", "end": None}):
-        answer = shared_editor.send(
-            "PATCH", "/events/moved", patch, headers=MERGE
-        )
+        answer = shared_editor.send("PATCH", path, patch)
         assert answer.status_code == 200, answer.text
 
 
@@ -384,44 +217,24 @@ def test_patch_of_the_start_of_a_series_with_dates_needs_the_recurrence(
     ("patch", "expected"),
     [
         # the same clock time, in other words, with a title that is wrong
-        ({"start": "2026-12-05 19:00", "title": ""}, ["#/title"]),
-        ({"start": "soon"}, ["#/start"]),
-        ({"recurrence": {"rrule": "FREQ=WEEKLY;COUNT=3"}}, [CANCELLED]),
-        ({"start": "2026-12-05T18:00:00", "recurrence": {}}, [CANCELLED]),
-        ({"recurrence": {"exdates": ["2026-12-26T19:00:00"]}}, [CANCELLED]),
+        ({"start": "2026-12-05 19:00", "title": ""}, "#/title"),
+        ({"start": "soon"}, "#/start"),
+        ({"recurrence": {"rrule": "FREQ=WEEKLY;COUNT=3"}}, CANCELLED),
+        ({"start": "2026-12-05T18:00:00", "recurrence": {}}, CANCELLED),
+        ({"recurrence": {"exdates": ["2026-12-26T19:00:00"]}}, CANCELLED),
     ],
 )
 def test_patch_leaves_no_cancelled_date_without_its_occurrence(
-    shared_editor: ApiClient, patch: dict[str, Any], expected: list[str]
+    shared_editor: ApiClient, patch: dict[str, Any], expected: str
 ) -> None:
     path = "/events/patched"
     shared_editor.put(path, {**SATURDAY, "recurrence": OFF})
-    answer = shared_editor.send("PATCH", path, patch, headers=MERGE)
-    assert pointers(answer) == expected
+    answer = shared_editor.send("PATCH", path, patch)
+    assert pointers(answer) == [expected]
     # Dates have no offset, so they stay at the clock time of the start.
-    same = {
-        "start": SATURDAY["start"],
-        "end": None,
-        "timezone": "Europe/Paris",
-    }
-    answer = shared_editor.send("PATCH", path, same, headers=MERGE)
+    same = {**SATURDAY, "end": None, "timezone": "Europe/Paris"}
+    answer = shared_editor.send("PATCH", path, same)
     assert answer.status_code == 200, answer.text
-
-
-@pytest.mark.both_databases
-def test_batch_stores_and_refuses_cancelled_dates(editor: ApiClient) -> None:
-    item = {"action": "put", "kind": "events", **SATURDAY}
-    wrong = OFF | {"cancelled": ["2026-12-26"]}
-    items = [
-        {**item, "id": "right", "recurrence": OFF},
-        {**item, "id": "wrong", "recurrence": wrong},
-    ]
-    answer = editor.send("POST", "/batch", items)
-    right, refused = answer.get_json()["results"]
-    assert right["status"] == 201
-    assert [error["pointer"] for error in refused["errors"]] == [CANCELLED]
-    stored = editor.send("GET", "/events/right").get_json()["recurrence"]
-    assert stored["cancelled"] == [{"start": "2026-12-26T19:00:00"}]
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def run_round(partner: Partner, seed: int, count: int) -> None:
 def test_partner_has_an_exact_copy(service: Service) -> None:
     service.make_token(*SCOPES)
     partner = Partner(service, 1)
-    while partner.change_count <= 20:
+    while partner.change_count <= 10:
         run_round(partner, 10, 2)
 
 
