@@ -68,18 +68,6 @@ def test_withdrawn_entry_shows_its_notice_for_30_days(
     assert "Sai sự thật" in feed_after(status="published", notice=None)
 
 
-def test_correction_is_first_in_the_body_and_the_preview_of_a_page(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    html = "<p>Thân</p>"
-    article = {"title": "Tin", "content_html": html, "notice": "Lúc 20 giờ."}
-    editor.put("/articles/a", article)
-    page = client.get("/entries/a").text
-    assert page.index("Đính chính") < page.index(html)
-    for name in ('name="description"', 'property="og:description"'):
-        assert f'<meta {name} content="Đính chính: Lúc 20 giờ. Thân">' in page
-
-
 def test_renamed_category_redirects_from_old_slug(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +10,8 @@ from werkzeug.test import TestResponse
 
 from feedsvc.models import KINDS
 from feedsvc.services import get_services
-from tests import data
 from tests.api.problems import pointers
+from tests.api.tables import read_table
 from tests.conftest import ApiClient
 
 EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
@@ -112,9 +110,7 @@ def test_error_of_a_string_names_the_member_that_it_is(
     assert pointers(response) == ["#/location/name"]
 
 
-OTHER_SPELLINGS = tomllib.loads(
-    (Path(data.__file__).parent / "spellings.toml").read_text("utf-8")
-)["spellings"]
+OTHER_SPELLINGS = read_table("spellings")["spellings"]
 
 
 @pytest.mark.parametrize("spelling", OTHER_SPELLINGS, ids=str)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tomllib
 import unicodedata
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,15 +18,14 @@ from hypothesis import strategies as st
 from feedsvc.iframes import is_embed
 from feedsvc.input import sanitize
 from tests import data
+from tests.api.tables import read_table
 from tests.conftest import ApiClient
 from tests.data.payloads import COMPOSING, payloads
 
 FIXPOINT_EXAMPLES = 20 * int(os.environ.get("API_EXAMPLES", "15"))
 """Examples of a property; `make soak` tries more."""
 
-HTML: dict[str, Any] = tomllib.loads(
-    (Path(data.__file__).parent / "html.toml").read_text("utf-8")
-)
+HTML: dict[str, Any] = read_table("html")
 
 BASE = "https://portal.example/tin/bai.html"
 OVERLAY = "\u0338"

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from marshmallow import Schema
 
-from feedsvc.errors import FieldError, ValidationFailed
-from feedsvc.input.fields import ShortList, Text
-from feedsvc.input.loading import load_validated
 from feedsvc.input.schemas import CategorySchema
-from tests import data
 from tests.api.problems import errors, pointers
+from tests.api.tables import read_table
 from tests.conftest import ApiClient
 from tests.data.fixtures import make_client
 from tests.full_entries import EVENT, MEMBERS, MINIMAL, TEXT_MEMBERS
@@ -25,9 +19,7 @@ from tests.pointers import ABSENT, replace_value
 GOOD = {"title": "Tiêu đề"}
 JSON = {"Content-Type": "application/json"}
 
-BAD_VALUES: dict[str, list[Any]] = tomllib.loads(
-    (Path(data.__file__).parent / "bad_values.toml").read_text("utf-8")
-)
+BAD_VALUES: dict[str, list[Any]] = read_table("bad_values")
 MORE_BAD_VALUES: dict[str, tuple[Any, ...]] = {
     "title": (
         "क़" * 251,  # 251 characters, 502 in NFC
@@ -70,40 +62,6 @@ def test_bad_value_is_422_with_its_pointer(
 
 
 @pytest.mark.parametrize(
-    ("members", "expected"),
-    [
-        ({"title": None, "start": None}, ["title", "start"]),
-        (
-            {"title": "", "url": "x", "categories": ["nix", "Ồ"], "a": 1},
-            ["url", "title", "categories/1", "a"],
-        ),
-        (
-            {"categories": ["nix", "van-hoa", "nada"]},
-            ["categories/0", "categories/2"],
-        ),
-        ({"attendance": "in_person"}, ["online_url"]),
-        ({"online_url": None}, ["online_url"]),
-        ({"attendance": "online", "online_url": None}, ["online_url"]),
-        ({"start": "2026-12-24", "end": "2026-12-24"}, ["end"]),
-        ({"start": "2026-12-24"}, ["end"]),
-        (
-            {
-                "start": "2027-11-07T01:30:00-05:00",
-                "end": "2027-11-07T01:30:00-04:00",
-            },
-            ["end"],
-        ),
-    ],
-)
-def test_members_that_are_wrong_together_are_422(
-    shared_editor: ApiClient, members: dict[str, Any], expected: list[str]
-) -> None:
-    document = {**EVENT, "recurrence": None, **members}
-    response = shared_editor.send("PUT", "/events/x", document)
-    assert set(pointers(response)) == {f"#/{each}" for each in expected}
-
-
-@pytest.mark.parametrize(
     ("name", "collection"),
     [
         (name, collection)
@@ -119,14 +77,6 @@ def test_longer_text_than_allowed_is_422(
     shared_editor.put(path, {**document, name: longest})
     longer = {**document, name: f"{longest}x"}
     assert pointers(shared_editor.send("PUT", path, longer)) == [f"#/{name}"]
-
-
-def test_empty_text_in_a_list_is_an_error_of_the_item() -> None:
-    schema = Schema.from_dict({"words": ShortList(Text(10), 5)})()
-    with pytest.raises(ValidationFailed) as caught:
-        load_validated(schema, {"words": ["x", ""]})
-    error = FieldError("#/words/1", "Must not be empty.")
-    assert caught.value.errors == (error,)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -99,16 +97,9 @@ def test_demo_loads_samples_once(app: Flask, client: FlaskClient) -> None:
 
 
 def test_help_needs_no_settings() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "feedsvc", "--help"],
-        cwd=ROOT,
-        env={**os.environ, "PORT": "http"},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    output = Service("", PORT="http").command("--help")
     for name in ("db", "demo", "import", "serve", "token"):
-        assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
+        assert re.search(rf"(?m)^  {name} ", output)
 
 
 def test_files_with_data_are_readable_by_their_owner_alone(

@@ -90,17 +90,16 @@ def test_copy_to_the_other_kind_and_back_keeps_everything(
 def test_backup_is_copied_and_stays_as_it_is(
     app: Flask, editor: ApiClient, make_app: MakeApp, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "backups"
-    folder.mkdir()
+    backup = tmp_path / "backups/backup.db"
+    backup.parent.mkdir()
     with closing(sqlite3.connect(tmp_path / "feedsvc.db")) as connection:
-        connection.execute(f"VACUUM INTO '{folder}/backup.db'")
-    backup = (folder / "backup.db").read_bytes()
-    copy = make_app(
-        database_url=f"sqlite:///{tmp_path}/copy.db", migrate=False
-    )
-    run(copy, "db", "copy", f"sqlite:///{folder}/backup.db")
+        connection.execute(f"VACUUM INTO '{backup}'")
+    before = backup.read_bytes()
+    url = f"sqlite:///{tmp_path}/copy.db"
+    copy = make_app(database_url=url, migrate=False)
+    run(copy, "db", "copy", f"sqlite:///{backup}")
     assert rows_of(copy) == rows_of(app)
-    assert [path.read_bytes() for path in folder.iterdir()] == [backup]
+    assert [path.read_bytes() for path in backup.parent.iterdir()] == [before]
 
 
 def test_target_in_use_is_refused(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,17 +13,13 @@ from tests.importers.helpers import (
     EXPORTERS,
     atom_feed,
     import_file,
+    read_table,
     rss_feed,
     stored_entries,
 )
 
-
-def read(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
-TRUTHS = read(EXPORTERS / "truths.toml")
-SNIPPETS = read(EXPORTERS.parent / "snippets.toml")
+TRUTHS = read_table("exporters/truths.toml")
+SNIPPETS = read_table("snippets.toml")
 
 
 def file_with(snippet: dict[str, Any]) -> tuple[bytes, str]:
@@ -74,17 +68,3 @@ def test_file_is_imported_as_it_is_meant(
     assert again.startswith(f"0 new, 0 changed, {len(entries)} unchanged")
     assert stored_entries(app, kind) == entries
     assert database.revisions == revisions, "an unchanged entry writes nothing"
-
-
-def test_messages_of_one_kind_are_few(app: Flask) -> None:
-    items = "".join(
-        f"<item><title>{number}</title><link>ftp://a/{number}</link></item>"
-        for number in range(9)
-    )
-    *shown, rest = import_file(app, rss_feed(items)).stderr.splitlines()
-    assert shown == [
-        f"left out: url of “{number}”: Not an absolute http:// or https:// URL. "
-        f"(ftp://a/{number})"
-        for number in range(3)
-    ]
-    assert rest == "… and 6 more"

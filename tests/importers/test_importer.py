@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
 from typing import Any
 
 import feedparser
@@ -15,7 +14,6 @@ from tests.commands import invoke
 from tests.conformance import findings
 from tests.conftest import ApiClient
 from tests.data.fixtures import Wait
-from tests.fake_clock import Clock
 from tests.importers.helpers import (
     EXPORTERS,
     import_file,
@@ -160,26 +158,6 @@ def test_entry_changed_by_the_service_is_updated(
     assert import_item(app, item.format("Hai"))["title"] == "Hai"
 
 
-ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><id>a</id><title>A</title><updated>2020-01-01T00:00:00Z</updated>
-<entry><id>tag:a,1</id><title>Một</title><published>2010-05-06T07:08:09Z</published><updated>{}</updated></entry></feed>"""
-
-
-RSS = """<rss version="2.0"><channel><title>A</title><item><guid isPermaLink="false">tag:a,1</guid><title>Một</title>
-<pubDate>Thu, 06 May 2010 07:08:09 +0000</pubDate></item></channel></rss>"""
-
-
-CALENDAR = """BEGIN:VCALENDAR
-BEGIN:VEVENT
-UID:tag:a,1
-SUMMARY:Một
-DTSTART:20270101T120000Z
-CREATED:20100506T070809Z
-DTSTAMP:20150101T000000Z
-{}END:VEVENT
-END:VCALENDAR
-"""
-
-
 @pytest.mark.parametrize("delete", [False, True])
 def test_entry_posted_before_its_import_stays_as_it_is(
     app: Flask, editor: ApiClient, delete: bool
@@ -199,51 +177,6 @@ def test_entry_posted_before_its_import_stays_as_it_is(
         assert f"skipped: “Cũ”: it was {reason} here" in result.stderr
     if not delete:
         assert editor.send("GET", path).get_json() == posted
-
-
-@pytest.mark.parametrize(
-    ("file", "updated"),
-    [
-        (ATOM.format("2011-02-03T04:05:06Z"), "2011-02-03T04:05:06Z"),
-        (ATOM.format("2009-02-03T04:05:06Z"), "2010-05-06T07:08:09Z"),
-        (ATOM.format("gestern"), "2010-05-06T07:08:09Z"),
-        (RSS, "2010-05-06T07:08:09Z"),
-        (
-            CALENDAR.format("LAST-MODIFIED:20110203T040506Z\n"),
-            "2011-02-03T04:05:06Z",
-        ),
-        (CALENDAR.format(""), "2015-01-01T00:00:00Z"),
-    ],
-)
-def test_date_modified_is_that_of_the_source(
-    app: Flask,
-    client: FlaskClient,
-    clock: Clock,
-    editor: ApiClient,
-    file: str,
-    updated: str,
-) -> None:
-    clock.forward(hours=1)
-    import_file(app, file.encode())
-    kind = "events" if file.startswith("BEGIN") else "news"
-    (entry,) = stored_entries(app, kind).values()
-    assert entry["date_modified"] == updated
-    feed = client.get(f"/feeds/{kind}.json").get_json(force=True)
-    shown = datetime.fromisoformat(feed["items"][0]["date_modified"])
-    assert shown == datetime.fromisoformat(updated)
-    path = f"/{'articles' if kind == 'news' else kind}/{entry['id']}"
-    edited = editor.send("PATCH", path, {"title": "Hai"}).get_json()
-    assert edited["date_modified"] > "2026"
-
-
-def test_date_modified_is_never_in_the_future(
-    app: Flask, clock: Clock
-) -> None:
-    import_file(app, ATOM.format("2037-02-03T04:05:06Z").encode())
-    (entry,) = stored_entries(app, "news").values()
-    assert datetime.fromisoformat(
-        entry["date_modified"]
-    ) - clock.now < timedelta(seconds=1)
 
 
 def test_guid_that_is_no_uri_becomes_a_urn_in_atom(

@@ -203,16 +203,6 @@ def test_answers_of_version_2_stay(editor: ApiClient) -> None:
     assert revoked.send("GET", "/articles").status_code == 401
 
 
-def test_cursors_of_version_2_go_on(client: FlaskClient) -> None:
-    changes = ANSWERS["requests"][CHANGES]["body"]["changes"]
-    middle = len(changes) // 2
-    after = changes[middle - 1]["seq"]
-    rest = client.get(f"{CHANGES}&after={after}").get_json()
-    assert without_empty_lists(rest["changes"]) == without_empty_lists(
-        changes[middle:]
-    )
-
-
 def test_deleted_entries_are_restored_under_their_guids(
     editor: ApiClient,
 ) -> None:
