@@ -16,6 +16,8 @@ from tests.data.fixtures import make_client
 
 pytestmark = pytest.mark.both_databases
 
+NDJSON = "application/x-ndjson"
+
 
 def put(id: str, **fields: Any) -> dict[str, Any]:
     return {"action": "put", "kind": "news", "id": id, "title": "x", **fields}
@@ -27,8 +29,7 @@ def send(
     if format == "array":
         return editor.send("POST", "/batch", items)
     body = "\n".join(map(json.dumps, items))
-    headers = {"Content-Type": "application/x-ndjson"}
-    return editor.send("POST", "/batch", data=body, headers=headers)
+    return editor.send("POST", "/batch", data=body, content_type=NDJSON)
 
 
 def statuses(response: TestResponse) -> list[int]:
@@ -93,8 +94,7 @@ def test_each_item_has_its_result(editor: ApiClient, format: str) -> None:
 def test_bad_ndjson_line_is_a_result(editor: ApiClient) -> None:
     first, last = json.dumps(put("a", title="“đ” ]}")), json.dumps(put("b"))
     body = f'{first}\r\n{{"a": 1, "a": 2}}\n\n{last}'.encode()
-    headers = {"Content-Type": "application/x-ndjson"}
-    answer = editor.send("POST", "/batch", data=body, headers=headers)
+    answer = editor.send("POST", "/batch", data=body, content_type=NDJSON)
     assert statuses(answer) == [201, 400, 201]
 
 
@@ -116,8 +116,9 @@ def test_item_without_scope_is_403(app: Flask) -> None:
 def test_batch_is_a_list(editor: ApiClient) -> None:
     assert send(editor, {}).status_code == 400
     assert send(editor, []).get_json() == {"results": []}
-    text = {"Content-Type": "text/plain"}
-    refused = editor.send("POST", "/batch", data=b"[]", headers=text)
+    refused = editor.send(
+        "POST", "/batch", data=b"[]", content_type="text/plain"
+    )
     assert refused.status_code == 415
 
 

@@ -7,13 +7,13 @@ from flask.testing import FlaskClient
 
 from tests.api.problems import pointers
 from tests.conftest import ApiClient
+from tests.full_entries import MINIMAL
 from tests.web.feeds import items
 
 pytestmark = pytest.mark.both_databases
 
 GUID = "https://blog.example/?p=12&a=“b”"
-ARTICLE = {"title": "T"}
-EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
+ARTICLE, EVENT = MINIMAL.values()
 
 
 def test_given_guid_is_kept_as_it_is(

@@ -14,9 +14,6 @@ from tests.api.tables import read_table
 from tests.conftest import ApiClient
 from tests.full_entries import MINIMAL
 
-JSON = {"Content-Type": "application/json"}
-
-
 REFUSALS = read_table("refusals")["refusals"]
 
 
@@ -95,7 +92,9 @@ def test_several_wrong_parameters_are_separate_sentences(
 def test_array_that_is_no_json_names_the_position(
     editor: ApiClient, body: bytes, position: str
 ) -> None:
-    answer = editor.send("POST", "/batch", data=body, headers=JSON)
+    answer = editor.send(
+        "POST", "/batch", data=body, content_type="application/json"
+    )
     assert answer.status_code == 400
     assert position in answer.get_json()["detail"]
 

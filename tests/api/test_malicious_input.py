@@ -15,8 +15,6 @@ from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient, MakeApp
 from tests.text_everywhere import event_with
 
-JSON = {"Content-Type": "application/json"}
-
 
 @pytest.mark.parametrize(
     "members",
@@ -92,7 +90,9 @@ def test_expensive_input_is_refused_quickly(
     document = {"title": "a", **members}
     body = json.dumps(document, ensure_ascii=False).encode()
     begun = time.thread_time()
-    answer = shared_editor.send("PUT", "/articles/a", data=body, headers=JSON)
+    answer = shared_editor.send(
+        "PUT", "/articles/a", data=body, content_type="application/json"
+    )
     assert len(pointers(answer)) <= 500
     # A generous limit: each takes a fraction of a second.
     assert time.thread_time() - begun < 5

@@ -112,7 +112,7 @@ def test_request_examples_are_accepted(
                 method,
                 url.removeprefix("/api/v1"),
                 data=body,
-                headers={"Content-Type": media_type},
+                content_type=media_type,
             )
             assert answer.status_code in (200, 201), (path, answer.text)
             described = operation["responses"][str(answer.status_code)]

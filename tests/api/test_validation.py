@@ -17,7 +17,6 @@ from tests.full_entries import EVENT, MEMBERS, MINIMAL, TEXT_MEMBERS
 from tests.pointers import ABSENT, replace_value
 
 GOOD = {"title": "Tiêu đề"}
-JSON = {"Content-Type": "application/json"}
 
 BAD_VALUES: dict[str, list[Any]] = read_table("bad_values")
 MORE_BAD_VALUES: dict[str, tuple[Any, ...]] = {
@@ -56,7 +55,9 @@ def test_bad_value_is_422_with_its_pointer(
     shared_editor: ApiClient, pointer: str, value: Any
 ) -> None:
     body = json.dumps(replace_value(EVENT, f"#/{pointer}", value))
-    response = shared_editor.send("PUT", "/events/x", data=body, headers=JSON)
+    response = shared_editor.send(
+        "PUT", "/events/x", data=body, content_type="application/json"
+    )
     assert pointers(response) == [f"#/{pointer}"]
     assert shared_editor.send("GET", "/events/x").status_code == 404
 
@@ -105,7 +106,9 @@ def test_body_that_is_not_strict_json_is_400(
     shared_editor: ApiClient, body: bytes
 ) -> None:
     for call in (("PUT", "/articles/x"), ("POST", "/batch")):
-        response = shared_editor.send(*call, data=body, headers=JSON)
+        response = shared_editor.send(
+            *call, data=body, content_type="application/json"
+        )
         assert response.status_code == 400, call
         assert errors(response) == {}
 
@@ -116,7 +119,7 @@ def test_document_that_is_not_an_object_is_422(
 ) -> None:
     body = json.dumps(document)
     response = shared_editor.send(
-        "PUT", "/articles/x", data=body, headers=JSON
+        "PUT", "/articles/x", data=body, content_type="application/json"
     )
     assert pointers(response) == ["#"]
 
@@ -137,11 +140,13 @@ def test_lone_surrogate_is_422_with_pointer(
 ) -> None:
     document = b'{"start": "2026-12-24", %s}' % member
     response = shared_editor.send(
-        "PUT", "/events/x", data=document, headers=JSON
+        "PUT", "/events/x", data=document, content_type="application/json"
     )
     assert pointers(response) == [pointer]
     item = b'[{"action": "put", "kind": "events", "id": "x", %s}]' % member
-    response = shared_editor.send("POST", "/batch", data=item, headers=JSON)
+    response = shared_editor.send(
+        "POST", "/batch", data=item, content_type="application/json"
+    )
     assert response.status_code == 207
 
 

@@ -22,11 +22,15 @@ from tests.full_entries import ARTICLE, EVENT
 
 def fill(app: Flask, editor: ApiClient) -> None:
     """Store something in every table."""
-    for slug in ("cha", "con"):
-        editor.put(f"/categories/{slug}", {"title": slug})
     # Parents with later keys than their children, and with earlier ones.
-    editor.put("/categories/van-hoa", {"title": "Văn hoá", "parent": "con"})
-    editor.put("/categories/con", {"title": "Con", "parent": "cha"})
+    for slug, parent in (
+        ("con", None),
+        ("van-hoa", "con"),
+        ("cha", None),
+        ("con", "cha"),
+        ("moi", "cha"),
+    ):
+        editor.put(f"/categories/{slug}", {"title": slug, "parent": parent})
     editor.send("PATCH", "/categories/cha", {"slug": "goc"})
     editor.put("/articles/a", ARTICLE | {"categories": ["van-hoa", "goc"]})
     editor.put("/events/series", EVENT)

@@ -13,11 +13,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -48,24 +49,43 @@ DATA = Path(__file__).parent.parent / "data" / "version_2"
 ANSWERS: dict[str, Any] = json.loads(
     gzip.decompress((DATA / "answers-2.0.0.json.gz").read_bytes())
 )
+OLD_DATABASE = gzip.decompress((DATA / "feedsvc-2.0.0.db.gz").read_bytes())
 CHANGES = "/api/v1/changes?limit=1000"
+
+
+@pytest.fixture(scope="module")
+def sqlite_upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Upgrade the database, to be copied for each test."""
+    path = tmp_path_factory.mktemp("version-2") / "feedsvc.db"
+    path.write_bytes(OLD_DATABASE)
+    Service(f"sqlite:///{path}").command("db", "upgrade")
+    # Its write-ahead log is another file.
+    Database(f"sqlite:///{path}", utcnow).close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def postgresql_upgraded(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Upgrade a database with the same rows, and return its name."""
+    path = tmp_path_factory.mktemp("version-2") / "feedsvc.db"
+    path.write_bytes(OLD_DATABASE)
+    with cluster.database("template0") as url:
+        _load_rows(path, url)
+        Service(url).command("db", "upgrade")
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Upgrade a copy of the database, in PostgreSQL one with the same rows."""
-    path = tmp_path / "feedsvc.db"
-    path.write_bytes(
-        gzip.decompress((DATA / "feedsvc-2.0.0.db.gz").read_bytes())
-    )
+    """Return the URL of an upgraded database of the test's own."""
+    upgraded = request.getfixturevalue(f"{request.param}_upgraded")
     if request.param == "sqlite":
-        Service(f"sqlite:///{path}").command("db", "upgrade")
-        yield f"sqlite:///{path}"
+        yield f"sqlite:///{shutil.copy(upgraded, tmp_path)}"
         return
     cluster: Cluster = request.getfixturevalue("cluster")
-    with cluster.database("template0") as url:
-        _load_rows(path, url)
-        Service(url).command("db", "upgrade")
+    with cluster.database(upgraded) as url:
         yield url
 
 
@@ -103,20 +123,14 @@ def editor(app: Flask) -> ApiClient:
     return ApiClient(app.test_client(), ANSWERS["token"])
 
 
-def events_of(calendar: str) -> dict[str, set[str]]:
-    """Return the lines of the events by UID."""
-    blocks = calendar.replace("\r\n ", "").split("\r\nBEGIN:VEVENT\r\n")[1:]
-    events = {}
-    for block in blocks:
-        lines = block.partition("\r\nEND:VEVENT")[0].split("\r\n")
-        uid = next(line for line in lines if line.startswith("UID:"))
+def events_of(calendar: str) -> list[list[str]]:
+    """Return the lines of each event."""
+    unfolded = calendar.replace("\r\n ", "")
+    return sorted(
         # Version 3 writes addresses in descriptions, and leaves people free.
-        events[uid] = {
-            line
-            for line in lines
-            if not line.startswith(("DESCRIPTION", "TRANSP"))
-        }
-    return events
+        sorted(re.sub("(?m)^(DESCRIPTION|TRANSP).*\n", "", event).splitlines())
+        for event in re.findall("(?s)BEGIN:VEVENT.*?END:VEVENT", unfolded)
+    )
 
 
 def comparable(path: str, body: Any) -> Any:
