@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import click
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import ScriptInfo
@@ -20,3 +23,12 @@ def run(app: Flask, *arguments: str, input: str | bytes = "") -> str:
     done = invoke(app, *arguments, input=input)
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def command_names(group: click.Group, *parents: str) -> Iterator[str]:
+    """Yield the names of all commands of a group, such as `token create`."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from command_names(command, *parents, name)
+        else:
+            yield " ".join((*parents, name))

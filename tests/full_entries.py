@@ -1,6 +1,7 @@
 """The API's documents of an article and an event with every member.
 
-A new member gets its value here, for the tests of the API, the storage and the formats.
+A new member gets its value in data/full_entries.json, for the tests of the API, the
+storage and the formats.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from marshmallow.fields import List
 
 from feedsvc.input.fields import Text
 from feedsvc.input.schemas import ArticleSchema, EntrySchema, EventSchema
+from tests.data import read
 
 SCHEMAS: dict[str, type[EntrySchema]] = {
     "articles": ArticleSchema,
@@ -56,85 +58,9 @@ TEXT_LISTS = {
 NOT_SEARCHED = {"notice", "rights"}
 """Members with text by which a search does not find an entry."""
 
-_BOTH: dict[str, Any] = {
-    "title": "Thành tựu <b>&amp; tiến bộ</b>",
-    "url": "https://portal.example/tin/đầy-đủ?a=1&b=2",
-    "summary": "Một & hai < ba",
-    "content_html": '<p>Đoạn một &amp; hai.</p>\n<p><a href="https://portal.example/x" rel="noopener noreferrer">Liên kết</a></p>',
-    "language": "en",
-    "authors": [
-        {
-            "name": "Lan",
-            "url": "https://portal.example/lan",
-            "email": "lan@portal.example",
-        },
-        {"name": "Nam"},
-    ],
-    "source": {"name": "Báo Thủ đô", "url": "https://bao.example/"},
-    "rights": "© Báo Thủ đô",
-    "categories": ["van-hoa", "giao-thong"],
-    "image": {
-        "url": "https://media.example/cầu.jpg",
-        "alt": "Cầu",
-        "caption": "Cây cầu & sông",
-        "credit": "Nam",
-        "type": "image/jpeg",
-        "length": 1000,
-        "width": 1200,
-        "height": 800,
-    },
-    "attachments": [
-        {
-            "url": "https://media.example/a.mp3",
-            "mime_type": "audio/mpeg",
-            "size_in_bytes": 5,
-            "title": "Nghe",
-            "duration_in_seconds": 61.5,
-        },
-        {"url": "https://media.example/b.pdf", "mime_type": "application/pdf"},
-    ],
-    "translation_key": "thanh-tuu",
-    "date_published": "2026-11-01T01:00:00.000500Z",
-    "status": "published",
-    "notice": "Đã sửa số liệu.",
-    "expires": "2031-11-01T01:00:00Z",
-}
+_DOCUMENTS: dict[str, dict[str, Any]] = read("full_entries")
 """`content_html` stands for the body: an entry has only one of the two."""
 
-ARTICLE: dict[str, Any] = {**_BOTH}
+ARTICLE = _DOCUMENTS["article"]
 
-EVENT: dict[str, Any] = {
-    **_BOTH,
-    "start": "2026-12-24T19:00:00+07:00",
-    "end": "2026-12-24T21:30:00+07:00",
-    "timezone": "Asia/Ho_Chi_Minh",
-    "location": {
-        "name": "Nhà hát Lớn",
-        "address": "1 Tràng Tiền",
-        "latitude": 21.024,
-        "longitude": 105.857,
-    },
-    "organizer": {"name": "Sở Văn hoá", "email": "so@portal.example"},
-    "event_status": "postponed",
-    "attendance": "mixed",
-    "online_url": "https://live.example/hoà-nhạc?a=1&b=2",
-    "offers": [
-        {
-            "name": "Người <lớn>",
-            "price": "150000",
-            "currency": "VND",
-            "url": "https://ve.example/",
-            "availability": "in_stock",
-        },
-        {"name": "Trẻ em", "price": "0", "currency": "VND"},
-    ],
-    "performers": [
-        {"name": "Dàn nhạc <Giao hưởng>", "url": "https://nhac.example/"}
-    ],
-    "recurrence": {
-        "rrule": "FREQ=WEEKLY;COUNT=3",
-        "exdates": ["2026-12-31T19:00:00"],
-        "rdates": ["2027-01-02T19:00:00"],
-        "cancelled": [{"start": "2027-01-07T19:00:00", "notice": "Bão"}],
-    },
-}
+EVENT = {**ARTICLE, **_DOCUMENTS["event"]}

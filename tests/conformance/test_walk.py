@@ -16,17 +16,14 @@ from tests.conformance import CHECKS, findings
 
 PUBLIC_URL = "https://feeds.example"
 START = ("/", "/feeds.opml")
+XML = ("application/atom+xml", "application/rss+xml")
 
 
 def links_in(body: bytes, media_type: str, url: str) -> list[str]:
     """Return the URLs that a document links to."""
     if media_type == "text/html":
         root: Any = html.fromstring(body.decode())
-    elif media_type in (
-        "application/atom+xml",
-        "application/rss+xml",
-        "text/x-opml",
-    ):
+    elif media_type in (*XML, "text/x-opml"):
         root = etree.fromstring(body)
     else:
         return []
@@ -72,7 +69,7 @@ def test_linked_pages_and_feeds_are_valid(
             url = PUBLIC_URL + path
             found = findings(response.data, response.content_type, url=url)
             errors += [f"{path} {finding}" for finding in found]
-        if media_type in ("application/atom+xml", "application/rss+xml"):
+        if media_type in XML:
             assert not feedparser.parse(response.data).bozo, path
     assert errors == []
     assert min(media_types[media_type] for media_type in CHECKS) > feeds

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +25,20 @@ _LEAVES = "quyet-dinh gop-y xe-buyt tuyen-3 cap-nuoc pho-co am-nhac sach tiem-ch
 
 def categories() -> list[Json]:
     """Return the categories, parents first."""
-    documents: list[Json] = _read("categories")
+    documents: list[Json] = read("categories")
     return documents
 
 
 def entries() -> list[Json]:
     """Return the entries, each with its kind and id."""
     news = [
-        *_read("news"),
+        *read("news"),
         *_titles(),
         *_bodies(),
         *_dates(),
         *bulk.articles(),
     ]
-    events = [*_read("events"), *bulk.events()]
+    events = [*read("events"), *bulk.events()]
     return [
         {"kind": kind, **entry}
         for kind, documents in (("news", news), ("events", events))
@@ -60,7 +59,8 @@ def stored_titles() -> dict[str, str]:
     }
 
 
-def _read(name: str) -> Any:
+def read(name: str) -> Any:
+    """Return the content of a file of this folder."""
     return json.loads(
         (Path(__file__).parent / f"{name}.json").read_text("utf-8")
     )
@@ -82,7 +82,7 @@ def _all_titles() -> list[dict[str, str]]:
         "stored": "ạ" * 500,
     }
     return [
-        *_read("titles"),
+        *read("titles"),
         *({"id": id, "title": title} for id, title in long.items()),
         decomposed,
     ]
@@ -90,18 +90,22 @@ def _all_titles() -> list[dict[str, str]]:
 
 def _titles() -> Iterator[Json]:
     """Yield an article for each difficult title, an hour apart."""
-    for number, (title, leaf) in enumerate(
-        zip(_all_titles(), cycle(_LEAVES), strict=False)
-    ):
+    for number, title in enumerate(_all_titles()):
         published = datetime(2026, 11, 23, 20, tzinfo=UTC) - timedelta(
             hours=number
         )
-        yield {
-            "id": title["id"],
-            "title": title["title"],
-            "categories": [leaf],
-            "date_published": published.isoformat(),
-        }
+        yield _article(
+            title["id"], title["title"], number, published.isoformat()
+        )
+
+
+def _article(id: str, title: str, number: int, published: str) -> Json:
+    return {
+        "id": id,
+        "title": title,
+        "categories": [_LEAVES[number % len(_LEAVES)]],
+        "date_published": published,
+    }
 
 
 def _bodies() -> Iterator[Json]:
@@ -110,33 +114,25 @@ def _bodies() -> Iterator[Json]:
         "<p>" + "Một đoạn văn dài về thành phố bên sông Hồng. " * 20 + "</p>"
     )
     bodies = {
-        **_read("bodies"),
+        **read("bodies"),
         "long": long * 180,
         "deep": "<blockquote>" * 255 + "đáy" + "</blockquote>" * 255,
     }
-    for number, (name, leaf) in enumerate(
-        zip(bodies, cycle(_LEAVES), strict=False)
-    ):
+    for number, (name, body) in enumerate(bodies.items()):
+        published = datetime(2026, 10, 20, tzinfo=UTC) - timedelta(days=number)
         yield {
-            "id": f"b-{name}",
-            "title": f"Thân bài: {name}",
+            **_article(
+                f"b-{name}",
+                f"Thân bài: {name}",
+                number,
+                published.isoformat(),
+            ),
             "url": f"https://portal.example/tin-tức/2026/{name}/",
-            "content_html": bodies[name],
-            "categories": [leaf],
-            "date_published": (
-                datetime(2026, 10, 20, tzinfo=UTC) - timedelta(days=number)
-            ).isoformat(),
+            "content_html": body,
         }
 
 
 def _dates() -> Iterator[Json]:
     """Yield an article for each date at a boundary."""
-    for number, (date, leaf) in enumerate(
-        zip(_read("dates"), cycle(_LEAVES), strict=False)
-    ):
-        yield {
-            "id": f"d-{number:02}",
-            "title": f"Đăng lúc {date}",
-            "categories": [leaf],
-            "date_published": date,
-        }
+    for number, date in enumerate(read("dates")):
+        yield _article(f"d-{number:02}", f"Đăng lúc {date}", number, date)

@@ -119,14 +119,18 @@ def seeded_template(
     return build_once(tmp_path_factory, "sample", build)
 
 
+def copy_url(template: Path, folder: Path) -> str:
+    """Copy a database into a folder; return its URL."""
+    return f"sqlite:///{shutil.copy(template, folder / 'copy.db')}"
+
+
 @pytest.fixture
 def seeded_app(
     seeded_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
 ) -> Flask:
     """Return an app with the sample data, at `data.NOW`."""
     clock.now = data.NOW
-    path = shutil.copy(seeded_template, tmp_path / "seeded.db")
-    return make_app(database_url=f"sqlite:///{path}")
+    return make_app(database_url=copy_url(seeded_template, tmp_path))
 
 
 @pytest.fixture(scope="session")
@@ -157,5 +161,4 @@ def attacked_app(
 ) -> Flask:
     """Return an app with every payload, at `data.NOW`."""
     clock.now = data.NOW
-    path = shutil.copy(attacked_template, tmp_path / "attacked.db")
-    return make_app(database_url=f"sqlite:///{path}")
+    return make_app(database_url=copy_url(attacked_template, tmp_path))
