@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,9 +101,8 @@ def postgresql_url(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
     """Return the URL of an empty database of the test's own."""
-    url: str = request.getfixturevalue(
-        f"{getattr(request, 'param', 'sqlite')}_url"
-    )
+    name = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue(f"{name}_url")
     return url
 
 
@@ -241,6 +240,25 @@ def time_factor(request: pytest.FixtureRequest) -> int:
     return 1 if _is_soak(request.config) else 10
 
 
+CheckLimit = Callable[..., None]
+"""Record a quantity with its value, limit and unit; fail if it is over the limit."""
+
+
+@pytest.fixture
+def check_limit(
+    record_measurement: RecordMeasurement, time_factor: int
+) -> CheckLimit:
+    def check(
+        quantity: str, value: float, limit: float, unit: str = "s"
+    ) -> None:
+        record_measurement(
+            quantity, f"{value:.3g} {unit}", f"{limit:g} {unit}"
+        )
+        assert value < limit * time_factor, quantity
+
+    return check
+
+
 def _is_soak(config: pytest.Config) -> bool:
     return bool(config.option.markexpr.startswith("soak"))
 
@@ -256,10 +274,16 @@ def pytest_terminal_summary(
             terminalreporter.write_line(
                 f"{row[0]:<80} {row[1]:>24}   {row[2]}"
             )
-    if missing := missing_programs(
-        report.longrepr[2] for report in terminalreporter.getreports("skipped")
-    ):
-        terminalreporter.write_line(missing)
+    missing = [
+        _PACKAGES.get(name, name)
+        for report in terminalreporter.getreports("skipped")
+        for name in re.findall(r"(\S+) is not installed", report.longrepr[2])
+    ]
+    if missing:
+        names = ", ".join(sorted(set(missing)))
+        terminalreporter.write_line(
+            f"Skipped: {len(missing)} tests; install {names} to run them."
+        )
 
 
 _PACKAGES = {
@@ -269,17 +293,6 @@ _PACKAGES = {
     "node": "nodejs",
 }
 """Debian's packages of programs that have another name."""
-
-
-def missing_programs(reasons: Iterable[str]) -> str:
-    """Return a line that says what to install for the tests that are skipped."""
-    found = re.findall(r"(\S+) is not installed", "\n".join(reasons))
-    names = sorted({_PACKAGES.get(name, name) for name in found})
-    if not names:
-        return ""
-    return (
-        f"Skipped: {len(found)} tests; install {', '.join(names)} to run them."
-    )
 
 
 class ApiClient:
@@ -334,12 +347,9 @@ def shared_editor(
     It is for many similar tests: creating the app takes longer than a request. Each
     must pass whatever the others store, in any order.
     """
-    path = shutil.copy(
-        sqlite_template, tmp_path_factory.mktemp("shared") / "feedsvc.db"
-    )
-    config = with_changes(
-        make_config(f"sqlite:///{path}"), rate_writes="1000000/second"
-    )
+    path = tmp_path_factory.mktemp("shared") / "feedsvc.db"
+    url = f"sqlite:///{shutil.copy(sqlite_template, path)}"
+    config = with_changes(make_config(url), rate_writes="1000000/second")
     app = _take_app(config, shared_clock)
     yield _make_editor(app)
     _give_back(app)

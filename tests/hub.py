@@ -42,29 +42,27 @@ class Handler(BaseHTTPRequestHandler):
     server: Hub
 
     def do_POST(self) -> None:
-        form = parse_qs(
-            self.rfile.read(int(self.headers["Content-Length"])).decode()
-        )
-        with self.server.lock:
-            assert form["hub.mode"] == ["publish"]
-            assert form["hub.topic"] == form["hub.url"]
-            self.server.told.update(form["hub.url"])
-            self.server.paths.add(self.path)
+        hub = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        form = parse_qs(body.decode())
         (url,) = form["hub.url"]
-        self.server.fetch(url)
-        if self.server.drops:
+        with hub.lock:
+            assert form["hub.mode"] == ["publish"]
+            assert form["hub.topic"] == [url]
+            hub.told[url] += 1
+            hub.paths.add(self.path)
+        hub.fetch(url)
+        if hub.drops:
             self._drip()
             return
-        self.server.is_released.wait(self.server.seconds)
-        is_refused = self.server.refused & {*form["hub.url"]}
-        self.send_response(403 if is_refused else self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body)))
+        hub.is_released.wait(hub.seconds)
+        self.send_response(403 if url in hub.refused else hub.status)
+        self.send_header("Content-Length", str(len(hub.body)))
         self.send_header("Location", "/elsewhere")
         self.end_headers()
-        self.wfile.write(self.server.body)
+        self.wfile.write(hub.body)
 
-    def do_GET(self) -> None:
-        self.do_POST()
+    do_GET = do_POST  # noqa: N815
 
     def _drip(self) -> None:
         with suppress(ConnectionError):

@@ -17,10 +17,10 @@ from flask import Flask
 from feedsvc.hubs import DELAY, HubNotifier
 from feedsvc.services import get_services
 from feedsvc.storage.database import Database
-from tests.conftest import ApiClient, MakeApp, RecordMeasurement
+from tests.conftest import ApiClient, CheckLimit, MakeApp
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
-from tests.hub import FORMATS, PUBLIC, Hub, feeds, run
+from tests.hub import PUBLIC, Hub, feeds, run
 from tests.server import Service, free_port
 from tests.waiting import wait_until
 
@@ -31,23 +31,29 @@ def hub() -> Iterator[Hub]:
         yield running
 
 
-@pytest.fixture
-def slow_hub() -> Iterator[Hub]:
-    with run(Hub(seconds=9)) as running:
-        yield running
+class Worker:
+    """A worker that tells a hub, with the clock of the test for delays."""
+
+    def __init__(self, app: Flask, hub_url: str, clock: Clock) -> None:
+        services = get_services(app)
+        notifier = HubNotifier(
+            services.database,
+            services.site,
+            hub_url,
+            monotonic=lambda: clock().timestamp(),
+        )
+        self.notify = notifier.notify
+        """The function that it calls once a second."""
+        self._clock = clock
+
+    def tell(self) -> None:
+        """See changes, and tell them as soon as it may."""
+        self.notify()
+        self._clock.forward(seconds=DELAY)
+        self.notify()
 
 
-@pytest.fixture
-def dripping_hub() -> Iterator[Hub]:
-    with run(Hub()) as running:
-        running.drops = b"x"
-        yield running
-
-
-Notify = Callable[[], None]
-"""A function that a worker calls once a second."""
-
-MakeWorker = Callable[..., Notify]
+MakeWorker = Callable[..., Worker]
 
 
 @pytest.fixture
@@ -62,147 +68,95 @@ def make_worker(make_app: MakeApp, hub: Hub, clock: Clock) -> MakeWorker:
         own_clock: Clock | None = None,
         *,
         is_ready: bool = True,
+        url: str = hub.url,
         **changes: Any,
-    ) -> Notify:
-        app = make_app(hubs=(hub.url,), own_clock=own_clock, **changes)
-        services = get_services(app)
-        notifier = HubNotifier(
-            services.database,
-            services.site,
-            hub.url,
-            monotonic=lambda: clock().timestamp(),
-        )
+    ) -> Worker:
+        app = make_app(hubs=(url,), own_clock=own_clock, **changes)
+        worker = Worker(app, url, clock)
         if is_ready:
-            notifier.notify()
-        return notifier.notify
+            worker.notify()
+        return worker
 
     return make
 
 
 @pytest.fixture
-def notify(make_worker: MakeWorker) -> Notify:
-    """Return the function of one worker; nothing has changed yet."""
+def worker(make_worker: MakeWorker) -> Worker:
+    """Return one worker; nothing has changed yet."""
     return make_worker()
 
 
-Tell = Callable[[Notify], None]
-
-
-@pytest.fixture
-def tell(clock: Clock) -> Tell:
-    """Return what lets a worker see changes, and tell them as soon as it may."""
-
-    def run(notify: Notify) -> None:
-        notify()
-        clock.forward(seconds=DELAY)
-        notify()
-
-    return run
-
-
-@pytest.mark.both_databases
-def test_hub_is_told_once_by_two_workers(database_url: str, hub: Hub) -> None:
-    service = Service(database_url, FEEDSVC_HUBS=hub.url)
-    service.make_token("news:write", "events:write", "categories:write")
-    with service:
-        for slug, document in (
-            ("a", {}),
-            ("b", {"parent": "a"}),
-            ("other", {}),
-        ):
-            service.put(f"/categories/{slug}", {"title": slug, **document})
-        article = {"title": "x", "categories": ["b"]}
-        service.put("/articles/1", article)
-        expected = feeds("news", "news/a", "news/b", public_url=service.url)
-        wait_until(lambda: hub.told >= expected)
-        event = {"title": "x", "start": "2032-01-01"}
-        service.put("/events/2", event)
-        expected |= feeds("events", public_url=service.url)
-        wait_until(lambda: hub.told >= expected)
-        assert hub.told == expected
-
-
 @pytest.mark.bar
-def test_failing_hubs_do_not_delay_another(
-    database_url: str,
-    hub: Hub,
-    slow_hub: Hub,
-    dripping_hub: Hub,
-    record_measurement: RecordMeasurement,
-    time_factor: int,
+@pytest.mark.both_databases
+def test_hub_is_told_once_by_two_workers_beside_failing_hubs(
+    database_url: str, hub: Hub, check_limit: CheckLimit
 ) -> None:
     dead_url = f"http://127.0.0.1:{free_port()}"
-    urls = ",".join((dead_url, slow_hub.url, dripping_hub.url, hub.url))
-    service = Service(database_url, FEEDSVC_HUBS=urls)
-    service.make_token("news:write")
-    expected: Counter[str] = Counter()
-    waits = []
-    with service:
-        for title in ("a", "b", "c"):
-            started = time.monotonic()
-            service.put("/articles/1", {"title": title})
-            expected.update(feeds("news", public_url=service.url))
-            wait_until(lambda: hub.told >= expected)
-            waits.append(time.monotonic() - started)
-        # Meanwhile the others were tried again.
-        wait_until(lambda: slow_hub.told.total() > 1)
-        wait_until(lambda: dripping_hub.told.total() > 1)
-    assert hub.told == expected
-    record_measurement(
-        "hub told, beside a dead, a slow and a dripping one",
-        f"{max(waits):.1f} s",
-        "8 s",
-    )
-    assert max(waits) < 8 * time_factor
-
-
-def test_new_database_is_migrated_before_hubs_are_told(
-    tmp_path: Path, hub: Hub
-) -> None:
-    service = Service(f"sqlite:///{tmp_path}/new.db", FEEDSVC_HUBS=hub.url)
-    service.is_forked = False  # so that the service itself migrates
-    log = tmp_path / "log"
-    service.start(log)
-    service.make_token("news:write")
-    service.put("/articles/1", {"title": "x"})
-    wait_until(lambda: hub.told)
-    service.kill()
-    # Without pysqlite3, the journal mode is another warning.
-    warnings = [
-        line
-        for line in log.read_text().splitlines()
-        if "WARNING" in line and "journal mode" not in line
-    ]
-    assert warnings == []
+    with run(Hub(seconds=9)) as slow, run(Hub()) as dripping:
+        dripping.drops = b"x"
+        urls = ",".join((dead_url, slow.url, dripping.url, hub.url))
+        service = Service(database_url, FEEDSVC_HUBS=urls)
+        service.make_token("news:write", "events:write", "categories:write")
+        expected: Counter[str] = Counter()
+        with service:
+            service.put("/categories/a", {"title": "A"})
+            service.put("/categories/b", {"title": "B", "parent": "a"})
+            service.put("/categories/other", {"title": "C"})
+            for path, document, changed in (
+                (
+                    "/articles/1",
+                    {"title": "x", "categories": ["b"]},
+                    ["news", "news/a", "news/b"],
+                ),
+                (
+                    "/events/2",
+                    {"title": "x", "start": "2032-01-01"},
+                    ["events"],
+                ),
+            ):
+                started = time.monotonic()
+                service.put(path, document)
+                expected.update(feeds(*changed, public_url=service.url))
+                wait_until(lambda: hub.told >= expected)
+                check_limit(
+                    "hub told, beside a dead, a slow and a dripping one",
+                    time.monotonic() - started,
+                    8,
+                )
+            assert hub.told == expected
+            assert slow.told
+            assert dripping.told
 
 
 @pytest.mark.both_databases
 def test_only_public_entries_are_told(
-    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient, wait: Wait
+    worker: Worker, hub: Hub, editor: ApiClient, wait: Wait
 ) -> None:
     editor.put("/articles/1", {"title": "x", "status": "draft"})
     later = "2026-11-26T00:00:00Z"
     editor.put(
         "/events/2", {"title": "x", "start": later, "date_published": later}
     )
-    tell(notify)
+    worker.tell()
     assert not hub.told
     wait(days=2)
-    tell(notify)
+    worker.tell()
     assert hub.told == feeds("events")
+    assert editor.send("DELETE", "/events/2").status_code == 204
+    worker.tell()
+    assert hub.told == feeds("events"), "a deletion is not told"
 
 
 @pytest.mark.both_databases
 def test_feeds_in_the_language_of_an_entry_are_told(
-    make_worker: MakeWorker, tell: Tell, hub: Hub, editor: ApiClient
+    make_worker: MakeWorker, hub: Hub, editor: ApiClient
 ) -> None:
-    notify = make_worker(site_languages=("vi", "en"))
+    worker = make_worker(site_languages=("vi", "en"))
+    event = {"title": "x", "start": "2026-12-24"}
     editor.put("/articles/1", {"title": "x", "language": "en-GB"})
-    editor.put("/events/2", {"title": "x", "start": "2026-12-24"})
-    editor.put(
-        "/events/3", {"title": "x", "start": "2026-12-24", "language": "fr"}
-    )
-    tell(notify)
+    editor.put("/events/2", event)
+    editor.put("/events/3", {**event, "language": "fr"})
+    worker.tell()
     in_language = Counter(
         [f"{url}?lang=en" for url in feeds("news")]
         + [f"{url}?lang=vi" for url in feeds("events")]
@@ -210,39 +164,28 @@ def test_feeds_in_the_language_of_an_entry_are_told(
     assert hub.told == feeds("news", "events") + in_language
 
 
-def test_deletion_is_not_told(
-    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient
-) -> None:
-    editor.put("/articles/1", {"title": "x", "categories": ["van-hoa"]})
-    tell(notify)
-    assert hub.told == feeds("news", "news/van-hoa")
-    assert editor.send("DELETE", "/articles/1").status_code == 204
-    tell(notify)
-    assert hub.told == feeds("news", "news/van-hoa")
-
-
 def test_change_is_told_some_seconds_after_it_was_seen(
-    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock
+    worker: Worker, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
     clock.forward(hours=1)
-    notify()
+    worker.notify()
     clock.forward(seconds=DELAY - 0.1)
-    notify()
+    worker.notify()
     assert not hub.told
     clock.forward(seconds=0.1)
-    notify()
+    worker.notify()
     assert hub.told == feeds("news")
 
 
 @pytest.mark.both_databases
 def test_entry_that_changes_every_second_is_told_every_second(
-    notify: Notify, hub: Hub, editor: ApiClient, clock: Clock
+    worker: Worker, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
     expected: Counter[str] = Counter()
-    for number in range(10):
+    for number in range(DELAY + 3):
         editor.put("/articles/1", {"title": f"{number}"})
-        notify()
+        worker.notify()
         if number >= DELAY:
             expected += feeds("news")
         assert hub.told == expected
@@ -250,106 +193,98 @@ def test_entry_that_changes_every_second_is_told_every_second(
 
 
 def test_change_is_told_once_by_workers_that_saw_it_at_different_times(
-    notify: Notify,
+    worker: Worker,
     make_worker: MakeWorker,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
 ) -> None:
     editor.put("/articles/1", {"title": "x", "categories": ["van-hoa"]})
-    notify()
+    worker.notify()
     clock.forward(seconds=1)
     editor.put("/articles/2", {"title": "x", "categories": ["giao-thong"]})
-    notify_by_other = make_worker()
+    other = make_worker()
     clock.forward(seconds=DELAY - 1)
-    notify()
+    worker.notify()
     assert hub.told == feeds("news", "news/van-hoa")
-    clock.forward(seconds=1)
-    notify_by_other()
-    expected = feeds("news", "news/van-hoa", "news/giao-thong")
     # Each of the two changes is one of the section.
-    expected += feeds("news")
+    expected = hub.told + feeds("news", "news/giao-thong")
+    clock.forward(seconds=1)
+    other.notify()
     assert hub.told == expected
     for _ in range(DELAY + 1):
         clock.forward(seconds=1)
-        notify()
-        notify_by_other()
+        worker.notify()
+        other.notify()
     assert hub.told == expected
 
 
 def test_change_is_told_after_a_restart_before_it_was_told(
-    notify: Notify,
+    worker: Worker,
     make_worker: MakeWorker,
-    tell: Tell,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
-    notify()
+    worker.notify()
     clock.forward(seconds=1)
     restarted = make_worker()
     assert not hub.told
-    tell(restarted)
+    restarted.tell()
     assert hub.told == feeds("news")
 
 
 @pytest.mark.parametrize("status", [503, 302, 307])
 def test_failed_hub_is_told_again_later_and_not_redirected(
-    notify: Notify,
-    tell: Tell,
+    make_worker: MakeWorker,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
     status: int,
 ) -> None:
+    own_clock = Clock(clock.now)
+    worker = make_worker(own_clock)
     hub.status = status
     editor.put("/articles/1", {"title": "x"})
-    tell(notify)
-    notify()
+    worker.tell()
+    worker.notify()
     assert hub.told.total() == 1, "the others wait for the next attempt"
     hub.status = 204
     hub.told.clear()
+    # The delay ends although the clock is set back.
+    own_clock.forward(hours=-1)
     clock.forward(seconds=5)
-    notify()
+    worker.notify()
     clock.forward(hours=1)
-    notify()
+    worker.notify()
     assert hub.told == feeds("news")
     assert hub.paths == {"/hub"}
 
 
-def test_delay_grows_with_each_failure(
-    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient, clock: Clock
+def test_delay_grows_with_each_failure_and_ends_with_a_restart(
+    worker: Worker,
+    make_worker: MakeWorker,
+    hub: Hub,
+    editor: ApiClient,
+    clock: Clock,
 ) -> None:
     hub.status = 503
     editor.put("/articles/1", {"title": "x"})
-    tell(notify)
+    worker.tell()
     for _ in range(200):
-        notify()
+        worker.notify()
         clock.forward(seconds=5)
     # After 0, 5, 15, 35, 75, 155 and 315 seconds, and every 300 from then on.
     assert hub.told.total() == 9
-
-
-def test_delay_ends_with_a_restart(
-    notify: Notify,
-    make_worker: MakeWorker,
-    tell: Tell,
-    hub: Hub,
-    editor: ApiClient,
-) -> None:
-    hub.status = 503
-    editor.put("/articles/1", {"title": "x"})
-    tell(notify)
     hub.status = 204
     hub.told.clear()
     make_worker()
     assert hub.told == feeds("news")
 
 
-def test_accepted_urls_are_not_repeated_after_a_refusal(
-    notify: Notify,
-    tell: Tell,
+def test_refused_url_is_logged_and_delays_no_other(
+    worker: Worker,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
@@ -359,133 +294,78 @@ def test_accepted_urls_are_not_repeated_after_a_refusal(
     hub.refused = {refused}
     hub.body = "Không rõ\nchủ đề\n".encode()
     editor.put("/articles/1", {"title": "x"})
-    tell(notify)
+    worker.tell()
     (line,) = caplog.messages
     assert f"Hub {hub.url}, {refused}: 403 Forbidden: 'Không rõ'" in line
     clock.forward(seconds=5)
-    notify()
+    worker.notify()
     expected = feeds("news")
     expected[refused] = 2
-    assert hub.told == expected
-
-
-def test_refused_url_delays_no_other(
-    notify: Notify,
-    tell: Tell,
-    hub: Hub,
-    editor: ApiClient,
-    clock: Clock,
-) -> None:
-    hub.refused = {f"{PUBLIC}/feeds/news.{format}" for format in FORMATS}
-    editor.put("/articles/1", {"title": "x"})
-    tell(notify)
+    assert hub.told == expected, "accepted URLs are not repeated"
     for _ in range(20):
         clock.forward(minutes=5)
-        notify()
+        worker.notify()
     hub.told.clear()
     editor.put("/articles/1", {"title": "y", "categories": ["van-hoa"]})
-    tell(notify)
+    worker.tell()
     assert hub.told >= feeds("news/van-hoa")
 
 
 def test_hub_whose_address_cannot_be_used_is_a_warning(
-    app: Flask,
+    make_worker: MakeWorker,
     editor: ApiClient,
-    clock: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    services = get_services(app)
-    notifier = HubNotifier(
-        services.database,
-        services.site,
-        "http://..example/",
-        monotonic=lambda: clock().timestamp(),
-    )
-    notifier.notify()
+    worker = make_worker(url="http://..example/")
     editor.put("/articles/1", {"title": "x"})
-    notifier.notify()
-    clock.forward(seconds=DELAY)
-    notifier.notify()
+    worker.tell()
     assert "trying again in 5 s" in caplog.messages[-1]
 
 
 def test_new_hub_is_told_later_changes(
-    make_worker: MakeWorker,
-    tell: Tell,
-    hub: Hub,
-    editor: ApiClient,
-    clock: Clock,
+    make_worker: MakeWorker, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
     clock.forward(seconds=1)
-    notify = make_worker()
-    tell(notify)
+    worker = make_worker()
+    worker.tell()
     assert not hub.told
     editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
-    tell(notify)
+    worker.tell()
     assert hub.told == feeds("events")
 
 
 def test_new_hub_is_told_what_changes_while_workers_start(
-    make_worker: MakeWorker,
-    tell: Tell,
-    hub: Hub,
-    editor: ApiClient,
-    clock: Clock,
+    make_worker: MakeWorker, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
     # The first worker stores the hub.
     make_worker()
     editor.put("/articles/1", {"title": "x"})
     clock.forward(seconds=1)
-    tell(make_worker())
+    make_worker().tell()
     assert hub.told == feeds("news")
 
 
 def test_new_hub_is_told_what_changes_before_it_is_stored(
-    make_worker: MakeWorker,
-    tell: Tell,
-    hub: Hub,
-    editor: ApiClient,
-    clock: Clock,
+    make_worker: MakeWorker, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
-    notify = make_worker(is_ready=False)
+    worker = make_worker(is_ready=False)
     clock.forward(seconds=1)
     editor.put("/articles/1", {"title": "x"})
-    tell(notify)
-    tell(notify)
+    worker.tell()
+    worker.tell()
     assert hub.told == feeds("news")
 
 
 def test_new_hub_is_told_what_changes_although_the_clock_was_ahead(
     make_worker: MakeWorker,
-    tell: Tell,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
 ) -> None:
-    notify = make_worker(Clock(clock.now + timedelta(hours=1)))
+    worker = make_worker(Clock(clock.now + timedelta(hours=1)))
     editor.put("/articles/1", {"title": "x"})
-    tell(notify)
-    assert hub.told == feeds("news")
-
-
-def test_delay_after_a_failure_ends_although_the_clock_is_set_back(
-    make_worker: MakeWorker,
-    tell: Tell,
-    hub: Hub,
-    editor: ApiClient,
-    clock: Clock,
-) -> None:
-    own_clock = Clock(clock.now)
-    notify = make_worker(own_clock)
-    hub.status = 503
-    editor.put("/articles/1", {"title": "x"})
-    tell(notify)
-    hub.status = 204
-    hub.told.clear()
-    own_clock.forward(hours=-1)
-    clock.forward(seconds=5)
-    notify()
+    worker.tell()
     assert hub.told == feeds("news")
 
 
@@ -498,8 +378,7 @@ def test_delay_after_a_failure_ends_although_the_clock_is_set_back(
     ],
 )
 def test_hub_that_never_ends_its_answer_has_failed(
-    notify: Notify,
-    tell: Tell,
+    worker: Worker,
     hub: Hub,
     editor: ApiClient,
     body: bytes,
@@ -512,7 +391,7 @@ def test_hub_that_never_ends_its_answer_has_failed(
     hub.drops = drops
     editor.put("/articles/1", {"title": "x"})
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(tell, notify)
+        done = pool.submit(worker.tell)
         try:
             done.result(5)
             assert hub.is_disconnected.wait(5)
@@ -531,46 +410,44 @@ def test_notifier_leaves_errors_of_the_database_to_the_tick(
 
 
 @contextmanager
-def answering(hub: Hub, tell: Tell, notify: Notify) -> Iterator[None]:
+def answering(hub: Hub, worker: Worker) -> Iterator[None]:
     """Tell a hub that answers at the end of the context."""
     hub.seconds = 9
     with ThreadPoolExecutor() as pool:
-        pool.submit(tell, notify)
+        pool.submit(worker.tell)
         wait_until(lambda: hub.told)
         yield
         hub.is_released.set()
 
 
 def test_one_worker_at_a_time_tells_until_it_was_stopped(
-    notify: Notify,
+    worker: Worker,
     make_worker: MakeWorker,
-    tell: Tell,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
-    with answering(hub, tell, notify):
+    with answering(hub, worker):
         hub.seconds = 0
-        notify_by_other = make_worker()
-        notify_by_other()
+        other = make_worker()
+        other.notify()
         assert hub.told.total() == 1
         clock.forward(seconds=31)
-        notify_by_other()
+        other.notify()
     assert set(hub.told) == set(feeds("news"))
     assert hub.told.total() == 4
 
 
 def test_claim_of_a_worker_whose_clock_is_ahead_does_not_count(
     make_worker: MakeWorker,
-    tell: Tell,
     hub: Hub,
     editor: ApiClient,
     clock: Clock,
 ) -> None:
-    notify_ahead = make_worker(Clock(clock.now + timedelta(hours=1)))
+    worker_ahead = make_worker(Clock(clock.now + timedelta(hours=1)))
     editor.put("/articles/1", {"title": "x"})
-    with answering(hub, tell, notify_ahead):
+    with answering(hub, worker_ahead):
         hub.seconds = 0
         hub.told.clear()
         make_worker()
@@ -578,10 +455,10 @@ def test_claim_of_a_worker_whose_clock_is_ahead_does_not_count(
 
 
 def test_change_while_a_hub_answers_is_told_afterwards(
-    notify: Notify, tell: Tell, hub: Hub, editor: ApiClient
+    worker: Worker, hub: Hub, editor: ApiClient
 ) -> None:
     editor.put("/articles/1", {"title": "x"})
-    with answering(hub, tell, notify):
+    with answering(hub, worker):
         editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
-    tell(notify)
+    worker.tell()
     assert hub.told == feeds("news", "events")

@@ -2,77 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from itertools import product
 
 import pytest
-import requests
 import sqlalchemy as sa
+from flask import Flask
 
-from feedsvc.models import SCOPES, utcnow
 from feedsvc.storage.database import Database
-from tests.server import Service
+from tests.commands import run
+from tests.conftest import ApiClient
 
-ARTICLE = {"title": "Một", "content_text": "Nội dung"}
-PATH = "/api/v1/articles/a"
-
-
-def requests_with(
-    token: str,
-) -> Iterator[tuple[int, str, str, Any, dict[str, str]]]:
-    """Yield requests: expected status, method, target, a document and headers.
-
-    They have the token in the header Authorization, where it is to be. Errors may quote
-    other parts of a request to its sender.
-    """
-    yield 201, "PUT", PATH, ARTICLE, {}
-    yield 200, "GET", PATH, None, {}
-    item = {"action": "put", "kind": "news", "id": "b", "title": ""}
-    yield 207, "POST", "/api/v1/batch", [item], {}
-    yield 400, "GET", "/api/v1/articles?x=y", None, {}
-    for value in (
-        f"Basic {token}",
-        f"Bearer {token}x",
-        f"Bearer {token[:-1]}_",
-    ):
-        yield 401, "PUT", PATH, ARTICLE, {"Authorization": value}
-    yield 404, "GET", "/api/v1/articles/none", None, {}
-    yield 404, "GET", "/entries/none", None, {"Accept": "text/html"}
-    yield 405, "POST", PATH, ARTICLE, {}
-    yield 412, "PUT", PATH, ARTICLE, {"If-Match": '"0"'}
-    yield 415, "PUT", PATH, ARTICLE, {"Content-Type": "text/plain"}
-    yield 422, "PUT", PATH, {**ARTICLE, "status": "x"}, {}
-    for path in (
-        "/feeds/news.rss",
-        "/",
-        "/entries/a",
-        "/api/v1/changes",
-        "/readyz",
-    ):
-        yield 200, "GET", path, None, {}
+TARGETS = """
+/api/v1/articles/a /api/v1/articles?x=y /api/v1/articles/none /api/v1/batch /api/v1/changes
+/entries/a /entries/none /feeds/news.rss / /readyz
+""".split()
 
 
 @pytest.mark.both_databases
 def test_token_appears_in_no_output(
-    service: Service, database_url: str
+    app: Flask, editor: ApiClient, database: Database
 ) -> None:
-    token = service.make_token(*SCOPES)
+    """Errors may quote other parts of a request than Authorization to its sender."""
+    token = editor.token
+    sent = f"Bearer {token}"
+    document = {"title": "Một", "content_text": "Nội dung"}
+    editor.put("/articles/a", document)
     texts: dict[str, str] = {}
-    for status, method, target, document, headers in requests_with(token):
-        response: requests.Response = service.request(
-            method, target, document, headers=headers
+    statuses = set()
+    for method, target, headers, body in product(
+        ("GET", "PUT", "PATCH", "POST"),
+        TARGETS,
+        (
+            {},
+            {"Authorization": f"Basic {token}"},
+            {"Authorization": f"{sent}x"},
+            {"Authorization": f"{sent[:-1]}_"},
+            {"If-Match": '"0"'},
+            {"Content-Type": "text/plain"},
+        ),
+        (document, [{"action": "put", "id": "b", "kind": "news"}]),
+    ):
+        response = editor.client.open(
+            target,
+            method=method,
+            json=body,
+            headers={"Authorization": sent, **headers},
         )
-        assert response.status_code == status, (target, response.text)
-        texts[f"{method} {target} {headers}"] = (
-            f"{response.headers} {response.text}"
-        )
-    texts["token list"] = service.command("token", "list")
-    database = Database(database_url, utcnow)
+        text = f"{response.headers} {response.text}"
+        texts[f"{method} {target} {headers} {body}"] = text
+        statuses.add(response.status_code)
+    assert statuses >= {200, 207, 400, 401, 404, 405, 412, 415, 422}
+    texts["token list"] = run(app, "token", "list")
     with database.engine.connect() as connection:
         for name in sa.inspect(connection).get_table_names():
-            statement = sa.text(f'SELECT * FROM "{name}"')
-            texts[f"table {name}"] = str(connection.execute(statement).all())
-    database.close()
-    assert "test" in texts["token list"]
-    assert "test" in texts["table tokens"]
+            rows = connection.execute(sa.text(f'SELECT * FROM "{name}"'))
+            texts[f"table {name}"] = str(rows.all())
+    assert "editor" in texts["token list"]
+    assert "editor" in texts["table tokens"]
     assert [name for name, text in texts.items() if token[4:] in text] == []

@@ -24,6 +24,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.sqlite
 
 GTHREAD = ("-k", "gthread", "--threads", "4", "feedsvc.wsgi:app")
+PUBLIC_URL = "http://feeds.example"
 MAX_BODY = 1 << 20
 MORE_THAN_THREADS = 40
 STORED: dict[str, dict[str, Any]] = {
@@ -54,7 +55,7 @@ def database_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def servers(database_path: Path) -> Iterator[list[Service]]:
     """Start both servers with one database."""
     settings = {
-        "FEEDSVC_PUBLIC_URL": "http://feeds.example",
+        "FEEDSVC_PUBLIC_URL": PUBLIC_URL,
         "FEEDSVC_MAX_BODY": str(MAX_BODY),
         "WEB_CONCURRENCY": "1",
     }
@@ -67,9 +68,7 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
         asgi.put(path, document)
     withdrawal = {"title": "Gỡ", "status": "withdrawn", "notice": "Sai."}
     asgi.put("/articles/withdrawn", withdrawal)
-    assert (
-        asgi.request("DELETE", "/api/v1/articles/deleted").status_code == 204
-    )
+    assert asgi.request("DELETE", "/api/v1/articles/deleted").ok
     # Last-Modified is stated when its second is certainly over.
     feed = "/feeds/news.rss"
     wait_until(lambda: "Last-Modified" in gthread.request("GET", feed).headers)
@@ -130,68 +129,31 @@ def check_equal(
     return responses[1]
 
 
+PATHS = """
+/feeds/news/a.rss /feeds/news/a,b.json /feeds/news/a+b.atom /feeds/news.rss?limit=1
+/feeds/news.rss?limit=1&page=2 /feeds/news.json?q=noi+dung /feeds/events.html?ui=en
+/ /?ui=en /?ui=None /feeds.opml /entries/long /entries/long?ui=en /entries/fair.ics
+/static/style.css /favicon.ico /robots.txt /healthz /readyz /api/docs /api/openapi.json
+/api/v1/categories /api/v1/categories/a /api/v1/changes?limit=2
+""".split()
+NOT_CANONICAL = """
+/feeds/news.rss? /feeds/news.rss?utm_source=x /feeds/news.rss?limit=50
+/feeds/news.rss?limit=999 /feeds/news/%61.rss /feeds/news/b,a.rss /feeds/news
+/entries/%6Cong /feeds/news.rss?q=%FF
+""".split()
+ERRORS = """
+/feeds/news.rss?limit=x /feeds/news.rss?limit=1&limit=2 /feeds/news.rss?page=99
+/feeds/news/none.rss /feeds/%FF.rss /entries/deleted /entries/withdrawn /entries/draft
+/entries/draft?preview=x /entries/none /entries/long%00 /api/v1/articles /api/v1/none
+""".split()
 FEEDS = [
-    *(
-        f"/feeds/{kind}.{name}"
-        for name, form in FORMATS.items()
-        for kind in form.kinds
-    ),
-    "/feeds/news/a.rss",
-    "/feeds/news/a,b.json",
-    "/feeds/news/a+b.atom",
-    "/feeds/news.rss?limit=1",
-    "/feeds/news.rss?limit=1&page=2",
-    "/feeds/news.json?q=noi+dung",
-    "/feeds/events.html?ui=en",
-]
-PAGES = [
-    "/",
-    "/?ui=en",
-    "/?ui=None",
-    "/feeds.opml",
-    "/entries/long",
-    "/entries/long?ui=en",
-    "/entries/fair.ics",
-    "/static/style.css",
-    "/favicon.ico",
-    "/robots.txt",
-    "/healthz",
-    "/readyz",
-    "/api/docs",
-    "/api/openapi.json",
-    "/api/v1/categories",
-    "/api/v1/categories/a",
-    "/api/v1/changes?limit=2",
-]
-NOT_CANONICAL = [
-    "/feeds/news.rss?",
-    "/feeds/news.rss?utm_source=x",
-    "/feeds/news.rss?limit=50",
-    "/feeds/news.rss?limit=999",
-    "/feeds/news/%61.rss",
-    "/feeds/news/b,a.rss",
-    "/feeds/news",
-    "/entries/%6Cong",
-    "/feeds/news.rss?q=%FF",
-]
-ERRORS = [
-    "/feeds/news.rss?limit=x",
-    "/feeds/news.rss?limit=1&limit=2",
-    "/feeds/news.rss?page=99",
-    "/feeds/news/none.rss",
-    "/feeds/%FF.rss",
-    "/entries/deleted",
-    "/entries/withdrawn",
-    "/entries/draft",
-    "/entries/draft?preview=x",
-    "/entries/none",
-    "/entries/long%00",
-    "/api/v1/articles",
-    "/api/v1/none",
+    f"/feeds/{kind}.{name}"
+    for name, form in FORMATS.items()
+    for kind in form.kinds
 ]
 
 
-@pytest.mark.parametrize("path", [*FEEDS, *PAGES, *NOT_CANONICAL, *ERRORS])
+@pytest.mark.parametrize("path", [*FEEDS, *PATHS, *NOT_CANONICAL, *ERRORS])
 def test_responses_to_reads_are_equal(
     servers: list[Service], path: str
 ) -> None:
@@ -229,89 +191,69 @@ def test_conditional_responses_are_equal(
     servers: list[Service], path: str, coding: str
 ) -> None:
     accept = {"Accept-Encoding": coding}
-    status, headers, _ = check_equal(servers, "GET", path, accept)
-    assert status == 200
+    _, headers, _ = check_equal(servers, "GET", path, accept)
     validators = dict(headers)
     etag, date = validators["etag"], validators["last-modified"]
-    for condition in (
-        {"If-None-Match": etag},
-        {"If-None-Match": f"W/{etag}"},
-        {"If-None-Match": f'"x", {etag}'},
-        {"If-None-Match": "*"},
-        {"If-Modified-Since": date},
+    for status, condition in (
+        (304, {"If-None-Match": etag}),
+        (304, {"If-None-Match": f"W/{etag}"}),
+        (304, {"If-None-Match": f'"x", {etag}'}),
+        # Two headers, since their names differ in case.
+        (304, {"If-None-Match": etag, "if-none-match": '"x"'}),
+        (304, {"If-None-Match": "*"}),
+        (304, {"If-Modified-Since": date}),
+        (200, {"If-None-Match": '"x"', "If-Modified-Since": date}),
     ):
-        status, _, body = check_equal(
-            servers, "GET", path, {**accept, **condition}
-        )
-        assert (status, body) == (304, b""), condition
-    condition = {"If-None-Match": '"x"', "If-Modified-Since": date}
-    assert check_equal(servers, "GET", path, {**accept, **condition})[0] == 200
-
-
-def test_repeated_headers_count_together(servers: list[Service]) -> None:
-    path = "/feeds/news.rss"
-    _, headers, _ = check_equal(servers, "GET", path)
-    # Two headers, since their names differ in case.
-    repeated = {"If-None-Match": dict(headers)["etag"], "if-none-match": '"x"'}
-    assert check_equal(servers, "GET", path, repeated)[0] == 304
+        answer = check_equal(servers, "GET", path, accept | condition)
+        assert answer[0] == status, condition
+        assert (answer[2] == b"") == (status == 304)
 
 
 def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
-    headers = {
-        "Authorization": f"Bearer {servers[0].token}",
-        "Content-Type": "application/json",
-    }
-
-    def write(
-        method: str, path: str, document: object, **more: str
-    ) -> Response:
+    headers = {"Authorization": f"Bearer {servers[0].token}", **JSON}
+    same = STORED["/articles/short"]
+    for status, method, path, document, more in (
+        (200, "PUT", "/articles/short", same, {}),
+        (412, "PUT", "/articles/short", same, {"If-Match": '"9"'}),
+        (422, "PUT", "/articles/short", {"titel": 1}, {}),
+        (200, "PATCH", "/articles/short", {"title": "Ngắn"}, {}),
+        (200, "POST", "/batch", [], {}),
+        (207, "POST", "/batch", [{"action": "put"}], {}),
+        (410, "DELETE", "/articles/deleted", None, {}),
+        (409, "PUT", "/events/short", STORED["/events/fair"], {}),
+        (404, "PUT", "/none", {}, {}),
+        (405, "PUT", "/changes", {}, {}),
+    ):
         body = json.dumps(document).encode()
         sized = {**headers, "Content-Length": str(len(body)), **more}
-        return check_equal(servers, method, f"/api/v1{path}", sized, body)
-
-    same = STORED["/articles/short"]
-    assert write("PUT", "/articles/short", same)[0] == 200
-    assert write("PATCH", "/articles/short", {"title": "Ngắn"})[0] == 200
-    assert write("POST", "/batch", [])[0] == 200
-    assert write("POST", "/batch", [{"action": "put"}])[0] == 207
-    assert write("DELETE", "/articles/deleted", None)[0] == 410
-    assert write("PUT", "/articles/short", {"titel": 1})[0] == 422
-    assert (
-        write("PUT", "/articles/short", same, **{"If-Match": '"9"'})[0] == 412
-    )
-    assert write("PUT", "/events/short", STORED["/events/fair"])[0] == 409
-    assert write("PUT", "/none", {})[0] == 404
-    assert write("PUT", "/changes", {})[0] == 405
-    status, _, body = check_equal(
-        servers, "GET", "/api/v1/articles/draft", headers
-    )
-    assert status == 200
-    preview = json.loads(body)["preview_url"].removeprefix(
-        "http://feeds.example"
-    )
+        answer = check_equal(servers, method, f"/api/v1{path}", sized, body)
+        assert answer[0] == status, (path, document)
+    draft = "/api/v1/articles/draft"
+    _, _, body = check_equal(servers, "GET", draft, headers)
+    preview = json.loads(body)["preview_url"].removeprefix(PUBLIC_URL)
     assert check_equal(servers, "GET", preview)[0] == 200
 
 
 JSON = {"Content-Type": "application/json"}
-EMPTY = {"Content-Length": "2"}
+TWO = {"Content-Length": "2"}
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("headers", "body", "status"),
     [
-        (JSON, 411),
-        ({"Transfer-Encoding": "chunked"}, 411),
-        ({"Content-Length": str(MAX_BODY + 1)}, 413),
-        (EMPTY, 415),
-        ({**EMPTY, "Content-Type": "text/plain"}, 415),
-        ({**EMPTY, **JSON, "Content-Encoding": "gzip"}, 415),
+        (JSON, b"", 411),
+        ({"Transfer-Encoding": "chunked"}, b"", 411),
+        ({"Content-Length": str(MAX_BODY + 1)}, b"", 413),
+        (TWO, b"{}", 415),
+        ({**TWO, "Content-Type": "text/plain"}, b"{}", 415),
+        ({**TWO, **JSON, "Content-Encoding": "gzip"}, b"{}", 415),
+        ({**TWO, **JSON}, b"{x", 401),
     ],
 )
 def test_bodies_are_refused_by_their_headers(
-    servers: list[Service], headers: dict[str, str], status: int
+    servers: list[Service], headers: dict[str, str], body: bytes, status: int
 ) -> None:
-    """Before a token is needed."""
-    body = b"{}" if headers.get("Content-Length") == "2" else b""
+    """Before a token is needed, and it before the body is parsed."""
     response = check_equal(servers, "PUT", "/api/v1/articles/x", headers, body)
     assert response[0] == status
     assert json.loads(response[2])["status"] == status
@@ -320,23 +262,14 @@ def test_bodies_are_refused_by_their_headers(
 def test_body_of_the_maximal_length_is_accepted(
     servers: list[Service],
 ) -> None:
-    headers = {"Authorization": f"Bearer {servers[0].token}", **JSON}
-    headers["Content-Length"] = str(MAX_BODY)
+    headers = {
+        "Authorization": f"Bearer {servers[0].token}",
+        "Content-Length": str(MAX_BODY),
+        **JSON,
+    }
     body = json.dumps(STORED["/articles/short"]).encode().ljust(MAX_BODY)
-    response = check_equal(
-        servers, "PUT", "/api/v1/articles/short", headers, body
-    )
-    assert response[0] == 200
-
-
-def test_token_is_needed_before_a_body_is_parsed(
-    servers: list[Service],
-) -> None:
-    headers = {"Content-Type": "application/json", "Content-Length": "1"}
-    assert (
-        check_equal(servers, "PUT", "/api/v1/articles/x", headers, b"{")[0]
-        == 401
-    )
+    path = "/api/v1/articles/short"
+    assert check_equal(servers, "PUT", path, headers, body)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -358,9 +291,8 @@ def test_slow_bodies_delay_no_other_request(servers: list[Service]) -> None:
     with ExitStack() as stack:
         for _ in range(MORE_THAN_THREADS):
             send_half_a_body(servers[0], stack)
-        assert (
-            servers[0].request("GET", "/api/v1/articles/draft", timeout=5).ok
-        )
+        path = "/api/v1/articles/draft"
+        assert servers[0].request("GET", path, timeout=5).ok
 
 
 @pytest.mark.soak
@@ -369,10 +301,8 @@ def test_body_that_does_not_arrive_is_refused(servers: list[Service]) -> None:
         connection = send_half_a_body(servers[0], stack)
         connection.settimeout(40)
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
-        assert (
-            servers[0].request("GET", "/api/v1/articles/slow").status_code
-            == 404
-        )
+    slow = servers[0].request("GET", "/api/v1/articles/slow")
+    assert slow.status_code == 404
 
 
 def send_half_a_body(service: Service, stack: ExitStack) -> socket.socket:
@@ -401,7 +331,5 @@ def test_waiting_writers_delay_no_cached_feed(
                 asgi.request, "PUT", "/api/v1/articles/short", document
             )
         time.sleep(1)
-        begin = time.monotonic()
-        assert asgi.request("GET", "/feeds/news.rss", timeout=5).ok
-        assert time.monotonic() - begin < 2
+        assert asgi.request("GET", "/feeds/news.rss", timeout=2).ok
         lock.execute("ROLLBACK")

@@ -60,15 +60,15 @@ def test_instances_go_on_beside_a_later_version(
     started.token = later.token
     with ExitStack() as stack:
         stack.enter_context(earlier)
-        writers = stack.enter_context(writing(earlier))
+        writers = stack.enter_context(writing(earlier, 1))
         stack.enter_context(later)
-        writers += stack.enter_context(writing(later))
+        writers += stack.enter_context(writing(later, 1))
         assert "99.0.0" in later.command("--version")
         newest = f"{NUMBER + len(TABLES):04}"
         assert f"schema {newest}," in earlier.command("db", "upgrade")
         # An instance of the earlier version that starts now goes on too.
         stack.enter_context(started)
-        writers += stack.enter_context(writing(started))
+        writers += stack.enter_context(writing(started, 1))
         wait_until_acknowledged(writers)
     assert not any(writer.refusals for writer in writers)
     assert not any(writer.broken_connections for writer in writers)

@@ -44,11 +44,9 @@ class Disk:
         """Leave a number of bytes free."""
         with self._filler.open("ab", buffering=0) as file:
             state = os.statvfs(self.seen)
-            os.posix_fallocate(
-                file.fileno(),
-                0,
-                max(1, self._taken() + state.f_bavail * state.f_frsize - room),
-            )
+            taken = self._filler.stat().st_blocks * 512
+            size = taken + state.f_bavail * state.f_frsize - room
+            os.posix_fallocate(file.fileno(), 0, max(1, size))
 
     def free(self) -> None:
         """Make room again."""
@@ -59,9 +57,6 @@ class Disk:
         remount = ["mount", "-o", f"remount,{option}", str(self.path)]
         # Files of a process that was killed are open for a moment.
         wait_until(lambda: not subprocess.call([*self.within, *remount]))
-
-    def _taken(self) -> int:
-        return self._filler.stat().st_blocks * 512
 
 
 @contextmanager
@@ -74,29 +69,20 @@ def small_disk(path: Path) -> Iterator[Disk]:
     path.mkdir()
     user = [] if os.getuid() == 0 else ["--user"]
     mount = f"mount -t tmpfs -o size={SIZE} tmpfs '{path}' && echo mounted && exec sleep infinity"
+    as_root = [*user, "--map-root-user"] if user else []
     holder = subprocess.Popen(
-        [
-            *END_WITH_PARENT,
-            "unshare",
-            "--mount",
-            *(["--user", "--map-root-user"] if user else []),
-            "sh",
-            "-c",
-            mount,
-        ],
+        [*END_WITH_PARENT, "unshare", "--mount", *as_root, "sh", "-c", mount],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert holder.stdout
-    assert holder.stderr
     try:
-        if holder.stdout.readline() != b"mounted\n":
-            pytest.skip(
-                f"no small disk can be made here: {holder.stderr.read().decode().strip()}"
-            )
-        yield Disk(
-            path, holder.pid, [*user, "--preserve-credentials"] if user else []
-        )
+        line = holder.stdout.readline()
+        if line != "mounted\n":
+            pytest.skip(f"no small disk can be made here: {line.strip()}")
+        same_user = [*user, "--preserve-credentials"] if user else []
+        yield Disk(path, holder.pid, same_user)
     finally:
         holder.kill()
         holder.communicate()

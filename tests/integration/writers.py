@@ -56,9 +56,9 @@ class Writer(threading.Thread):
 
 
 @contextmanager
-def writing(service: Service) -> Iterator[list[Writer]]:
+def writing(service: Service, count: int = WRITERS) -> Iterator[list[Writer]]:
     """Run writers that have each had an answer, until the end of the context."""
-    writers = [Writer(service, f"w{number}") for number in range(WRITERS)]
+    writers = [Writer(service, f"w{number}") for number in range(count)]
     for writer in writers:
         writer.start()
     try:
