@@ -32,9 +32,9 @@ from tests.server import free_port
 
 # Not by code point if possible, so that tests find columns without a collation of their own.
 LOCALES = (
-    ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=vi"),
-    ("--locale=en_US.UTF-8",),
-    ("--locale=C.UTF-8",),
+    "--locale=C.UTF-8 --locale-provider=icu --icu-locale=vi",
+    "--locale=en_US.UTF-8",
+    "--locale=C.UTF-8",
 )
 
 
@@ -49,27 +49,15 @@ class Cluster:
         self._administration: psycopg.Connection[Any] | None = None
         self._password = secrets.token_hex(16)
         self._numbers = count(1)
-        (home / "password").write_text(
-            self._password
-        )  # the directory is closed to others
-        options = [
-            "-A",
-            "scram-sha-256",
-            f"--pwfile={home}/password",
-            "-U",
-            "tests",
-            "--no-sync",
-        ]
-        command = [
-            str(binaries / "initdb"),
-            "-D",
-            str(home / "data"),
-            "-E",
-            "UTF8",
-        ]
+        # The directory is closed to others.
+        (home / "password").write_text(self._password)
+        command = (
+            f"{binaries}/initdb -D {home}/data -E UTF8 -A scram-sha-256 "
+            f"--pwfile={home}/password -U tests --no-sync"
+        )
         for locale in LOCALES:
             done = subprocess.run(
-                [*command, *locale, *options],
+                [*command.split(), *locale.split()],
                 **self._as_user(),
                 capture_output=True,
                 text=True,
@@ -82,22 +70,15 @@ class Cluster:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = {
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": self.home,
-            "port": self.port,
-            # A test may crash the server, but none the machine.
-            "fsync": "off",
-            "full_page_writes": "off",
-        }
+        # A test may crash the server, but none the machine, so without fsync.
+        command = (
+            f"{self.binaries}/postgres -D {self.home}/data --port={self.port} "
+            f"--listen_addresses=127.0.0.1 --unix_socket_directories={self.home} "
+            "--fsync=off --full_page_writes=off"
+        )
         with (self.home / "log").open("ab") as log:
             process = self.process = subprocess.Popen(
-                [
-                    *END_WITH_PARENT,
-                    str(self.binaries / "postgres"),
-                    *("-D", str(self.home / "data")),
-                    *(f"--{name}={value}" for name, value in options.items()),
-                ],
+                [*END_WITH_PARENT, *command.split()],
                 **self._as_user(),
                 stdout=log,
                 stderr=log,

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import click
 import pytest
 from flask import Flask
 
@@ -26,12 +25,14 @@ from feedsvc.cli.commands import commands
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS, PARAMETERS
 from feedsvc.models import SCOPES
-from feedsvc.services import get_services
-from tests.commands import run
+from tests.commands import command_names, run
 from tests.conftest import MakeApp
+from tests.data import read
+from tests.full_entries import MEMBERS
 from tests.server import ROOT, Service
 from tests.settings import setting_names
 
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
 FEEDS = (ROOT / "docs/feeds.md").read_text("utf-8")
@@ -39,45 +40,24 @@ PARTNERS = (ROOT / "docs/partners.md").read_text("utf-8")
 CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", sorted(setting_names()))
-def test_every_setting_is_documented(name: str) -> None:
-    assert f"\n- `{name}`" in OPERATING
-
-
-def command_names(group: click.Group, prefix: str = "") -> list[str]:
-    return [
-        name
-        for key, command in group.commands.items()
-        for name in (
-            command_names(command, f"{key} ")
-            if isinstance(command, click.Group)
-            else [prefix + key]
-        )
-    ]
-
-
-@pytest.mark.parametrize("name", command_names(commands))
-def test_every_command_is_documented(name: str) -> None:
-    assert f"`{name}" in OPERATING
-
-
-def test_every_field_is_documented(app: Flask) -> None:
-    for schema in get_services(app).entry_schemas.values():
-        for name in schema.fields:
-            assert f"`{name}`" in API, f"docs/api.md lacks {name}"
-
-
-def test_every_feed_parameter_and_format_is_documented() -> None:
-    for name in (*FORMATS, *PARAMETERS):
-        assert f"`{name}`" in FEEDS, f"docs/feeds.md lacks {name}"
-
-
-def test_every_error_and_scope_is_documented() -> None:
-    for error in FeedsvcError.__subclasses__():
-        assert f"\n| {error.status} | " in API
-    for scope in SCOPES:
-        assert f"`{scope}`" in API
-        assert f"`{scope}`" in OPERATING
+@pytest.mark.parametrize(
+    ("document", "form", "names"),
+    [
+        (OPERATING, "\n- `{}`", setting_names()),
+        (OPERATING, "`{}", command_names(commands)),
+        (OPERATING, "`{}`", SCOPES),
+        (API, "`{}`", SCOPES),
+        (API, "`{}`", MEMBERS),
+        (API, "\n| {} | ", [e.status for e in FeedsvcError.__subclasses__()]),
+        (FEEDS, "`{}`", FORMATS),
+        (FEEDS, "`{}`", PARAMETERS),
+    ],
+    ids="settings commands scopes scopes-of-the-api members errors formats parameters".split(),
+)
+def test_every_name_is_documented(
+    document: str, form: str, names: Iterable[Any]
+) -> None:
+    assert [name for name in names if form.format(name) not in document] == []
 
 
 def test_every_route_is_documented(app: Flask) -> None:
@@ -96,11 +76,7 @@ def anchors(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")],
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\((?!http)([^)]+)", path.read_text("utf-8")):
         name, _, anchor = link.partition("#")
@@ -111,19 +87,14 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def documented_commands() -> list[str]:
     """Return the arguments of each command that is written out in the documents."""
-    paths = [
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *ROOT.glob("docs/*.md"),
-    ]
-    text = "\n".join(path.read_text("utf-8") for path in paths)
-    found = {
-        command.strip()
-        for command in re.findall(r"\.venv/bin/feedsvc ([^`\n#|&;]+)", text)
-    }
+    text = "\n".join(path.read_text("utf-8") for path in DOCUMENTS)
     # Not those with a place to fill in.
     return [
-        command for command in found if not re.search("…|COMMAND", command)
+        command.strip()
+        for command in set(
+            re.findall(r"\.venv/bin/feedsvc ([^`\n#|&;]+)", text)
+        )
+        if not re.search("…|COMMAND", command)
     ]
 
 
@@ -162,6 +133,19 @@ def run_curl_lines(service: Service, text: str) -> list[str]:
     return answers
 
 
+@pytest.fixture(scope="module")
+def shared(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """Start a service for examples that need no empty database."""
+    path = tmp_path_factory.mktemp("docs") / "feedsvc.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    with Service(f"sqlite:///{path}") as service:
+        service.make_token(*SCOPES)
+        service.put("/categories/van-hoa", {"title": "Văn hóa"})
+        yield service
+
+
 @pytest.mark.parametrize("guide", [API, CONNECTING], ids=["api", "connecting"])
 def test_commands_of_guides_run_on_an_empty_database(
     database_url: str, guide: str
@@ -172,9 +156,7 @@ def test_commands_of_guides_run_on_an_empty_database(
         service.token = service.command(*create[1].split()).strip()
         answers = run_curl_lines(service, guide)
         assert answers
-        assert not [answer for answer in answers if '"errors"' in answer], (
-            "in a batch"
-        )
+        assert '"errors"' not in "".join(answers), "in a batch"
 
 
 LANGUAGES = {
@@ -241,75 +223,28 @@ def busy(service: Service) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_examples_try_again_while_the_service_is_busy(
-    service: Service, language: str
+def test_examples_try_again_while_busy_and_say_why_a_document_is_refused(
+    shared: Service, language: str
 ) -> None:
-    service.make_token(*SCOPES)
-    category = {"title": "Văn hóa"}
-    assert service.request("PUT", "/api/v1/categories/van-hoa", category).ok
-    with running(busy(service)) as url:
-        environ = {**service.environ, "TOKEN": service.token, "FEEDS": url}
-        done = run_script(language, documented_scripts(language)[0], environ)
-    assert done.returncode == 0, done.stdout + done.stderr
-    changes = service.request("GET", "/api/v1/changes?after=0").json()[
-        "changes"
-    ]
-    assert len(changes) == 1
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_examples_say_why_a_document_is_refused(
-    service: Service, language: str
-) -> None:
-    service.make_token(*SCOPES)
-    environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
-    script = documented_scripts(language)[0].replace('"Xin chào"', '""')
-    script = script.replace("'Xin chào'", "''")
-    done = run_script(language, script, environ)
+    script = documented_scripts(language)[0]
+    before = shared.request("GET", "/api/v1/changes").json()["next"]
+    with running(busy(shared)) as url:
+        environ = {**shared.environ, "TOKEN": shared.token, "FEEDS": url}
+        done = run_script(language, script, environ)
+        assert done.returncode == 0, done.stdout + done.stderr
+        changes = shared.request("GET", f"/api/v1/changes?after={before}")
+        assert len(changes.json()["changes"]) == 1
+        wrong = script.replace('"Xin chào"', '""').replace("'Xin chào'", "''")
+        done = run_script(language, wrong, environ)
     assert done.returncode != 0
     assert "#/title" in done.stdout + done.stderr
 
 
-CATEGORIES: list[dict[str, Any]] = [
-    {"id": 1, "slug": "uncategorized", "name": "Uncategorized", "parent": 0},
-    {"id": 2, "slug": "am-nhac", "name": "Nhạc &amp; họa", "parent": 3},
-    {"id": 3, "slug": "nghe-thuat", "name": "Nghệ thuật", "parent": 0},
-    {"id": 4, "slug": "tin", "name": "Tin", "parent": 0},
-    {"id": 5, "slug": "%d1%82%d0%b5%d0%bc%d0%b0", "name": "Тема", "parent": 0},
-]
-POST: dict[str, Any] = {
-    "guid": {"rendered": "https://blog.example/?post_type=post&#038;p=7"},
-    "link": "https://blog.example/cau-moi/",
-    "date_gmt": "2026-11-01T01:00:00",
-    "title": {"rendered": "Cầu mới &#8211; <em>thông xe</em>"},
-    "content": {"rendered": "<p>Hai làn.</p>", "protected": False},
-    "excerpt": {"rendered": "<p>Sáng <em>nay</em></p>"},
-    "categories": [5, 2, 4, 1],
-    "_embedded": {
-        "author": [{"name": "Lan"}],
-        "wp:featuredmedia": [
-            {
-                "source_url": "https://blog.example/cau.jpg",
-                "alt_text": "Cầu",
-                "caption": {"rendered": "<p>Cầu &amp; sông</p>"},
-            }
-        ],
-    },
-}
-SECRET_POST: dict[str, Any] = {
-    **POST,
-    "guid": {"rendered": "https://blog.example/?p=8"},
-    "content": {"rendered": "", "protected": True},
-}
-REFUSED_POST: dict[str, Any] = {
-    **POST,
-    "guid": {"rendered": "https://blog.example/?p=9"},
-    "title": {"rendered": ""},
-}
-PAGES: dict[str, list[list[dict[str, Any]]]] = {
-    "categories": [CATEGORIES],
-    "posts": [[SECRET_POST, REFUSED_POST], [POST]],
-}
+PAGES = read("wordpress")
+"""Pages of WordPress's REST API: a secret post, one without a title, and another one."""
+
+EXPECTED = PAGES.pop("expected")
+"""The article and the categories that the script sends."""
 
 
 class Blog(BaseHTTPRequestHandler):
@@ -325,31 +260,22 @@ class Blog(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(pages[int(query["page"][0]) - 1]).encode())
 
 
-def test_headlines_of_partners_are_printed(service: Service) -> None:
-    service.make_token(*SCOPES)
+def test_headlines_of_partners_are_printed(shared: Service) -> None:
     for number in range(6):
-        article = {"title": f"Tin {number} <&>"}
-        assert service.request("PUT", f"/api/v1/articles/{number}", article).ok
+        shared.put(f"/articles/{number}", {"title": f"Tin {number} <&>"})
     (script,) = re.findall(r"```python\n(.*?)```", PARTNERS, re.DOTALL)
+    script = script.replace("https://feeds.example", shared.url)
     printed = subprocess.check_output(
-        [
-            sys.executable,
-            "-c",
-            script.replace("https://feeds.example", service.url),
-        ],
-        text=True,
+        [sys.executable, "-c", script], text=True
     )
-    lines = printed.splitlines()
-    assert len(lines) == 5
-    link = (
-        f'<li><a href="{service.url}/entries/5">Tin 5 &lt;&amp;&gt;</a></li>'
-    )
-    assert lines[0] == link
+    first, *others = printed.splitlines()
+    assert len(others) == 4
+    link = f'<a href="{shared.url}/entries/5">Tin 5 &lt;&amp;&gt;</a>'
+    assert first == f"<li>{link}</li>"
 
 
-def test_copy_of_partners_is_made(service: Service, tmp_path: Path) -> None:
-    service.make_token(*SCOPES)
-    assert service.request("PUT", "/api/v1/articles/a", {"title": "Tin"}).ok
+def test_copy_of_partners_is_made(shared: Service, tmp_path: Path) -> None:
+    shared.put("/articles/copied", {"title": "Tin"})
     commands = re.findall(
         r"^ {4}((?:python|sqlite3) .*)$", PARTNERS, re.MULTILINE
     )
@@ -357,19 +283,18 @@ def test_copy_of_partners_is_made(service: Service, tmp_path: Path) -> None:
     replicate[:3] = [
         sys.executable,
         str(ROOT / "docs/replicate.py"),
-        service.url,
+        shared.url,
     ]
     subprocess.run(replicate, cwd=tmp_path, check=True)
     with closing(sqlite3.connect(tmp_path / select[1])) as copy:
-        assert copy.execute(select[2]).fetchall() == [("Tin",)]
+        assert ("Tin",) in copy.execute(select[2]).fetchall()
 
 
 def test_script_for_wordpress_sends_all_that_the_api_takes(
     service: Service,
 ) -> None:
     service.make_token(*SCOPES)
-    own = {"title": "Tin của cổng"}
-    assert service.request("PUT", "/api/v1/categories/tin", own).ok
+    service.put("/categories/tin", {"title": "Tin của cổng"})
     function, script = documented_scripts("python")
     function = function.partition("\nsend(")[0]
     environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
@@ -378,43 +303,19 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
             "python", function + script, {**environ, "BLOG": url}
         )
     assert done.returncode == 0, done.stderr
-    (listed,) = service.request("GET", "/api/v1/articles").json()["items"]
-    entry = service.request("GET", f"/api/v1/articles/{listed['id']}").json()
-    expected = {
-        "guid": "https://blog.example/?post_type=post&p=7",
-        "title": "Cầu mới – thông xe",
-        "content_html": "<p>Hai làn.</p>",
-        "url": "https://blog.example/cau-moi/",
-        "date_published": "2026-11-01T01:00:00Z",
-        "summary": "Sáng nay",
-        "authors": [{"name": "Lan"}],
-        "categories": ["category-5", "am-nhac", "tin"],
-        "image": {
-            "url": "https://blog.example/cau.jpg",
-            "alt": "Cầu",
-            "caption": "Cầu & sông",
-        },
-    }
-    assert expected.items() <= entry.items()
-    categories = service.request("GET", "/api/v1/categories").json()[
-        "categories"
-    ]
+    (item,) = service.request("GET", "/api/v1/articles").json()["items"]
+    entry = service.request("GET", f"/api/v1/articles/{item['id']}").json()
+    assert EXPECTED["article"].items() <= entry.items()
+    listed = service.request("GET", "/api/v1/categories").json()
     assert [
-        (category["slug"], category["title"], category.get("parent"))
-        for category in categories
-    ] == [
-        ("am-nhac", "Nhạc & họa", "nghe-thuat"),
-        ("category-5", "Тема", None),
-        ("nghe-thuat", "Nghệ thuật", None),
-        ("tin", "Tin của cổng", None),
-    ]
-    named = re.findall(
+        [category["slug"], category["title"], category.get("parent")]
+        for category in listed["categories"]
+    ] == EXPECTED["categories"]
+    guid = PAGES["posts"][0][1]["guid"]["rendered"]
+    refused = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
+    assert re.findall(
         "^not sent: (.*): HTTP Error 422", done.stdout, re.MULTILINE
-    )
-    refused = uuid.uuid5(
-        uuid.NAMESPACE_URL, REFUSED_POST["guid"]["rendered"]
-    ).hex
-    assert named == [f"/articles/{refused}"]
+    ) == [f"/articles/{refused}"]
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:

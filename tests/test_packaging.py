@@ -48,7 +48,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(
-    installation: Path, tmp_path: Path, *command: str, status: int = 0
+    installation: Path, tmp_path: Path, *command: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command outside the checkout."""
     environ = {
@@ -63,38 +63,26 @@ def run(
         capture_output=True,
         text=True,
     )
-    assert done.returncode == status, done.stderr
+    assert done.returncode == 0, done.stderr
     return done
 
 
-def test_console_script_has_the_version(
+def test_installation_has_a_command_and_the_documented_extras(
     installation: Path, tmp_path: Path
 ) -> None:
     script = str(installation / "bin" / "feedsvc")
     done = run(installation, tmp_path, script, "--version")
     assert done.stdout == f"feedsvc, version {__version__}\n"
-
-
-def test_extras_are_those_of_the_documents(installation: Path) -> None:
-    (metadata,) = installation.glob("feedsvc-*.dist-info/METADATA")
-    text = metadata.read_text("utf-8")
-    assert re.findall(r"^Provides-Extra: (.*)", text, re.M) == [
-        "postgres",
-        "dev",
-    ]
-    assert re.search(
-        r"^Requires-Dist: psycopg.* extra == \"postgres\"", text, re.M
-    )
-    assert re.search(
-        r"^Requires-Dist: pytest==.* extra == \"dev\"", text, re.M
-    )
-
-
-def test_installation_has_no_module_beside_the_package(
-    installation: Path,
-) -> None:
+    # There is no module beside the package.
+    information = f"feedsvc-{__version__}.dist-info"
     names = {path.name for path in installation.iterdir()}
-    assert names - {"bin", f"feedsvc-{__version__}.dist-info"} == {"feedsvc"}
+    assert names == {"bin", information, "feedsvc"}
+    text = (installation / information / "METADATA").read_text("utf-8")
+    extras = re.findall(r"^Provides-Extra: (.*)", text, re.M)
+    assert extras == ["postgres", "dev"]
+    for name, extra in (("psycopg", "postgres"), ("pytest==", "dev")):
+        pattern = rf"^Requires-Dist: {name}.* extra == \"{extra}\""
+        assert re.search(pattern, text, re.M)
 
 
 def test_installation_publishes_an_entry_beside_other_modules(
@@ -115,17 +103,20 @@ def test_installation_publishes_an_entry_beside_other_modules(
 def test_installation_has_its_data_and_needs_no_extra(
     installation: Path, tmp_path: Path
 ) -> None:
-    without_extra = "import sys\nsys.modules['psycopg'] = None\n"
-    demo = "from feedsvc.__main__ import main\nmain()\n"
-    done = run(installation, tmp_path, "-c", without_extra + demo, "demo")
-    assert "TOKEN=" in done.stdout
-    requests = """
+    script = """
+import sys
+sys.modules["psycopg"] = None
 from feedsvc import wsgi
+from feedsvc.__main__ import main
 client = wsgi.app.test_client()
-for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs/", "/favicon.ico"):
-    assert client.get(path).status_code == 200, path
+try:
+    main()
+finally:
+    for path in ("/", "/feeds/news.rss", "/feeds/events.ics", "/api/docs/", "/favicon.ico"):
+        assert client.get(path).status_code == 200, path
 """
-    run(installation, tmp_path, "-c", without_extra + requests)
+    done = run(installation, tmp_path, "-c", script, "demo")
+    assert "TOKEN=" in done.stdout
 
 
 def make_run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
@@ -162,11 +153,12 @@ def test_make_clears_the_environment_of_a_failed_attempt(
 def test_requirements_are_pinned_and_explained() -> None:
     documented = (ROOT / "docs/dependencies.md").read_text("utf-8").lower()
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
-    pins = {}
-    for line in lines:
-        if not line.startswith("#"):
-            name, version = line.partition(";")[0].split("==")
-            pins[canonicalize_name(name)] = version
+    requirements = [
+        line.partition(";")[0].split("==")
+        for line in lines
+        if not line.startswith("#")
+    ]
+    pins = {canonicalize_name(name): pin for name, pin in requirements}
     extra = (ROOT / "deploy/postgres.txt").read_text("utf-8").splitlines()
     for text in PROJECT["dependencies"] + extra[1:]:
         requirement = Requirement(text)

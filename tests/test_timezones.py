@@ -17,34 +17,22 @@ from tests.api.problems import pointers
 from tests.conftest import ApiClient
 from tests.settings import read_settings
 
-SPECIAL_NAMES = [
-    "localtime",
-    "Factory",
-    "posixrules",
-    "posix/Europe/Paris",
-    "right/Europe/Paris",
-    "../etc/passwd",
-    "zone.tab",
-]
+SPECIAL_NAMES = """
+localtime Factory posixrules posix/Europe/Paris right/Europe/Paris ../etc/passwd zone.tab
+""".split()
 
 
-@pytest.mark.parametrize("name", SPECIAL_NAMES)
-def test_special_names_are_not_zones(name: str, editor: ApiClient) -> None:
-    event = {"title": "Hội", "start": "2026-12-24T19:00:00", "timezone": name}
-    response = editor.send("PUT", "/events/x", event)
-    assert pointers(response) == ["#/timezone"]
-    if name:
+def test_special_names_are_not_zones(editor: ApiClient) -> None:
+    for name in SPECIAL_NAMES:
+        event = {"title": "Hội", "start": "2026-12-24", "timezone": name}
+        response = editor.send("PUT", "/events/x", event)
+        assert pointers(response) == ["#/timezone"]
         with pytest.raises(SettingError, match="FEEDSVC_SITE_TIMEZONE"):
             read_settings({"FEEDSVC_SITE_TIMEZONE": name})
 
 
 def test_every_zone_of_tzdata_is_accepted() -> None:
-    assert {
-        "UTC",
-        "Asia/Ho_Chi_Minh",
-        "Asia/Saigon",
-        "Europe/Paris",
-    } <= zone_names()
+    assert {"UTC", "Asia/Ho_Chi_Minh", "Asia/Saigon"} <= zone_names()
     assert all(zone(name).key == name for name in zone_names())
     config = read_settings({"FEEDSVC_SITE_TIMEZONE": "Europe/Paris"})
     assert config.site.timezone.key == "Europe/Paris"
