@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,66 +31,45 @@ def add_entries(service: Service) -> None:
         "<h2>Mục</h2><p>Đoạn <a href='https://portal.example/x'>một</a></p><blockquote><p>Lời</p></blockquote>"
         f"<table><tr>{'<th>Tuyến</th>' * 7}</tr><tr>{'<td>A1</td>' * 7}</tr></table><pre>{'x = 1; ' * 30}</pre>"
     )
-    full = {
+    names = ("source", "authors", "location", "organizer")
+    event = {
+        **{name: EVENT[name] for name in names},
         "content_html": body,
-        "image": {**ARTICLE["image"], "url": f"{service.url}/favicon.ico"},
-        "attachments": ARTICLE["attachments"][1:],
-        "source": ARTICLE["source"],
-        "authors": ARTICLE["authors"],
+        "image": {**EVENT["image"], "url": f"{service.url}/favicon.ico"},
+        "attachments": EVENT["attachments"][1:],
         "notice": "Sửa giờ.",
+        "categories": ["van-hoa", "giao-thong"],
     }
+    article = {name: event[name] for name in event if name in ARTICLE}
     for slug, title, parent in (
         ("van-hoa", "Văn hoá", None),
         ("giao-thong", "Giao thông", None),
         ("xe-buyt", "Xe buýt", "giao-thong"),
     ):
-        document = {
-            "title": title,
-            "description": f"Tin {title}",
-            **({"parent": parent} if parent else {}),
-        }
-        service.put(f"/categories/{slug}", document)
-    for number in range(3):
+        text = {"title": title, "description": f"Tin {title}"}
+        service.put(f"/categories/{slug}", {**text, "parent": parent})
+    for number, slug in product(range(3), ("van-hoa", "xe-buyt")):
         when = today().replace(day=1, hour=0) - timedelta(days=31 * number)
-        for slug in ("van-hoa", "xe-buyt"):
-            article = {
-                **full,
-                "title": f"Tin {number} {slug}",
-                "date_published": when.isoformat(),
-            }
-            service.put(
-                f"/articles/{slug}-{number}", {**article, "categories": [slug]}
-            )
-    event = {
-        **full,
-        "categories": ["van-hoa", "giao-thong"],
-        "location": EVENT["location"],
-        "organizer": EVENT["organizer"],
-    }
+        document = {
+            **article,
+            "title": f"Tin {number} {slug}",
+            "date_published": when.isoformat(),
+            "categories": [slug],
+        }
+        service.put(f"/articles/{slug}-{number}", document)
     tomorrow = f"{today() + timedelta(days=1):%Y-%m-%d}T19:00:00"
-    service.put(
-        "/events/hom-nay",
-        {**event, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"},
-    )
-    off = {"event_status": "cancelled", "start": tomorrow}
-    service.put(
-        "/events/huy", {**event, "title": "Hoà nhạc", "language": "vi", **off}
-    )
-    series = {"rrule": "FREQ=WEEKLY;COUNT=20"}
-    service.put(
-        "/events/phien-cho",
-        {
-            **event,
-            "title": "Phiên chợ",
-            "start": tomorrow,
-            "recurrence": series,
-        },
-    )
+    off = {"event_status": "cancelled", "language": "vi"}
+    series = {"recurrence": {"rrule": "FREQ=WEEKLY;COUNT=20"}}
+    for id, title, start, more in (
+        ("hom-nay", "Hội sách", f"{today():%Y-%m-%d}", {}),
+        ("huy", "Hoà nhạc", tomorrow, off),
+        ("phien-cho", "Phiên chợ", tomorrow, series),
+    ):
+        document = {**event, "title": title, "start": start, **more}
+        service.put(f"/events/{id}", document)
     service.put("/articles/mat", {"title": "Nhầm"})
-    service.put(
-        "/articles/mat",
-        {"title": "Nhầm", "status": "withdrawn", "notice": "Sai sự thật."},
-    )
+    withdrawal = {"status": "withdrawn", "notice": "Sai sự thật."}
+    service.put("/articles/mat", {"title": "Nhầm", **withdrawal})
 
 
 @pytest.fixture(scope="package")
@@ -155,6 +135,4 @@ def open_page(chromium: Browser, portal_service: Service) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert messages == []
-    assert [
-        url for url in requests if not url.startswith(portal_service.url)
-    ] == []
+    assert {url for url in requests if portal_service.url not in url} == set()

@@ -48,18 +48,14 @@ RUNS = [
 ]
 
 
-CASES = [
-    *(pytest.param(path, LOOKS, id=name) for name, path in PAGES.items()),
-    *(
-        pytest.param(
-            path, MORE_LOOKS, id=f"{name}, more", marks=pytest.mark.soak
-        )
-        for name, path in PAGES.items()
-    ),
-]
-
-
-@pytest.mark.parametrize(("path", "looks"), CASES)
+@pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param(LOOKS, id="looks"),
+        pytest.param(MORE_LOOKS, id="more", marks=pytest.mark.soak),
+    ],
+)
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 def test_page_has_no_accessibility_violation(
     open_page: Open, path: str, looks: list[Look]
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Open, today
 from tests.server import ROOT, Service
@@ -106,26 +106,28 @@ def test_escape_and_a_click_close_the_follow_panel(open_page: Open) -> None:
 
 @pytest.mark.parametrize("kind", ["news", "events"])
 def test_first_title_is_visible_on_a_phone(open_page: Open, kind: str) -> None:
-    page = open_page(
-        f"/feeds/{kind}.html", viewport={"width": 390, "height": 844}
-    )
-    title = page.locator("article h2, article h3").first.bounding_box()
-    assert title
-    assert title["y"] + title["height"] <= 844
+    page = open_page(f"/feeds/{kind}.html", **PHONE)
+    _, bottom = corner_of(page.locator("article h2, article h3").first)
+    assert bottom <= 844
+
+
+def corner_of(element: Locator) -> tuple[float, float]:
+    """Return the right and the lower end of an element."""
+    box = element.bounding_box()
+    assert box
+    return box["x"] + box["width"], box["y"] + box["height"]
 
 
 def test_search_and_language_are_in_one_row_on_a_phone(
     open_page: Open,
 ) -> None:
-    page = open_page(
-        "/feeds/news.html?ui=en", viewport={"width": 360, "height": 800}
-    )
-    search = page.get_by_role("search").bounding_box()
+    phone = {"width": 360, "height": 800}
+    page = open_page("/feeds/news.html?ui=en", viewport=phone)
+    right, bottom = corner_of(page.get_by_role("search"))
     language = page.get_by_role("link", name="Tiếng Việt").bounding_box()
-    assert search
     assert language
-    assert language["x"] > search["x"] + search["width"]
-    assert language["y"] < search["y"] + search["height"]
+    assert language["x"] > right
+    assert language["y"] < bottom
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -135,9 +137,7 @@ def test_text_of_the_search_field_has_the_color_of_the_page_s_text(
     page = open_page("/feeds/news.html?q=tin", color_scheme=theme)
     field = page.get_by_role("searchbox")
     expect(field).to_have_value("tin")
-    color = page.locator("body").evaluate(
-        "body => getComputedStyle(body).color"
-    )
+    color = page.evaluate("getComputedStyle(document.body).color")
     expect(field).to_have_css("color", color)
 
 
@@ -228,46 +228,27 @@ def test_headlines_of_partners_are_on_their_page(
         assert all(link.inner_text() for link in links.all())
 
 
-def test_framed_list_opens_entries_in_the_whole_window(
-    chromium: Browser, portal_service: Service, tmp_path: Path
-) -> None:
-    url = f"{portal_service.url}/feeds/events.html?limit=5"
-    with portal_page(
-        chromium, tmp_path, f'<iframe src="{url}"></iframe>'
-    ) as page:
-        frame = page.frame_locator("iframe")
-        frame.get_by_role("link", name="Hội sách").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
-        assert page.url.startswith(f"{portal_service.url}/entries/")
-
-
-def test_framed_list_begins_with_its_events(
-    chromium: Browser, portal_service: Service, tmp_path: Path
-) -> None:
-    url = f"{portal_service.url}/feeds/events.html?limit=5"
-    body = f'<iframe src="{url}" width="400" height="600"></iframe>'
-    with portal_page(chromium, tmp_path, body) as page:
-        frame = page.frame_locator("iframe")
-        expect(frame.get_by_role("banner")).to_be_hidden()
-        title = frame.get_by_role("link", name="Hội sách").bounding_box()
-        assert title
-        assert title["y"] < 200
-
-
-def test_address_is_copied_from_a_framed_list(
+def test_framed_list_begins_with_its_events_and_opens_them_in_the_window(
     chromium: Browser, portal_service: Service, tmp_path: Path
 ) -> None:
     url = f"{portal_service.url}/feeds/events.html"
-    with portal_page(
-        chromium, tmp_path, f'<iframe src="{url}"></iframe><input>'
-    ) as page:
+    body = f'<iframe src="{url}" width="400" height="600"></iframe><input>'
+    with portal_page(chromium, tmp_path, body) as page:
         frame = page.frame_locator("iframe")
-        frame.locator(".follow > summary").click()
+        expect(frame.get_by_role("banner")).to_be_hidden()
+        title = frame.get_by_role("link", name="Hội sách")
+        assert corner_of(title)[1] < 250
+        follow = frame.locator(".follow > summary")
+        follow.click()
         frame.get_by_role("button", name="Sao chép").first.click()
         expect(frame.get_by_role("button", name="Đã sao chép")).to_be_visible()
         field = page.locator("input")
         field.press("Control+V")
         expect(field).to_have_value(f"{portal_service.url}/feeds/events.ics")
+        follow.click()
+        title.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
+        assert page.url.startswith(f"{portal_service.url}/entries/")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

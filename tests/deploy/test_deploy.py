@@ -8,8 +8,6 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,14 @@ from typing import Any
 import compose_spec.models
 import kubernetes_validate
 import pytest
+import sqlalchemy as sa
 import yaml
 from dotenv import dotenv_values
 
 from feedsvc import __version__
 from feedsvc.feeds.query import PARAMETERS
+from feedsvc.models import utcnow
+from feedsvc.storage.database import Database
 from tests.formats.golden import assert_generated
 from tests.postgres import Cluster
 from tests.server import ROOT
@@ -34,14 +35,8 @@ DOCUMENTS = list(
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
 
-def containers() -> Iterator[dict[str, Any]]:
-    for document in DOCUMENTS:
-        yield from (
-            document.get("spec", {})
-            .get("template", {})
-            .get("spec", {})
-            .get("containers", [])
-        )
+def read(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -55,66 +50,47 @@ def test_kubernetes_resource_is_valid(document: dict[str, Any]) -> None:
     )
 
 
-def resource(kind: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any]
-    (found,) = (
-        document
-        for document in DOCUMENTS
-        if (document["kind"], document["metadata"]["name"]) == (kind, name)
-    )
-    return found
-
-
-def environment_of_pods() -> dict[str, str]:
-    variables = next(containers_of("feedsvc"))["env"]
-    return {
-        each["name"]: each["value"] for each in variables if "value" in each
-    }
+SPECS: dict[tuple[str, str], Any] = {
+    (document["kind"], document["metadata"]["name"]): document.get("spec")
+    for document in DOCUMENTS
+}
+DEPLOYMENT = SPECS["Deployment", "feedsvc"]
+PODS = DEPLOYMENT["template"]["spec"]
+(CONTAINER,) = PODS["containers"]
+ENVIRONMENT = {
+    each["name"]: each["value"] for each in CONTAINER["env"] if "value" in each
+}
 
 
 @pytest.mark.parametrize("name", ["feedsvc", "feedsvc-nginx"])
 def test_kubernetes_services_find_their_pods(name: str) -> None:
-    pods = resource("Deployment", name)["spec"]
-    service = resource("Service", name)["spec"]
+    pods = SPECS["Deployment", name]
+    service = SPECS["Service", name]
     labels = pods["template"]["metadata"]["labels"]
     assert pods["selector"]["matchLabels"] == labels == service["selector"]
 
 
 def test_kubernetes_pods_are_behind_nginx() -> None:
-    (port,) = resource("Service", "feedsvc")["spec"]["ports"]
-    (listening,) = next(containers_of("feedsvc"))["ports"]
-    assert (
-        listening["containerPort"] == read_settings(environment_of_pods()).port
-    )
-    _, _, command = next(containers_of("nginx"))["command"]
+    (port,) = SPECS["Service", "feedsvc"]["ports"]
+    (listening,) = CONTAINER["ports"]
+    assert listening["containerPort"] == read_settings(ENVIRONMENT).port
+    nginx = SPECS["Deployment", "feedsvc-nginx"]["template"]["spec"]
+    _, _, command = nginx["containers"][0]["command"]
     shipped, own = re.findall(r"s/(.*?)/(.*?)/", command)[0]
     assert own == f"feedsvc:{port['port']}"
-    assert f"server {shipped};" in (DEPLOY / "upstream.conf").read_text(
-        "utf-8"
-    )
+    assert f"server {shipped};" in read("deploy/upstream.conf")
 
 
 def test_image_has_the_same_version_and_user_everywhere() -> None:
-    container = next(containers_of("feedsvc"))
-    assert container["image"] == f"feedsvc:{__version__}"
-    assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    operating = (ROOT / "docs/operating.md").read_text("utf-8")
+    assert CONTAINER["image"] == f"feedsvc:{__version__}"
+    assert CONTAINER["securityContext"]["readOnlyRootFilesystem"] is True
+    operating = read("docs/operating.md")
     assert f" feedsvc:{__version__}\n" in operating
-    assert f" feedsvc:{__version__} " in (ROOT / "README.md").read_text(
-        "utf-8"
-    )
     assert f"`feedsvc, version {__version__}`" in operating
-    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
-    users = set(re.findall(r"--[ug]id (\d+)", dockerfile))
-    pods = resource("Deployment", "feedsvc")["spec"]["template"]["spec"]
-    users.add(str(pods["securityContext"]["runAsUser"]))
-    assert users == {"990"}
-
-
-def containers_of(name: str) -> Iterator[dict[str, Any]]:
-    return (
-        container for container in containers() if container["name"] == name
-    )
+    assert f" feedsvc:{__version__} " in read("README.md")
+    users = re.findall(r"--[ug]id (\d+)", read("Dockerfile"))
+    users.append(str(PODS["securityContext"]["runAsUser"]))
+    assert set(users) == {"990"}
 
 
 def test_compose_file_is_valid() -> None:
@@ -145,9 +121,6 @@ def test_nginx_forwards_the_parameters_of_feeds() -> None:
 
 
 def test_nginx_and_the_service_of_compose_find_each_other() -> None:
-    nginx = (DEPLOY / "nginx.conf").read_text("utf-8")
-    upstream = (DEPLOY / "upstream-compose.conf").read_text("utf-8")
-    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     services = COMPOSE["services"]
     assert services["feedsvc"]["deploy"] == {"replicas": 2}
     # All are in the default network of the project.
@@ -155,78 +128,56 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
         assert not {"network_mode", "networks"} & set(each)
     volumes = services["nginx"]["volumes"]
     files = dict(volume.removesuffix(":ro").split(":") for volume in volumes)
-    assert (
-        files
-        == {
-            "./nginx.conf": "/etc/nginx/conf.d/default.conf",  # in place of the image's
-            "./upstream-compose.conf": "/etc/nginx/conf.d/upstream.conf",
-        }
-    )
+    assert files == {
+        "./nginx.conf": "/etc/nginx/conf.d/default.conf",
+        "./upstream-compose.conf": "/etc/nginx/conf.d/upstream.conf",
+    }
+    upstream = read("deploy/upstream-compose.conf")
     assert "default feedsvc:8000;" in upstream
-    assert "HOST=0.0.0.0 PORT=8000" in dockerfile
-    assert "listen 80 " in nginx
+    assert "HOST=0.0.0.0 PORT=8000" in read("Dockerfile")
+    assert "listen 80 " in read("deploy/nginx.conf")
     assert services["nginx"]["ports"] == ["80:80"]
     assert "ports" not in services["feedsvc"]
 
 
 @pytest.mark.parametrize("password", ["a@b/c", "100%25:?#[]", "p'\"\\ ü"])
 def test_password_of_compose_needs_no_escape(
-    cluster: Cluster, password: str
+    cluster: Cluster, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = COMPOSE["services"]["feedsvc"]["environment"]
-    assert (
-        environment["PGPASSWORD"]
-        == COMPOSE["services"]["db"]["environment"]["POSTGRES_PASSWORD"]
+    owner = COMPOSE["services"]["db"]["environment"]
+    assert environment["PGPASSWORD"] == owner["POSTGRES_PASSWORD"]
+    monkeypatch.setenv("PGPASSWORD", password)
+    url = environment["FEEDSVC_DATABASE_URL"].replace(
+        "@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"
     )
     quoted = password.replace("'", "''")
     cluster.run(f"CREATE ROLE feedsvc LOGIN PASSWORD '{quoted}'")
+    database = Database(url, utcnow)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "feedsvc", "token", "list"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "FEEDSVC_DATABASE_URL": environment[
-                    "FEEDSVC_DATABASE_URL"
-                ].replace(
-                    "@db/feedsvc", f"@127.0.0.1:{cluster.port}/postgres"
-                ),
-                "PGPASSWORD": password,
-            },
-            capture_output=True,
-            text=True,
-        )
+        with database.engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1"))
     finally:
+        database.close()
         cluster.run("DROP ROLE feedsvc")
-    # It has connected, to a database without tables.
-    assert done.returncode == 1
-    assert "needs an upgrade" in done.stderr
 
 
 def test_connections_of_kubernetes_fit_postgresql() -> None:
     """A worker has 10 connections and 10 more for a time; another one may replace it."""
-    text = (DEPLOY / "kubernetes.yaml").read_text("utf-8")
-    (maximum,) = map(int, re.findall(r"max_connections to (\d+)", text))
-    spec = resource("Deployment", "feedsvc")["spec"]
-    pods = spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxSurge"]
-    workers = int(environment_of_pods()["WEB_CONCURRENCY"])
-    assert pods * (workers + 1) * 20 <= maximum - 3
+    text = read("deploy/kubernetes.yaml")
+    (maximum,) = re.findall(r"max_connections to (\d+)", text)
+    surge = DEPLOYMENT["strategy"]["rollingUpdate"]["maxSurge"]
+    workers = (DEPLOYMENT["replicas"] + surge) * (
+        int(ENVIRONMENT["WEB_CONCURRENCY"]) + 1
+    )
+    assert workers * 20 <= int(maximum) - 3
 
 
 def test_files_name_only_existing_settings() -> None:
     for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.env"):
-        named = set(
-            re.findall(
-                r"\bFEEDSVC_[A-Z_]+\b", (DEPLOY / name).read_text("utf-8")
-            )
-        )
+        named = re.findall(r"\bFEEDSVC_[A-Z_]+\b", read(f"deploy/{name}"))
         assert named
-        assert named <= setting_names(), name
-
-
-def variables_of_docker_run() -> dict[str, str]:
-    operating = (ROOT / "docs/operating.md").read_text("utf-8")
-    return dict(re.findall(r" -e (\w+)=('[^']+'|\S+)", operating))
+        assert set(named) <= setting_names(), name
 
 
 @pytest.mark.parametrize(
@@ -234,8 +185,10 @@ def variables_of_docker_run() -> dict[str, str]:
     [
         dotenv_values(DEPLOY / "feedsvc.env"),
         COMPOSE["services"]["feedsvc"]["environment"],
-        environment_of_pods(),
-        variables_of_docker_run(),
+        ENVIRONMENT,
+        dict(
+            re.findall(r" -e (\w+)=('[^']+'|\S+)", read("docs/operating.md"))
+        ),
     ],
     ids=["feedsvc.env", "compose.yaml", "kubernetes.yaml", "docker run"],
 )
@@ -249,10 +202,8 @@ def test_example_replaces_the_defaults_of_hanoi(
 
 
 def test_systemd_unit_starts_the_command_of_make_serve() -> None:
-    unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    for text in (unit, makefile):
-        assert "/feedsvc serve\n" in text
+    for name in ("deploy/feedsvc.service", "Makefile"):
+        assert "/feedsvc serve\n" in read(name)
 
 
 @pytest.mark.skipif(
@@ -268,7 +219,7 @@ def test_backup_unit_replaces_what_is_old_or_incomplete(
     (backups / "new").write_text("incomplete")
     (backups / "feedsvc-old").touch()
     os.utime(backups / "feedsvc-old", (0, 0))
-    unit = (DEPLOY / "feedsvc-backup.service").read_text("utf-8")
+    unit = read("deploy/feedsvc-backup.service")
     for command in re.findall(r"^ExecStart=(.*)", unit, re.MULTILINE):
         for specifier, value in (
             ("%S", str(tmp_path)),
@@ -286,40 +237,19 @@ def test_backup_unit_replaces_what_is_old_or_incomplete(
 @pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="there is no systemd"
 )
-def test_systemd_units_of_backups_are_valid() -> None:
-    units = sorted(map(str, DEPLOY.glob("feedsvc-backup.*")))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *units],
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.skipif(
-    not shutil.which("systemd-analyze"), reason="there is no systemd"
-)
-def test_systemd_unit_is_valid(tmp_path: Path) -> None:
-    here = tmp_path / "feedsvc.service"
-    unit = (DEPLOY / "feedsvc.service").read_text("utf-8")
-    here.write_text(
-        re.sub(r"(ExecStart=)/opt/feedsvc/\S+", r"\1/bin/true", unit)
-    )
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(here)],
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    rated = subprocess.run(
-        [
-            "systemd-analyze",
-            "security",
-            "--offline=true",
-            "--threshold=20",
-            str(here),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert rated.returncode == 0, rated.stdout[-500:]
+def test_systemd_units_are_valid_and_restricted(tmp_path: Path) -> None:
+    unit = tmp_path / "feedsvc.service"
+    text = read("deploy/feedsvc.service")
+    command = r"(ExecStart=)/opt/feedsvc/\S+"
+    unit.write_text(re.sub(command, r"\1/bin/true", text))
+    backups = sorted(map(str, DEPLOY.glob("feedsvc-backup.*")))
+    for arguments in (
+        ["verify", "--man=no", *backups],
+        ["verify", "--man=no", str(unit)],
+        ["security", "--offline=true", "--threshold=20", str(unit)],
+    ):
+        done = subprocess.run(
+            ["systemd-analyze", *arguments], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout[-500:]
+        assert done.stderr == ""

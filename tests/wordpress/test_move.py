@@ -48,21 +48,14 @@ def nginx(
 ) -> Iterator[None]:
     """Run nginx before a blog, with the line that redirects its feed."""
     conf = folder / "nginx.conf"
-    conf.write_text(
-        NGINX_CONF.format(
-            folder=folder, port=port, blog=blog, redirect=redirect
-        )
+    text = NGINX_CONF.format(
+        folder=folder, port=port, blog=blog, redirect=redirect
     )
+    conf.write_text(text)
     command = [NGINX, "-e", folder / "error.log", "-c", conf]
     url = f"http://127.0.0.1:{port}/readme.html"
     with running(command, folder / "nginx.log", lambda: answers(url)):
         yield
-
-
-def documented_redirect(service: Service) -> str:
-    match = re.search(r"location = /feed/ .*", GUIDE)
-    assert match
-    return match[0].replace("https://feeds.example", service.url)
 
 
 def run_documented_script(service: Service, blog: str) -> str:
@@ -119,7 +112,9 @@ def test_reader_of_a_moved_feed_sees_nothing_twice(
         )
         blog.connect(service)
         blog.pass_hour()
-        with nginx(tmp_path, port, blog.url, documented_redirect(service)):
+        (redirect,) = re.findall(r"location = /feed/ .*", GUIDE)
+        redirect = redirect.replace("https://feeds.example", service.url)
+        with nginx(tmp_path, port, blog.url, redirect):
             feed = feedparser.parse(old_feed)
     assert (len(seen), len(articles)) == (50, 50)
     changed = articles.pop(entry_id)
