@@ -108,3 +108,13 @@ def feed(
     return Feed(
         query.with_parameters(**parameters), site, named, updated, entries
     )
+
+
+def with_member(entry: Entry, attribute: str, value: Any) -> Entry:
+    """Return an entry with another value of a member, such as `event.offers`."""
+    group, _, name = attribute.rpartition(".")
+    changes: dict[str, Any] = {name: value}
+    if not group:
+        return replace(entry, **changes)
+    assert entry.event
+    return replace(entry, event=replace(entry.event, **changes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,11 +13,18 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
 from feedsvc.formats import ics
 from feedsvc.input.plain_text import normalize_line
 from feedsvc.models import Entry, Person, Place, Recurrence
-from tests.formats.feeds import CONCERT, FAIR, FULL, SITE, VAN_HOA, feed
+from tests.formats.feeds import (
+    CONCERT,
+    FAIR,
+    FULL,
+    SITE,
+    VAN_HOA,
+    feed,
+    with_member,
+)
 from tests.formats.golden import assert_golden
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -86,31 +92,6 @@ def test_document_equals_its_golden_file() -> None:
     assert document == ics.render(WHOLE)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "title"),
-    [
-        ({}, "Sự kiện – Cổng thông tin thành phố"),
-        ({"category": VAN_HOA}, "Văn hoá – Cổng thông tin thành phố"),
-        ({"q": "sach"}, "Sự kiện – tìm “sach” – Cổng thông tin thành phố"),
-    ],
-)
-def test_name_begins_with_the_category(
-    parameters: dict[str, Any], title: str
-) -> None:
-    calendar = read(ics.render(feed("events", "ics", FAIR, **parameters)))
-    assert calendar["NAME"] == calendar["X-WR-CALNAME"] == title
-
-
-def test_name_without_some_categories() -> None:
-    query = FeedQuery(
-        "events", FORMATS["ics"], CategoryFilter(exclude=("van-hoa",))
-    )
-    calendar = read(ics.render(Feed(query, SITE, (VAN_HOA,))))
-    assert (
-        calendar["NAME"] == "Sự kiện – trừ Văn hoá – Cổng thông tin thành phố"
-    )
-
-
 FACTS = (
     "Trực tuyến: https://live.example/hoà-nhạc?a=1&b=2\n\n"
     "Biểu diễn: Dàn nhạc <Giao hưởng> (https://nhac.example/)\n\n"
@@ -118,25 +99,6 @@ FACTS = (
     "Đơn vị tổ chức: Sở Văn hoá; so@portal.example"
 )
 URL = "https://feeds.example/entries/hoa-nhac"
-
-
-def description(**changes: Any) -> str:
-    """Return the description of an event without details, in its own calendar."""
-    assert CONCERT.event
-    plain = {
-        "online_url": None,
-        "offers": (),
-        "performers": (),
-        "organizer": changes.pop("organizer", None),
-    }
-    event = replace(CONCERT.event, **plain)
-    entry = replace(
-        CONCERT, **{"content_text": None, **changes, "event": event}
-    )
-    (component,) = read(ics.render_event(entry, SITE)).events
-    text, _, url = str(component["DESCRIPTION"]).rpartition("\n\n")
-    assert url == component["URL"]
-    return text
 
 
 @pytest.mark.parametrize(
@@ -177,104 +139,26 @@ def description(**changes: Any) -> str:
 def test_description_has_addresses_and_marks_of_lists(
     html: str, text: str
 ) -> None:
-    assert description(content_html=html) == text
+    event = replace(FAIR, content_html=html)
+    (component,) = read(ics.render_event(event, SITE)).events
+    assert component["DESCRIPTION"] == f"{text}\n\n{component['URL']}"
 
 
-@pytest.mark.parametrize(
-    ("organizer", "text"),
-    [
-        (Person("Sở"), "Sở"),
-        (Person("Sở", "https://so.example/"), "Sở (https://so.example/)"),
-        (
-            Person("Sở", "https://so.example/", "so@so.example"),
-            "Sở (https://so.example/); so@so.example",
-        ),
-    ],
-)
-def test_description_has_the_organizer(organizer: Person, text: str) -> None:
-    assert description(organizer=organizer).endswith(
-        f"\n\nĐơn vị tổ chức: {text}"
-    )
+def test_calendar_has_the_first_events_that_have_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None follows one without room, which changes no bytes."""
 
+    def calendar(*entries: Entry) -> bytes:
+        return ics.render(feed("events", "ics", *entries))
 
-def test_event_without_text_has_its_url_as_description() -> None:
-    (event,) = read(ics.render_event(FAIR, SITE)).events
-    assert event["DESCRIPTION"] == event["URL"]
-
-
-def test_events_leave_people_free() -> None:
-    events = read(ics.render(WHOLE)).events
-    assert {event["TRANSP"] for event in events} == {"TRANSPARENT"}
-
-
-def long_calendar(length: int, updated: datetime = CONCERT.updated) -> bytes:
-    """Return a calendar of 9 long events in two zones, and of one after them.
-
-    :param length: characters of the ninth one's text.
-    :param updated: when the ninth one changed.
-    """
-    first = [
-        replace(CONCERT, guid=f"{9 - number}", content_text="x" * 110_000)
-        for number in range(8)
-    ]
-    ninth = replace(
-        series(content_text="x" * length), content_html=None, guid="1"
-    )
-    ninth = replace(ninth, updated=updated)
-    return ics.render(
-        feed("events", "ics", *first, ninth, FAIR, content="full")
-    )
-
-
-def test_calendar_has_at_most_1_000_000_bytes() -> None:
-    """The first events of the feed, and none after one that has no room."""
-
-    def lacks_ninth(length: int) -> bool:
-        return long_calendar(length).count(b"BEGIN:VEVENT") < 9
-
-    length = bisect_left(range(100_000), True, key=lacks_ninth)
-    longest, cut = long_calendar(length - 1), long_calendar(length)
-    # Another character may begin another line.
-    # There is room for a note.
-    assert 999_000 - len(b"x\r\n ") < len(longest) <= 999_000
-    assert [event["UID"] for event in read(longest).events] == list(
-        "123456789"
-    )
-    calendar = read(cut)
-    assert [event["UID"] for event in calendar.events] == list("23456789")
-    assert [zone.tz_name for zone in calendar.timezones] == [
-        "Asia/Ho_Chi_Minh"
-    ]
-
-
-def test_event_without_room_changes_no_bytes() -> None:
-    later = CONCERT.updated + timedelta(days=1)
-    assert long_calendar(100_000) == long_calendar(100_000, later)
-
-
-def test_imported_guid_is_the_uid() -> None:
-    imported = replace(CONCERT, guid="20261224T120000Z-1@lich.example")
-    (event,) = read(ics.render(feed("events", "ics", imported))).events
-    assert event["UID"] == "20261224T120000Z-1@lich.example"
-
-
-def test_organizer_needs_an_address() -> None:
-    assert CONCERT.event
-    event = replace(CONCERT.event, organizer=Person("Sở"))
-    document = ics.render(feed("events", "ics", replace(CONCERT, event=event)))
-    assert b"ORGANIZER" not in document
-
-
-def test_withdrawn_event_is_cancelled_with_its_notice() -> None:
-    withdrawn = replace(
-        CONCERT, status="withdrawn", notice="Đăng nhầm."
-    ).public_view()
-    (event,) = read(ics.render(feed("events", "ics", withdrawn))).events
-    assert (event["STATUS"], event["SUMMARY"]) == (
-        "CANCELLED",
-        "Đã gỡ: Hoà nhạc",
-    )
-    assert event["DESCRIPTION"] == f"Đã gỡ: Đăng nhầm.\n\n{URL}"
+    first = [replace(CONCERT, guid=f"{9 - number}") for number in range(8)]
+    ninth = replace(series(), guid="1")
+    whole = calendar(*first, ninth)
+    monkeypatch.setattr(ics, "MAX_BYTES", len(whole))
+    assert calendar(*first, ninth, FAIR) == whole
+    monkeypatch.setattr(ics, "MAX_BYTES", len(whole) - 1)
+    assert calendar(*first, ninth, FAIR) == calendar(*first)
 
 
 def test_description_in_a_summary_feed_is_the_summary() -> None:
@@ -320,20 +204,36 @@ def test_any_text_is_read_back(
         offers=(),
         performers=(),
         location=Place(place),
-        organizer=Person(organizer, None, "a@x.vn"),
+        organizer=Person(organizer, "https://a.vn/", "a@x.vn"),
     )
     text = body + "\n" + body
     entry = replace(CONCERT, title=title, content_text=text, event=details)
     (event,) = read(ics.render_event(entry, SITE)).events
     assert event["SUMMARY"] == title
     assert event["LOCATION"] == place
-    facts = f"Đơn vị tổ chức: {organizer}; a@x.vn"
+    facts = f"Đơn vị tổ chức: {organizer} (https://a.vn/); a@x.vn"
     assert event["DESCRIPTION"] == f"{text}\n\n{facts}\n\n{URL}"
     assert event["ORGANIZER"].params["CN"] == organizer.replace("\\", "/")
 
 
-def test_del_character_is_dropped() -> None:
-    (event,) = read(
-        ics.render(feed("events", "ics", replace(CONCERT, title="a\x7fb")))
-    ).events
-    assert event["SUMMARY"] == "Hoãn: ab"
+assert CONCERT.event
+SOON = CONCERT.event.starts + timedelta(milliseconds=900)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "name", "expected"),
+    [
+        ("guid", "1@lich.example", "UID", "1@lich.example"),
+        ("title", "a\x7fb", "SUMMARY", "Hoãn: ab"),
+        # It needs an address.
+        ("event.organizer", Person("Sở"), "ORGANIZER", None),
+        # An end must be in a later second than the start (§3.8.2.2).
+        ("event.end", SOON, "DTEND", None),
+    ],
+)
+def test_property_of_an_event(
+    member: str, value: Any, name: str, expected: str | None
+) -> None:
+    entry = with_member(CONCERT, member, value)
+    (event,) = read(ics.render_event(entry, SITE)).events
+    assert event.get(name) == expected

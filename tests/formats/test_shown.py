@@ -7,9 +7,9 @@ from datetime import date, datetime
 
 import pytest
 
-from feedsvc.formats.shown import Shown, show
-from feedsvc.models import Entry, Event, Place, Recurrence, Site
-from tests.formats.feeds import CONCERT, HANOI, SITE, feed
+from feedsvc.formats.shown import Shown
+from feedsvc.models import Entry, Event, Image, Place, Recurrence, Site
+from tests.formats.feeds import BARE, CONCERT, HANOI, SITE
 
 
 def at(*when: int) -> datetime:
@@ -66,20 +66,6 @@ def test_all_day_series_with_added_dates() -> None:
     )
 
 
-def test_language_without_phrases_has_english_words_and_its_own_dates() -> (
-    None
-):
-    recurrence = Recurrence("FREQ=WEEKLY;BYDAY=TU,SA")
-    event = Event(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
-    entry = replace(
-        CONCERT, event=event, starts=at(2026, 12, 12), language="pt"
-    )
-    assert (
-        shown(entry, replace(SITE, language="pt")).time_and_place
-        == "Every week on Tuesday and Saturday; next all day, sábado, 12 de dezembro de 2026"
-    )
-
-
 @pytest.mark.parametrize(
     ("status", "event_status", "notice", "expected"),
     [
@@ -128,13 +114,33 @@ def test_page_language_is_that_of_words_on_the_page_alone() -> None:
     assert shown(entry).summary.startswith("Lý do: Storm. 19:00")
 
 
-def test_feed_gives_entries_their_date_and_content() -> None:
-    assert CONCERT.event
-    entry = replace(CONCERT, starts=CONCERT.event.starts)
-    whole = show(entry, feed("events", "rss", date="start"))
-    assert whole.date == CONCERT.event.starts
-    assert "Dòng một" in whole.body
-    assert "Dòng một" in whole.text
-    summary = show(entry, feed("events", "ics", content="summary"))
-    assert summary.body == ""
-    assert "Dòng một" not in summary.text
+@pytest.mark.parametrize(
+    ("language", "day"),
+    [
+        ("pt", "sábado, 12 de dezembro de 2026"),
+        ("xx-unknown", "Saturday, December 12, 2026"),
+    ],
+)
+def test_language_without_phrases_has_english_words_and_its_own_dates(
+    language: str, day: str
+) -> None:
+    recurrence = Recurrence("FREQ=WEEKLY;BYDAY=TU,SA")
+    event = Event(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
+    starts = at(2026, 12, 12)
+    entry = replace(CONCERT, event=event, starts=starts, language=language)
+    assert (
+        shown(entry, replace(SITE, language=language)).time
+        == f"Every week on Tuesday and Saturday; next all day, {day}"
+    )
+
+
+def test_body_begins_with_the_notice() -> None:
+    image = Image("https://media.example/a.jpg")
+    entry = replace(BARE, summary="< 1 km.", notice="<2 km", image=image)
+    correction = shown(entry)
+    assert correction.summary == "Đính chính: <2 km. < 1 km."
+    assert correction.body.startswith(
+        "<p><strong>Đính chính: &lt;2 km</strong></p>\n<figure>"
+    )
+    # The summary stands for content that is missing.
+    assert correction.body.endswith("</figure>\n<p>&lt; 1 km.</p>")
