@@ -8,6 +8,7 @@ return the same at every call. Past, upcoming, scheduled and expired entries are
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -136,3 +137,9 @@ def _dates() -> Iterator[Json]:
     """Yield an article for each date at a boundary."""
     for number, date in enumerate(read("dates")):
         yield _article(f"d-{number:02}", f"Đăng lúc {date}", number, date)
+
+
+def read_tables(name: str) -> Json:
+    """Return the tables of a TOML file beside this one."""
+    path = Path(__file__).with_name(f"{name}.toml")
+    return tomllib.loads(path.read_text("utf-8"))

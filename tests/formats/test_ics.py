@@ -16,6 +16,7 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.formats import ics
 from feedsvc.input.plain_text import normalize_line
 from feedsvc.models import Entry, Person, Place, Recurrence
+from tests.data import read_tables
 from tests.formats.feeds import (
     CONCERT,
     FAIR,
@@ -102,39 +103,7 @@ URL = "https://feeds.example/entries/hoa-nhac"
 
 
 @pytest.mark.parametrize(
-    ("html", "text"),
-    [
-        (
-            '<p>Đăng ký <a href="https://a.example/?a=1&amp;b=2" rel="noopener">tại <b>đây</b> </a>trước.</p>',
-            "Đăng ký tại đây (https://a.example/?a=1&b=2) trước.",
-        ),
-        (
-            '<p><a lang="en" href="https://a.example/?a=1&amp;b=2">https://a.example/?a=1&amp;b=2</a></p>',
-            "https://a.example/?a=1&b=2",
-        ),
-        ('<a href="mailto:a@a.example">a@a.example</a>', "a@a.example"),
-        (
-            '<a href="mailto:a@a.example">Ban tổ chức</a>',
-            "Ban tổ chức (a@a.example)",
-        ),
-        ('<a href="tel:+84243825">024 3825</a>', "024 3825 (+84243825)"),
-        (
-            '<a href="https://a.example/a.jpg"><img src="https://a.example/b.jpg"></a>',
-            "(https://a.example/a.jpg)",
-        ),
-        (
-            '<p>Xem:</p>\n<iframe src="https://www.youtube.com/embed/x"></iframe>',
-            "Xem:\n\nhttps://www.youtube.com/embed/x",
-        ),
-        (
-            '<p>Mang theo:</p>\n<ul>\n<li>nước</li>\n<li lang="vi">\nmũ</li>\n</ul>\n<p>Hẹn gặp.</p>',
-            "Mang theo:\n\n- nước\n- mũ\n\nHẹn gặp.",
-        ),
-        (
-            "<ol><li>một<ul><li>hai</li></ul></li><li>ba</li></ol>",
-            "- một\n- hai\n\n- ba",
-        ),
-    ],
+    ("html", "text"), read_tables("words")["descriptions"]
 )
 def test_description_has_addresses_and_marks_of_lists(
     html: str, text: str

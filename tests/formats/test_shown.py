@@ -9,6 +9,7 @@ import pytest
 
 from feedsvc.formats.shown import Shown
 from feedsvc.models import Entry, Event, Image, Place, Recurrence, Site
+from tests.data import read_tables
 from tests.formats.feeds import BARE, CONCERT, HANOI, SITE
 
 
@@ -21,21 +22,8 @@ def shown(entry: Entry, site: Site = SITE) -> Shown:
 
 
 @pytest.mark.parametrize(
-    ("rule", "vi", "en"),
-    [
-        ("FREQ=DAILY", "Hằng ngày", "Every day"),
-        ("FREQ=DAILY;INTERVAL=3", "3 ngày một lần", "Every 3 days"),
-        ("FREQ=WEEKLY", "Hằng tuần vào thứ Bảy", "Every week on Saturday"),
-        ("FREQ=WEEKLY;BYDAY=SU,SA,TU", "Hằng tuần vào thứ Ba, thứ Bảy và Chủ Nhật", "Every week on Tuesday, Saturday, and Sunday"),
-        ("FREQ=WEEKLY;INTERVAL=2;WKST=SU", "2 tuần một lần vào thứ Bảy", "Every 2 weeks on Saturday"),
-        ("FREQ=WEEKLY;COUNT=3", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
-        ("FREQ=WEEKLY;UNTIL=20261220T170000Z", "Hằng tuần vào thứ Bảy đến 19/12/2026", "Every week on Saturday until 19 December 2026"),
-        ("FREQ=MONTHLY", "Hằng tháng", "Every month"),
-        ("FREQ=YEARLY;INTERVAL=2", "2 năm một lần", "Every 2 years"),
-        ("FREQ=MONTHLY;BYDAY=1SA", "Nhiều lần", "Repeatedly"),
-        ("FREQ=DAILY;BYDAY=SA;COUNT=2", "Nhiều lần đến 12/12/2026", "Repeatedly until 12 December 2026"),
-    ],
-)  # fmt: skip
+    ("rule", "vi", "en"), read_tables("words")["recurrences"]
+)
 def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     event = Event(
         at(2026, 12, 5, 19),

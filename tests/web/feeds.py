@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -26,3 +27,10 @@ def calendar(client: FlaskClient, path: str = "/feeds/events.ics") -> Any:
     response = client.get(path)
     assert response.status_code == 200, response.text
     return Calendar.from_ical(response.data)
+
+
+def as_text(moment: Any) -> str:
+    """Return a date, or a time in UTC in whole minutes."""
+    if isinstance(moment, datetime):
+        return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}"
+    return str(moment)

@@ -31,13 +31,9 @@ def test_random_query_strings_are_rendered_once(
 
     monkeypatch.setattr("feedsvc.web.feeds.render_feed", render)
     generator = random.Random(1)
-    for number in range(count):
+    for _ in range(count):
         query = "".join(generator.choices("abxyz=&%1;+", k=12))
         assert client.get(f"/feeds/news.rss?{query}").status_code == 200
-        if number % 20 == 0:
-            category = query[:5].replace("%", "")
-            response = client.get(f"/feeds/news/{category}x.rss")
-            assert response.status_code in (301, 400, 404)
     record_measurement(
         f"renders of one feed for {count:,} random query strings",
         f"{len(paths)}",

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
+from html import unescape
 from typing import Any
 
-import feedparser
 import listparser
 import pytest
 from flask.testing import FlaskClient
-from lxml import etree, html
+from lxml import etree
 
 from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient, MakeApp
+from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.server import ROOT
 from tests.web.feeds import calendar, ids, items
 
 PUBLIC = "https://feeds.example"
+TABLES = read_tables("web")
+EVENTS = TABLES["events"]
 
 
 def add_categorized_articles(editor: ApiClient, clock: Clock) -> None:
@@ -52,35 +55,12 @@ def shared_client(
     return shared_editor.client
 
 
-@pytest.mark.parametrize(
-    ("selector", "expected"),
-    [
-        ("a", "abc ac ab a"),
-        ("d", "abc bc ac c"),
-        ("a,b", "abc bc ac ab b a"),
-        ("a,d", "abc bc ac ab c a"),
-        ("a+b", "abc ab"),
-        ("a+b+c", "abc"),
-        ("a,-b", "ac a"),
-        ("a+b+-c", "ab"),
-        ("a,b,-c", "ab b a"),
-        ("-a", "bc c b none"),
-        ("-a,-b", "c none"),
-        ("-d", "ab b a none"),
-        ("a,-d", "ab a"),
-        ("a,-a", ""),
-        ("a+d", "abc ac"),
-        ("giao-thong", ""),
-    ],
-)
+@pytest.mark.parametrize(("selector", "expected"), TABLES["filters"])
 def test_category_filter_selects_entries(
     shared_client: FlaskClient, selector: str, expected: str
 ) -> None:
-    assert (
-        ids(shared_client, f"/feeds/news/{selector}.json") == expected.split()
-    )
-    path = f"/feeds/news/{selector}.json?limit=2"
-    assert ids(shared_client, path) == expected.split()[:2]
+    path = f"/feeds/news/{selector}.json"
+    assert ids(shared_client, path) == expected.split()
 
 
 @pytest.mark.parametrize("format", ["rss", "html"])
@@ -109,62 +89,48 @@ def test_other_spelling_redirects_to_the_canonical_one(
     assert shared_client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "requested", ["a%2Cb", "a%2Bb", "a%20b", "a+b", "a,%2Dc", "a%2bb%2b-c"]
-)
-def test_escaped_signs_need_no_redirect(
-    shared_client: FlaskClient, requested: str
+def test_escaped_signs_need_no_redirect(shared_client: FlaskClient) -> None:
+    for selector in ("a%2Cb", "a%2Bb", "a%20b", "a,%2Dc", "a%2bb%2b-c"):
+        response = shared_client.get(f"/feeds/news/{selector}.rss")
+        assert response.status_code == 200, selector
+
+
+def test_renamed_category_redirects_every_combination(
+    categorized: ApiClient, client: FlaskClient
 ) -> None:
-    assert shared_client.get(f"/feeds/news/{requested}.rss").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("requested", "now"),
-    [
+    categorized.send("PATCH", "/categories/a", {"slug": "z"})
+    for selector, now in (
         ("a", "z"),
         ("a,b", "b,z"),
         ("a+b", "b+z"),
         ("b,-a", "b,-z"),
         ("a,z", "z"),
         ("B,A", "b,z"),
-    ],
-)
-def test_renamed_category_redirects_every_combination(
-    categorized: ApiClient, client: FlaskClient, requested: str, now: str
-) -> None:
-    categorized.send("PATCH", "/categories/a", {"slug": "z"})
-    response = client.get(f"/feeds/news/{requested}.atom?limit=3")
-    while response.status_code == 301:
-        location = response.headers["Location"]
-        response = client.get(location.removeprefix(PUBLIC))
-    assert response.status_code == 200
-    assert location == f"{PUBLIC}/feeds/news/{now}.atom?limit=3"
+    ):
+        location = f"{PUBLIC}/feeds/news/{selector}.atom?limit=3"
+        status = 301
+        while status == 301:
+            response = client.get(location.removeprefix(PUBLIC))
+            status = response.status_code
+            location = response.headers.get("Location", location)
+        assert status == 200
+        assert location == f"{PUBLIC}/feeds/news/{now}.atom?limit=3"
 
 
-@pytest.mark.parametrize(
-    ("selector", "status"),
-    [
-        ("none", 404),
-        ("a,none", 404),
-        ("-none", 404),
-        ("A,NONE", 404),
-        ("b", 410),
-        ("a,b", 410),
-        ("B,A", 410),
-        ("a,-b", 410),
-        ("-b", 410),
-        ("former", 410),
-    ],
-)
 def test_unknown_category_is_404_and_a_deleted_one_410(
-    categorized: ApiClient, client: FlaskClient, selector: str, status: int
+    categorized: ApiClient, client: FlaskClient
 ) -> None:
     categorized.put("/categories/former", {"title": "x"})
     categorized.send("PATCH", "/categories/former", {"slug": "later"})
     categorized.send("DELETE", "/categories/later")
     categorized.send("DELETE", "/categories/b")
-    for path in (f"news/{selector}.rss", f"events/{selector}.ics?q=x"):
-        assert client.get(f"/feeds/{path}").status_code == status
+    for status, selectors in (
+        (404, ("none", "a,none", "-none", "A,NONE")),
+        (410, ("b", "a,b", "B,A", "a,-b", "-b", "former")),
+    ):
+        for selector in selectors:
+            for path in (f"news/{selector}.rss", f"events/{selector}.ics?q=x"):
+                assert client.get(f"/feeds/{path}").status_code == status
 
 
 BAD_SELECTORS = [
@@ -229,80 +195,47 @@ def test_title_names_the_categories(shared_client: FlaskClient) -> None:
         assert feed["title"] == f"Tin tức mới nhất – {words} – {site}"
 
 
-def test_lang_and_content(
-    categorized: ApiClient, client: FlaskClient, clock: Clock
-) -> None:
-    english = {"title": "x", "language": "en", "content_text": "body"}
-    categorized.put("/articles/en", english)
-    clock.forward(seconds=60)
-    british = {"title": "x", "language": "en-GB", "categories": ["a"]}
-    categorized.put("/articles/gb", british)
-    assert ids(client, "/feeds/news.json?lang=EN") == ["gb", "en"]
-    assert ids(client, "/feeds/news/a.json?lang=en-gb") == ["gb"]
-    assert "en" not in ids(client, "/feeds/news.json?lang=vi")
-    for format in ("rss", "atom", "json"):
-        path = f"/feeds/news.{format}"
-        assert "<p>body</p>" in client.get(path).text
-        assert "body</p>" not in client.get(f"{path}?content=summary").text
-
-
-def links_in(format: str, document: bytes) -> dict[str, str]:
-    """Return the links to other pages in a document, by `next` and `previous`."""
-    if format == "json":
-        feed = json.loads(document)
-        links = {"next": feed.get("next_url")}
-    elif format == "html":
-        page: Any = html.document_fromstring(document)
-        elements = page.xpath("//nav[@class='pages']/a")
-        found = {
-            link.get("rel").split()[0]: link.get("href") for link in elements
-        }
-        links = {"next": found.get("next"), "previous": found.get("prev")}
-    else:
-        root: Any = etree.fromstring(document)
-        elements = root.iter("{http://www.w3.org/2005/Atom}link")
-        found = {link.get("rel"): link.get("href") for link in elements}
-        links = {name: found.get(name) for name in ("next", "previous")}
-    return {relation: url for relation, url in links.items() if url}
-
-
-@pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
+@pytest.mark.parametrize(
+    ("format", "link"),
+    [
+        ("rss", 'rel="{}"[^>]* href="{}"'),
+        ("atom", 'rel="{}"[^>]* href="{}"'),
+        ("json", '"{}_url": "{}"'),
+        ("html", 'rel="{}[^>]* href="{}"'),
+    ],
+)
 @pytest.mark.parametrize("path", ["news", "news/b,-a"])
 def test_pages_reach_every_entry_once(
-    shared_client: FlaskClient, format: str, path: str
+    shared_client: FlaskClient, format: str, link: str, path: str
 ) -> None:
     everything = ids(shared_client, f"/feeds/{path}.json")
     url = f"{PUBLIC}/feeds/{path}.{format}?limit=1"
-    previous = None
+    expected = {"self": url}
     reached = []
-    while url:
+    while True:
         response = shared_client.get(url.removeprefix(PUBLIC))
-        assert response.status_code == 200
-        links = links_in(format, response.data)
-        # JSON Feed has no member for the previous page.
-        if format == "json" and previous:
-            links["previous"] = previous
-        assert links.get("previous") == previous
-        header = response.headers.getlist("Link")
-        for relation, target in (("self", url), *links.items()):
-            assert f'<{target}>; rel="{relation}"' in header
-        assert len(header) == 1 + len(links)
+        header = ", ".join(response.headers.getlist("Link"))
+        links = dict(re.findall('<([^>]*)>; rel="([a-z]+)"', header))
+        links = {relation: target for target, relation in links.items()}
+        assert links.items() >= expected.items()
+        assert links.keys() <= {"self", "next", "previous"}
+        # JSON Feed has no member for the previous page, and HTML calls it “prev”.
+        for relation in links.keys() - {"self"}:
+            name = (
+                "prev" if format == "html" and relation != "next" else relation
+            )
+            pattern = link.format(name, re.escape(links[relation]))
+            is_shown = re.search(pattern, unescape(response.text))
+            assert is_shown or (format, relation) == ("json", "previous")
         json_path = url.removeprefix(PUBLIC).replace(f".{format}?", ".json?")
         reached += ids(shared_client, json_path)
-        previous, url = url, links.get("next", "")
+        if "next" not in links:
+            break
+        expected = {"self": links["next"], "previous": url}
+        url = links["next"]
     assert reached == everything
     behind = f"/feeds/{path}.{format}?limit=1&page={len(everything) + 1}"
     assert shared_client.get(behind).status_code == 404
-
-
-def test_first_page_of_an_empty_feed_is_no_error(
-    shared_client: FlaskClient,
-) -> None:
-    assert ids(shared_client, "/feeds/news/giao-thong.json?page=1") == []
-    assert (
-        shared_client.get("/feeds/news/giao-thong.json?page=2").status_code
-        == 404
-    )
 
 
 @pytest.mark.parametrize(
@@ -341,39 +274,21 @@ def test_all_day_event_is_on_its_days_whatever_its_zone(
     assert item["date_published"] == "2026-12-24T00:00:00+07:00"
 
 
-def test_limit_of_a_calendar_cuts_the_highest_guids_of_ties(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    guids = []
-    for number in range(8):
-        event = {"title": "x", "start": "2026-12-24T19:00:00"}
-        guids.append(editor.put(f"/events/{number}", event).get_json()["guid"])
-    events = calendar(client, "/feeds/events.ics?limit=5").events
-    uids = {f"urn:uuid:{event['UID']}" for event in events}
-    assert uids == set(sorted(guids)[:5])
-
-
 @pytest.mark.both_databases
-@pytest.mark.parametrize("format", FORMATS)
 def test_entry_that_is_not_public_is_in_no_feed(
-    editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    wait: Wait,
-    format: str,
+    editor: ApiClient, client: FlaskClient, clock: Clock, wait: Wait
 ) -> None:
-    def is_shown() -> bool:
+    def is_shown(text: str = "Hội sách") -> bool:
         wait(seconds=1)
-        response = client.get(f"/feeds/events.{format}?when=all")
-        assert response.status_code == 200
-        return "Hội sách" in response.text
+        paths = [f"/feeds/events.{format}?when=all" for format in FORMATS]
+        (shown,) = {text in client.get(path).text for path in paths}
+        return shown
 
     event = {"title": "Hội sách", "start": "2026-12-24"}
     editor.put("/events/e", {**event, "status": "draft"})
     assert not is_shown()
-    editor.put(
-        "/events/e", {**event, "date_published": "2026-11-26T00:00:00Z"}
-    )
+    published = {"date_published": "2026-11-26T00:00:00Z"}
+    editor.put("/events/e", {**event, **published})
     assert not is_shown()
     clock.now = clock.now.replace(day=26, hour=0)
     assert is_shown()
@@ -388,39 +303,15 @@ def test_entry_that_is_not_public_is_in_no_feed(
     clock.forward(hours=1)
     assert not is_shown()
     editor.put("/events/e", event)
-    assert is_shown()
-    editor.put("/events/e", {**event, "status": "draft"})
-    assert not is_shown()
-    editor.put(
-        "/events/e", {**event, "status": "withdrawn", "notice": "Nhầm."}
-    )
-    assert is_shown()
-    assert "Nhầm." in client.get(f"/feeds/events.{format}").text
+    withdrawal = {"status": "withdrawn", "notice": "Nhầm."}
+    editor.put("/events/e", {**event, **withdrawal})
+    assert is_shown("Nhầm.")
     clock.forward(days=30)
     assert not is_shown()
-    event["start"] = "2027-12-24"
-    editor.put("/events/e", event)
+    editor.put("/events/e", {**event, "start": "2027-12-24"})
     assert is_shown()
-    assert editor.send("DELETE", "/events/e").status_code == 204
+    editor.send("DELETE", "/events/e")
     assert not is_shown()
-
-
-EVENTS = {  # the clock stands at 2026-11-25T03:00:00Z, 10:00 in Hà Nội
-    "long-past": {"start": "2026-10-01"},
-    "past": {"start": "2026-11-20T19:00:00", "end": "2026-11-20T21:00:00"},
-    "running": {"start": "2026-11-24", "end": "2026-11-27"},
-    "over-midnight": {
-        "start": "2026-11-30T22:00:00",
-        "end": "2026-12-01T02:00:00",
-        "event_status": "cancelled",
-    },
-    "moment": {"start": "2026-12-02T00:00:00", "event_status": "postponed"},
-    "next-year": {
-        "start": "2027-01-01T08:00:00",
-        "end": "2027-01-01T09:00:00",
-        "event_status": "tentative",
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -434,30 +325,7 @@ def client_with_events(
     return shared_editor.client
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("", "next-year moment over-midnight running"),
-        ("?when=past", "past long-past"),
-        ("?when=all", "next-year moment over-midnight running past long-past"),
-        ("?order=start", "running over-midnight moment next-year"),
-        (
-            "?order=start&when=all",
-            "long-past past running over-midnight moment next-year",
-        ),
-        ("?order=start&when=past", "past long-past"),
-        ("?order=start&limit=2", "running over-midnight"),
-        ("?order=start&limit=2&page=2", "moment next-year"),
-        ("?from=2026-12-01", "next-year moment over-midnight"),
-        ("?from=2026-12-02&to=2026-12-02", "moment"),
-        ("?from=2026-12-01&to=2026-12-01", "over-midnight"),
-        ("?to=2026-11-20", "past long-past"),
-        ("?to=2026-11-30&when=upcoming", "over-midnight running"),
-        ("?from=2026-11-27&to=2026-11-29", ""),
-        ("?from=2026-11-26&to=2026-11-26", "running"),
-        ("?cancelled=hide", "next-year moment running"),
-    ],
-)
+@pytest.mark.parametrize(("query", "expected"), TABLES["windows"])
 def test_periods_and_windows_of_events(
     client_with_events: FlaskClient, query: str, expected: str
 ) -> None:
@@ -474,17 +342,6 @@ def test_all_day_event_without_an_end_lasts_until_midnight(
     assert ids(client, "/feeds/events.json") == ["e"]
     wait(minutes=1)
     assert ids(client, "/feeds/events.json") == []
-
-
-def test_running_event_is_listed_at_the_next_midnight_in_its_zone(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    # In UTC it is still the same day at 3 in Hanoi.
-    for id in ("running", "night"):
-        event = {"title": id, "start": "2026-11-26T03:00:00"}
-        editor.put(f"/events/{id}", {**event, **EVENTS.get(id, {})})
-    page = client.get("/feeds/events.html").text
-    assert page.index("/entries/running") < page.index("/entries/night")
 
 
 def titles_in_calendar(client: FlaskClient, query: str = "") -> list[str]:
@@ -523,37 +380,17 @@ def test_calendar_has_the_nearest_events_and_then_those_that_ended_last(
 def test_calendar_lists_events_by_guid(
     editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
-    for id, fields in EVENTS.items():
-        editor.put(f"/events/{id}", {"title": id, **fields})
+    for id in "abcdefgh":
+        event = {"title": "x", "start": "2026-12-24T19:00:00"}
+        editor.put(f"/events/{id}", event)
     document = client.get("/feeds/events.ics").data
     uids = [str(event["UID"]) for event in calendar(client).events]
     assert uids == sorted(uids)
+    # A limit cuts the highest guids of ties.
+    cut = calendar(client, "/feeds/events.ics?limit=5").events
+    assert [str(event["UID"]) for event in cut] == uids[:5]
     wait(days=7)
     assert client.get("/feeds/events.ics").data == document
-
-
-def test_calendar_has_summaries_unless_content_is_full(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    event = {"title": "e", "start": "2026-12-24"}
-    editor.put("/events/e", event | {"summary": "Ngắn", "content_text": "Dài"})
-    assert "DESCRIPTION:Ngắn" in client.get("/feeds/events.ics").text
-    for path in ("/feeds/events.ics?content=full", "/entries/e.ics"):
-        assert "DESCRIPTION:Dài" in client.get(path).text
-
-
-def test_date_of_an_event_is_its_publication_or_start(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    editor.put("/events/e", {"title": "e", "start": "2026-12-24T19:00:00"})
-    for query, date in (
-        ("", (2026, 11, 25, 3, 0)),
-        ("?date=start", (2026, 12, 24, 12, 0)),
-    ):
-        for format in ("rss", "atom"):
-            document = client.get(f"/feeds/events.{format}{query}").data
-            (entry,) = feedparser.parse(document).entries
-            assert entry.published_parsed[:5] == date
 
 
 @pytest.mark.parametrize(
@@ -575,6 +412,7 @@ def test_short_url_redirects(
 
 def test_robots_and_icon(shared_client: FlaskClient) -> None:
     robots = shared_client.get("/robots.txt", buffered=True)
+    assert robots.headers["Cache-Control"] == "public, max-age=3600"
     assert robots.mimetype == "text/plain"
     assert "Disallow: /api/" in robots.text
     # The longer rule wins (RFC 9309 §2.2.2), over those of combinations and parameters.
@@ -582,15 +420,6 @@ def test_robots_and_icon(shared_client: FlaskClient) -> None:
     icon = shared_client.get("/favicon.ico", buffered=True)
     assert icon.data.startswith(b"\0\0\1\0")
     assert icon.headers["Content-Type"] == "image/vnd.microsoft.icon"
-
-
-@pytest.mark.parametrize("path", ["/static/style.css", "/robots.txt"])
-def test_file_is_cached_for_an_hour(
-    shared_client: FlaskClient, path: str
-) -> None:
-    response = shared_client.get(path, buffered=True)
-    assert response.headers["Cache-Control"] == "public, max-age=3600"
-    assert "ETag" in response.headers
 
 
 def test_etag_of_a_file_is_equal_on_all_machines(
@@ -602,6 +431,7 @@ def test_etag_of_a_file_is_equal_on_all_machines(
     for modified in (time - 60, time):
         os.utime(file, (modified, modified))
         response = shared_client.get("/static/style.css", buffered=True)
+        assert response.headers["Cache-Control"] == "public, max-age=3600"
         etags.add(response.headers["ETag"])
     assert len(etags) == 1
     headers = {"If-None-Match": etags.pop()}
@@ -641,16 +471,12 @@ def test_opml_has_a_folder_for_each_kind(
     names = {element.tag for element in root.find("head")}
     assert names == {"title", "dateModified", "ownerName"}
     folders = root.findall("body/outline")
-    assert [folder.attrib for folder in folders] == [
+    assert [dict(each.attrib) for each in folders] == [
         {"text": "Tin tức"},
         {"text": "Sự kiện"},
     ]
     # Miniflux and Tiny Tiny RSS ignore what is in a feed.
-    feeds = root.findall("body/outline/outline")
-    assert len(feeds) == len(parsed.feeds)
-    for feed in feeds:
-        assert feed.get("type") == "rss"
-        assert feed.get("title") == feed.get("text")
+    assert not root.findall("body/outline/outline/outline")
 
 
 @pytest.mark.parametrize(

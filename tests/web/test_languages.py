@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from icalendar import Calendar
 from lxml import etree, html
 
 from feedsvc.formats.phrases import translate
 from feedsvc.languages import UI_LANGUAGES
 from tests.conftest import ApiClient, MakeApp
+from tests.web.feeds import calendar, items
 
 _EVENT = {
     "start": "2030-12-24T19:00:00",
@@ -35,21 +34,12 @@ def get_xml(client: FlaskClient, path: str) -> Any:
     return etree.fromstring(client.get(path).get_data())
 
 
-def get_json(client: FlaskClient, path: str) -> Any:
-    """Return a JSON Feed."""
-    return client.get(path).get_json()
-
-
-def get_calendar(client: FlaskClient, path: str) -> Any:
-    """Return a calendar."""
-    return Calendar.from_ical(client.get(path).get_data())
-
-
 @pytest.fixture
 def portal(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     """Return a client of a portal in Vietnamese and English, with entries in both."""
     app = make_app(
         site_languages=("vi", "en", "pt"),
+        site_title="P",
         site_titles={"en": "City Portal"},
         site_descriptions={"en": "All of the city"},
         site_hubs=("https://hub.example/",),
@@ -90,9 +80,8 @@ def test_words_about_an_entry_are_in_its_language(
     atom = get_xml(client, "/feeds/events.atom")
     item = rss.find("channel/item")
     entry = atom.find("{*}entry")
-    (json_item,) = get_json(client, "/feeds/events.json")["items"]
-    calendar = get_calendar(client, "/feeds/events.ics")
-    (event,) = calendar.events
+    (json_item,) = items(client, "/feeds/events.json")
+    (event,) = calendar(client).events
     assert item.findtext("title") == title
     assert entry.findtext("{*}title") == title
     assert json_item["title"] == title
@@ -109,12 +98,10 @@ def test_words_about_an_entry_are_in_its_language(
         assert reason in text
     # The feed itself is in the portal's language.
     assert rss.findtext("channel/title").startswith("Sự kiện mới nhất")
-    is_foreign = language != "vi"
-    assert item.findtext("{*}language") == (language if is_foreign else None)
-    assert entry.get(_XML_LANG) == (language if is_foreign else None)
-    assert event["SUMMARY"].params.get("LANGUAGE") == (
-        language if is_foreign else None
-    )
+    foreign = language if language != "vi" else None
+    assert item.findtext("{*}language") == foreign
+    assert entry.get(_XML_LANG) == foreign
+    assert event["SUMMARY"].params.get("LANGUAGE") == foreign
     page = get_page(client, "/entries/e")
     assert page.get("lang") == language
     assert page.xpath("string(//title)").startswith(title)
@@ -122,55 +109,49 @@ def test_words_about_an_entry_are_in_its_language(
     assert page.xpath("string(//p[@class='notice'])") == reason
     other = get_page(client, "/entries/e?ui=vi")
     assert other.get("lang") == "vi"
-    assert other.xpath("//p[@class='notice']//@lang") == (
-        [language] if is_foreign else []
-    )
+    marked = other.xpath("//p[@class='notice']//@lang")
+    assert marked == ([foreign] if foreign else [])
 
 
 @pytest.mark.parametrize(
     ("lang", "name", "site", "category"),
     [
-        ("en", "Latest events", "City Portal", "Culture"),
         ("en-gb", "Latest events", "City Portal", "Culture"),
         # There are no words in Portuguese.
         ("pt", "Sự kiện mới nhất", "P", "Cultura"),
-        ("fr", "Prochains", "P", "Văn hoá"),
+        ("fr", translate("fr", "feed.events"), "P", "Văn hoá"),
     ],
 )
 def test_feed_with_lang_is_in_that_language(
-    make_app: MakeApp,
+    portal: FlaskClient,
     editor: ApiClient,
     lang: str,
     name: str,
     site: str,
     category: str,
 ) -> None:
-    app = make_app(site_title="P", site_titles={"en": "City Portal"})
-    client = app.test_client()
-    titles = {"en": "Culture", "pt": "Cultura"}
-    editor.put("/categories/van-hoa", {"title": "Văn hoá", "titles": titles})
-    editor.put("/events/e", {**_EVENT, "title": "T", "language": lang})
-    name = translate(lang, "feed.events") if lang == "fr" else name
+    event = {"start": "2030-12-25", "title": "T", "categories": ["van-hoa"]}
+    editor.put("/events/e", {**event, "language": lang})
     path = f"/feeds/events/van-hoa.{{}}?lang={lang}"
     title = f"{name} – {category} – {site}"
-    rss = get_xml(client, path.format("rss"))
+    rss = get_xml(portal, path.format("rss"))
     assert rss.findtext("channel/title") == title
     assert rss.findtext("channel/language") == lang
     assert rss.findtext("channel/item/category") == category
     assert rss.find("channel/item/{*}language") is None
-    atom = get_xml(client, path.format("atom"))
+    atom = get_xml(portal, path.format("atom"))
     assert atom.findtext("{*}title") == title
     assert atom.get(_XML_LANG) == lang
     assert atom.find("{*}entry/{*}category").get("label") == category
-    document = get_json(client, path.format("json"))
+    document = portal.get(path.format("json")).get_json()
     assert (document["title"], document["language"]) == (title, lang)
     assert document["items"][0]["tags"] == [category]
-    calendar = get_calendar(client, path.format("ics"))
-    assert calendar["X-WR-CALNAME"] == f"{category} – {site}"
-    assert calendar.events[0]["CATEGORIES"].cats == [category]
-    opml = get_xml(client, f"/feeds.opml?lang={lang}")
+    whole = calendar(portal, path.format("ics"))
+    assert whole["X-WR-CALNAME"] == f"{category} – {site}"
+    assert whole.events[0]["CATEGORIES"].cats == [category]
+    opml = get_xml(portal, f"/feeds.opml?lang={lang}")
     assert opml.findtext("head/title") == site
-    outline = opml.xpath("//outline[contains(@xmlUrl, '/van-hoa')]")[0]
+    (outline,) = opml.xpath("//outline[contains(@xmlUrl, 'events/van-hoa')]")
     assert outline.get("text").endswith(category)
     assert outline.get("xmlUrl").endswith(f"van-hoa.rss?lang={lang}")
     assert outline.get("language") == lang
@@ -286,26 +267,19 @@ def test_portal_of_one_language_has_no_hubs_for_lang(
     assert "hub.example" not in client.get("/feeds/news.rss?lang=vi").text
 
 
-def test_titles_of_categories(app: Flask, editor: ApiClient) -> None:
+def test_titles_of_categories(editor: ApiClient, client: FlaskClient) -> None:
     category = {"title": "Y tế", "titles": {"en": " Health ", "ja": ""}}
     stored = editor.put("/categories/y-te", category).get_json()
     assert stored["titles"] == {"en": "Health"}
-    client = app.test_client()
-    assert get_json(client, "/api/v1/categories/y-te") == stored
+    assert client.get("/api/v1/categories/y-te").get_json() == stored
     patch = {"titles": {"fr": "Santé"}}
     patched = editor.send("PATCH", "/categories/y-te", patch).get_json()
     assert patched["titles"] == {"en": "Health", "fr": "Santé"}
-    without = editor.put("/categories/y-te", {"title": "Y"}).get_json()
-    assert "titles" not in without
     for titles, pointer in (
         ({"xx": "A"}, "#/titles/xx"),
         ({"en": "A" * 201}, "#/titles/en"),
-        ({"en": 5}, "#/titles/en"),
-        ("Health", "#/titles"),
     ):
         document = {"title": "Y tế", "titles": titles}
         response = editor.send("PUT", "/categories/y-te", document)
-        assert response.status_code == 422
-        assert [each["pointer"] for each in response.get_json()["errors"]] == [
-            pointer
-        ]
+        (error,) = response.get_json()["errors"]
+        assert error["pointer"] == pointer

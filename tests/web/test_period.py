@@ -15,9 +15,9 @@ from werkzeug.test import TestResponse
 from feedsvc.feeds.query import FORMATS
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp
+from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import HANOI, Clock
-from tests.web.feeds import ids
 
 HEADING = re.compile(
     "<h1>.* – (?:từ )?(?P<first>[^ ]+)(?: đến (?P<last>.+))?</h1>"
@@ -45,25 +45,8 @@ def start(make_app: MakeApp, zone: str, clock: Clock | None = None) -> Flask:
     return app
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize(
-    ("today", "period", "first", "last"),
-    [
-        ("2026-11-25", "today", "2026-11-25", "2026-11-25"),
-        ("2026-11-25", "1", "2026-11-25", "2026-11-25"),
-        ("2026-11-25", "7", "2026-11-25", "2026-12-01"),
-        ("2026-11-25", "366", "2026-11-25", "2027-11-25"),
-        ("2026-11-25", "2026-12-24", "2026-12-24", "2026-12-24"),
-        ("2026-11-25", "week", "2026-11-25", "2026-11-29"),
-        ("2026-11-30", "week", "2026-11-30", "2026-12-06"),
-        ("2026-11-29", "week", "2026-11-29", "2026-11-29"),
-        ("2026-11-27", "weekend", "2026-11-28", "2026-11-29"),
-        ("2026-11-28", "weekend", "2026-11-28", "2026-11-29"),
-        ("2026-11-29", "weekend", "2026-11-29", "2026-11-29"),
-        ("2026-11-30", "weekend", "2026-12-05", "2026-12-06"),
-        ("2026-12-31", "month", "2026-12-31", "2026-12-31"),
-        ("2028-02-01", "month", "2028-02-01", "2028-02-29"),
-    ],
+    ("today", "period", "first", "last"), read_tables("web")["periods"]
 )
 def test_period_has_its_days(
     client: FlaskClient,
@@ -74,14 +57,10 @@ def test_period_has_its_days(
     first: str,
     last: str,
 ) -> None:
-    clock.now = datetime.fromisoformat(f"{today}T23:59:59").replace(
-        tzinfo=HANOI
-    )
-    wait()
-    assert days(client, period) == [first, last]
-    clock.now -= timedelta(hours=23, minutes=59, seconds=59)
-    wait()
-    assert days(client, period) == [first, last]
+    for time in ("23:59:59", "00:00:00"):
+        clock.now = datetime.fromisoformat(f"{today}T{time}+07:00")
+        wait()
+        assert days(client, period) == [first, last]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -134,22 +113,18 @@ def test_period_changes_at_midnight_in_all_workers(
         return [app.test_client().get(path) for path in paths]
 
     before = responses(worker)
-    controls = {
-        response.mimetype: response.headers["Cache-Control"]
-        for response in before
-    }
-    page = controls.pop("text/html")
-    assert page == "public, max-age=30, stale-if-error=86400"
-    assert set(controls.values()) == {
-        "public, max-age=900, s-maxage=30, stale-if-error=86400"
-    }
-    for path, age in (("rss", "60"), ("rss?period=2030-01-01", "30")):
+    for response in before:
+        is_page = response.mimetype == "text/html"
+        ages = "max-age=30" if is_page else "max-age=900, s-maxage=30"
+        control = f"public, {ages}, stale-if-error=86400"
+        assert response.headers["Cache-Control"] == control
+    for path, age in (("rss", 60), ("rss?period=2030-01-01", 30)):
         response = worker.test_client().get(f"/feeds/events.{path}")
-        assert f"s-maxage={age}," in response.headers["Cache-Control"]
+        assert response.cache_control.s_maxage == age
 
     clock.now = end
     # Until the tick, no cache keeps them.
-    assert "s-maxage=0," in responses(worker)[0].headers["Cache-Control"]
+    assert responses(worker)[0].cache_control.s_maxage == 0
     get_services(other).background.tick()
     get_services(worker).database.poll()
     clock.forward(seconds=10)
@@ -157,8 +132,7 @@ def test_period_changes_at_midnight_in_all_workers(
     assert [each.data for each in after] == [
         each.data for each in responses(other)
     ]
-    for path, old, new in zip(paths, before, after, strict=True):
-        assert old.headers["Last-Modified"] != new.headers["Last-Modified"]
+    for path, old in zip(paths, before, strict=True):
         since = {"If-Modified-Since": old.headers["Last-Modified"]}
         assert worker.test_client().get(path, headers=since).status_code == 200
     first, _ = days(worker.test_client(), "today")
@@ -170,7 +144,6 @@ def test_period_changes_at_midnight_in_all_workers(
         assert get_services(app).database.revisions == revisions
 
 
-@pytest.mark.both_databases
 def test_another_zone_has_another_day(make_app: MakeApp, clock: Clock) -> None:
     clock.now = datetime(2026, 11, 26, 0, 30, tzinfo=HANOI)
     for zone, day in (
@@ -190,18 +163,6 @@ def test_clock_that_is_behind_does_not_bring_the_day_back(
     ahead = start(make_app, "Asia/Ho_Chi_Minh")
     start(make_app, "Asia/Ho_Chi_Minh", behind)
     assert days(ahead.test_client(), "today")[0] == "2026-11-26"
-
-
-def test_event_is_in_the_period_of_its_day(
-    editor: ApiClient, client: FlaskClient, wait: Wait
-) -> None:
-    editor.put("/events/e", {"title": "Hội", "start": "2026-11-26"})
-    path = "/feeds/events.json?period=today"
-    shown = []
-    for hours in (0, 14, 24):  # it is 10:00 at first
-        wait(hours=hours)
-        shown.append(ids(client, path))
-    assert shown == [[], ["e"], []]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from unicodedata import normalize
 from urllib.parse import quote
 
-import feedparser
 import pytest
 from flask.testing import FlaskClient
 
@@ -63,17 +62,15 @@ def test_search_lists_the_entries_with_all_words(
 def test_search_for_events_has_their_parameters(
     client: FlaskClient, editor: ApiClient
 ) -> None:
-    for id, start in (
-        ("past", "2026-11-01"),
-        ("later", "2027-02-01"),
-        ("soon", "2026-12-01"),
-    ):
-        editor.put(f"/events/{id}", {**EVENT, "start": start})
     weekly = {"rrule": "FREQ=WEEKLY;COUNT=4"}
-    editor.put(
-        "/events/series",
-        {**EVENT, "start": "2026-12-02", "recurrence": weekly},
-    )
+    for id, start, recurrence in (
+        ("past", "2026-11-01", None),
+        ("later", "2027-02-01", None),
+        ("soon", "2026-12-01", None),
+        ("series", "2026-12-02", weekly),
+    ):
+        event = {**EVENT, "start": start, "recurrence": recurrence}
+        editor.put(f"/events/{id}", event)
     for query, expected in (
         ("order=start&q=ho+sach", ["soon", "series", "later"]),
         ("q=ho+sach&when=past", ["past"]),
@@ -84,17 +81,12 @@ def test_search_for_events_has_their_parameters(
     assert len(calendar(client, "/feeds/events.ics?q=guom+sach").events) == 4
 
 
+@pytest.mark.parametrize(
+    "format", [name for name in FORMATS if "news" in FORMATS[name].kinds]
+)
 def test_every_format_says_what_it_searches_for(
-    client: FlaskClient, articles: None, subtests: pytest.Subtests
+    client: FlaskClient, articles: None, format: str
 ) -> None:
-    for format, properties in FORMATS.items():
-        if "news" in properties.kinds:
-            with subtests.test(format):
-                check_search(client, format)
-
-
-def check_search(client: FlaskClient, format: str) -> None:
-    """Check the title, entries and validators of a search in a format."""
     response = client.get(f"/feeds/news.{format}?q=3+so+tuyen")
     has_search = "tìm “3 so tuyen”" in response.text
     assert has_search == ("search" not in format_tests(format).HIDDEN), (
@@ -102,11 +94,6 @@ def check_search(client: FlaskClient, format: str) -> None:
     )
     assert "Tuyến số 3" in response.text
     assert "Cầu Giấy" not in response.text
-    if format in ("rss", "atom"):
-        assert not feedparser.parse(response.data).bozo
-    etag = {"If-None-Match": response.headers["ETag"]}
-    path = f"/feeds/news.{format}?q=3+so+tuyen"
-    assert client.get(path, headers=etag).status_code == 304
 
 
 def test_other_spellings_are_the_same_search(
@@ -148,22 +135,6 @@ def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
     assert 'value="ho guom"' in canonical.text
 
 
-def test_search_follows_edits_and_deletions(
-    client: FlaskClient, editor: ApiClient, articles: None
-) -> None:
-    path = "/feeds/news.json?q=tuyen"
-    assert ids(client, path) == ["4"]
-    editor.send("PATCH", "/articles/4", {"title": "Tin"})
-    assert ids(client, path) == []
-    editor.send("PATCH", "/articles/5", {"summary": "Tuyến"})
-    editor.put("/articles/6", {"title": "Tuyến", "status": "draft"})
-    assert ids(client, path) == ["5"]
-    editor.send("PATCH", "/categories/giao-thong", {"slug": "di-lai"})
-    assert ids(client, "/feeds/news/di-lai.json?q=cau") == ["2", "1"]
-    editor.send("DELETE", "/articles/5")
-    assert ids(client, path) == []
-
-
 def test_withdrawn_entry_is_not_found_by_hidden_words(
     client: FlaskClient, editor: ApiClient
 ) -> None:
@@ -172,9 +143,3 @@ def test_withdrawn_entry_is_not_found_by_hidden_words(
     editor.put("/articles/a", {**article, "status": "withdrawn"})
     assert ids(client, "/feeds/news.json?q=cau") == ["a"]
     assert ids(client, "/feeds/news.json?q=sai") == []
-
-
-def test_search_of_the_api_has_limits(editor: ApiClient) -> None:
-    response = editor.send("GET", "/articles?q=" + "+".join("abcdefghijk"))
-    assert response.status_code == 400
-    assert "must have at most 10 words" in response.text
