@@ -16,6 +16,7 @@ from feedsvc.services import get_services
 from feedsvc.storage.entries import renew_revisions
 from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
+from tests.data import read_tables
 from tests.fake_clock import HANOI, Clock
 
 pytestmark = pytest.mark.bar
@@ -35,57 +36,7 @@ ENTRY_COUNT = 6
 SLUGS = "abcd"
 """The categories at the start; d is renamed to z and back, and deleted."""
 
-PATHS = [
-    *(f"/feeds/news.{suffix}" for suffix in ("rss", "atom", "html")),
-    *(f"/feeds/events.{suffix}" for suffix in ("rss", "atom", "json", "html")),
-    "/feeds/news.json?content=summary&lang=vi",
-    "/feeds/news.rss?lang=en",
-    "/feeds/news.json?limit=2&page=2",
-    "/feeds/news.json?q=mot",
-    "/feeds/news/a.rss",
-    "/feeds/news/a.html",
-    "/feeds/news/a.json?lang=en",
-    "/feeds/news/b.atom",
-    "/feeds/news/c.json",
-    "/feeds/news/d.json",
-    "/feeds/news/z.json",
-    "/feeds/news/a,b.json",
-    "/feeds/news/a+b.json",
-    "/feeds/news/a,-c.json",
-    "/feeds/news/-a.json",
-    "/feeds/news/-d.json",
-    "/feeds/events.json?limit=2&page=2",
-    "/feeds/events.json?q=hai",
-    "/feeds/events.html?when=past",
-    "/feeds/events.json?order=start&when=all",
-    "/feeds/events.json?from=MONTH-01&to=MONTH-28",
-    "/feeds/events.json?from=MONTH-10&order=start&lang=vi",
-    *(
-        f"/feeds/events.{query}"
-        for query in (
-            "rss?period=today",
-            "json?period=week&order=start",
-            "html?period=weekend",
-            "ics?period=month",
-            "atom?period=2",
-        )
-    ),
-    "/feeds/events.json?cancelled=hide",
-    "/feeds/events/a.ics",
-    "/feeds/events/a.ics?from=MONTH-01",
-    "/feeds/events/a+b.json?when=all",
-    "/feeds/events/b.json?date=start",
-    "/feeds/events/b,-d.html?ui=en",
-    "/feeds/events/c.ics?when=past",
-    "/feeds/events/z.rss",
-    "/",
-    "/?ui=en",
-    "/api/v1/categories",
-    *(f"/entries/{id}" for id in ("news0", "news1", "events0", "events1")),
-    *(f"/entries/{id}.ics" for id in ("events0", "events1", "events2")),
-    "/entries/news2?ui=en",
-]
-"""Other public URLs; MONTH is the current one, such as 2026-11."""
+PATHS: list[str] = read_tables("web")["public_urls"]
 
 
 class Portal:

@@ -20,17 +20,7 @@ from tests.web.feeds import as_text, calendar, items
 from tests.web.test_calendar import PARIS, document
 
 OFF = {"start": "2026-12-12T19:00:00", "notice": "Bão"}
-YOGA: dict[str, Any] = {  # the clock stands at 2026-11-25
-    "title": "Yoga",
-    "start": "2026-12-05T19:00:00",
-    "end": "2026-12-05T20:00:00",
-    "content_text": "Mang thảm.",
-    "location": {"name": "Nhà văn hoá", "latitude": 21, "longitude": 105},
-    "organizer": {"name": "Sở", "email": "so@portal.example"},
-    "image": "https://media.example/yoga.jpg",
-    "categories": ["van-hoa"],
-    "recurrence": {"rrule": "FREQ=WEEKLY;COUNT=4", "cancelled": [OFF]},
-}
+YOGA: dict[str, Any] = read_tables("web")["yoga"]
 GOOGLE = "//p[@class='actions']/a[.='Google Calendar']"
 FEED = "/feeds/events.json"
 WEEKLY = "Hằng tuần vào thứ Bảy đến 26/12/2026"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from itertools import combinations
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -121,18 +120,7 @@ def test_other_spellings_are_redirected(
     assert shared_client.get(f"/feeds/{canonical}").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("page", "feeds"),
-    [
-        (
-            "?content=full&lang=en",
-            {"rss": "?lang=en", "ics": "?content=full&amp;lang=en"},
-        ),
-        ("?limit=1&page=2&ui=en", {"rss": "?limit=1", "ics": "?limit=1"}),
-        ("?limit=50&order=published", {"rss": "", "ics": "?limit=50"}),
-        ("?when=all", {"rss": "?when=all", "ics": ""}),
-    ],
-)
+@pytest.mark.parametrize(("page", "feeds"), TABLES["alternates"])
 def test_page_links_to_the_same_feed_in_other_formats(
     shared_client: FlaskClient, page: str, feeds: dict[str, str]
 ) -> None:
@@ -148,24 +136,7 @@ SELECTED = {
     "start": "2026-12-24T19:00:00",
     "categories": ["van-hoa"],
 }
-REJECTED: dict[str, dict[str, Any]] = {
-    "lang=vi": {"language": "en"},
-    "q=cau": {"title": "Giấy"},
-    "period=2026-12-24": {"start": "2026-12-23T19:00:00"},
-    "from=2026-12-24": {"start": "2026-12-23T19:00:00"},
-    "to=2026-12-24": {"start": "2026-12-25T19:00:00"},
-    "when=upcoming": {"start": "2026-11-24T19:00:00"},
-    "cancelled=hide": {"event_status": "cancelled"},
-}
-CHANGED = {
-    "limit": ("", "limit=1"),
-    "page": ("limit=1", "limit=1&page=2"),
-    "content": ("", "content=summary"),
-    "order": ("", "order=start"),
-    "date": ("", "date=start"),
-    "ui": ("", "ui=en"),
-}
-"""Queries of different documents, by the parameters that select no entries."""
+REJECTED, CHANGED = TABLES["rejected"], TABLES["changed"]
 
 
 @pytest.mark.parametrize("name", CHANGED)

@@ -119,28 +119,7 @@ def test_front_page_leads_to_categories_with_entries_of_each_kind(
 
 @pytest.mark.usefixtures("categories")
 @pytest.mark.parametrize(
-    ("path", "levels", "chosen", "other"),
-    [
-        ("news.html", [["news/giao-thong.html"]], [], []),
-        (
-            "events/giao-thong.html?period=weekend&ui=en",
-            [
-                [
-                    "events/giao-thong.html?period=weekend&ui=en",
-                    "events/van-hoa.html?period=weekend&ui=en",
-                ],
-                ["events/xe-buyt.html?period=weekend&ui=en"],
-            ],
-            ["events/giao-thong.html?period=weekend&ui=en"],
-            ["news/giao-thong.html?ui=en"],
-        ),
-        (
-            "news/xe-buyt.html",
-            [["news/giao-thong.html"], ["news/xe-buyt.html"]],
-            ["news/giao-thong.html", "news/xe-buyt.html"],
-            ["events/xe-buyt.html"],
-        ),
-    ],
+    ("path", "levels", "chosen", "other"), read_tables("web")["directory"]
 )
 def test_list_leads_to_categories_and_to_the_other_kind(
     client: FlaskClient,
