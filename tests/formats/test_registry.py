@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats import render_feed
 from feedsvc.formats.html import render_page
 from feedsvc.models import KINDS
-from tests.formats.feeds import CONCERT, FULL, SITE, feed
+from tests.formats.feeds import SITE
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,21 +37,6 @@ def test_readme_names_every_format() -> None:
         assert form.is_page or form.label in sentence, (
             f"README.md lacks {form.label}"
         )
-
-
-@pytest.mark.parametrize("content", ["full", "summary"])
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [(kind, name) for name, form in FORMATS.items() for kind in form.kinds],
-)
-def test_correction_is_in_every_format(
-    kind: str, name: str, content: str
-) -> None:
-    entry = FULL if kind == "news" else CONCERT
-    corrected = replace(entry, notice="Corrected: 3 November")
-    document = feed(kind, name, corrected, content=content)
-    shown = b"Corrected: 3 November" in render_feed(document)
-    assert shown, f"feedsvc/formats/{name}.py does not show the notice"
 
 
 @pytest.mark.parametrize("problem", [object(), None])

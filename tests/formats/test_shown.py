@@ -7,7 +7,9 @@ from datetime import date, datetime
 
 import pytest
 
+from feedsvc.formats import times
 from feedsvc.formats.shown import Shown
+from feedsvc.input.schemas import EventSchema
 from feedsvc.models import Entry, Event, Image, Place, Recurrence, Site
 from tests.data import read_tables
 from tests.formats.feeds import BARE, CONCERT, HANOI, SITE
@@ -56,19 +58,7 @@ def test_all_day_series_with_added_dates() -> None:
 
 @pytest.mark.parametrize(
     ("status", "event_status", "notice", "expected"),
-    [
-        ("published", "confirmed", "Lúc 8 giờ.", "Đính chính: Lúc 8 giờ."),
-        ("published", "cancelled", "Vì mưa bão.", "Lý do: Vì mưa bão."),
-        ("published", "postponed", "Vì mưa bão.", "Lý do: Vì mưa bão."),
-        ("withdrawn", "cancelled", "Đăng nhầm.", "Đã gỡ: Đăng nhầm."),
-        (
-            "published",
-            "confirmed",
-            "ĐÍNH CHÍNH: Lúc 8 giờ.",
-            "ĐÍNH CHÍNH: Lúc 8 giờ.",
-        ),
-        ("published", "confirmed", "", ""),
-    ],
+    read_tables("words")["notices"],
 )
 def test_notice_has_one_label(
     status: str, event_status: str, notice: str, expected: str
@@ -89,17 +79,6 @@ def test_title_has_its_state_once() -> None:
     french = replace(CONCERT, language="fr", event=event)
     for title in ("Annulé : Marché", "annulé: Marché"):
         assert shown(replace(french, title=title)).title == title
-
-
-def test_page_language_is_that_of_words_on_the_page_alone() -> None:
-    assert CONCERT.event
-    event = replace(CONCERT.event, status="cancelled")
-    entry = replace(CONCERT, event=event, notice="Storm.")
-    page = replace(shown(entry), page_language="en")
-    assert page.title == "Cancelled: Hoà nhạc"
-    assert page.summary.startswith("Reason: Storm. 19:00")
-    assert shown(entry).title == "Hủy: Hoà nhạc"
-    assert shown(entry).summary.startswith("Lý do: Storm. 19:00")
 
 
 @pytest.mark.parametrize(
@@ -132,3 +111,15 @@ def test_body_begins_with_the_notice() -> None:
     )
     # The summary stands for content that is missing.
     assert correction.body.endswith("</figure>\n<p>&lt; 1 km.</p>")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "timezone", "vi", "en"), read_tables("words")["times"]
+)
+def test_event_dates(
+    start: str, end: str, timezone: str, vi: str, en: str
+) -> None:
+    document = {"title": "x", "start": start, "end": end, "timezone": timezone}
+    event = EventSchema(SITE).load(document).event
+    assert times.format_event_dates(event, SITE, "vi") == vi
+    assert times.format_event_dates(event, SITE, "en-GB") == en

@@ -1,8 +1,11 @@
-"""Scripts of other sites may read feeds, changes and categories, whatever the status."""
+"""Headers of every response: scripts of other sites may read some; nosniff."""
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from feedsvc.storage.database import Database
@@ -69,19 +72,7 @@ def test_preflight_allows_conditional_reads(
     assert int(response.headers["Access-Control-Max-Age"]) > 0
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/"),
-        ("GET", "/entries/none"),
-        ("GET", "/healthz"),
-        ("GET", "/api/v1/articles"),
-        ("OPTIONS", "/api/v1/articles"),
-        ("OPTIONS", "/entries/none"),
-        ("PUT", "/api/v1/categories/new"),
-        ("DELETE", "/api/v1/categories/none"),
-    ],
-)
+@pytest.mark.parametrize(("method", "path"), read_tables("web")["not_shared"])
 def test_scripts_may_not_use_anything_else(
     shared_client: FlaskClient, method: str, path: str
 ) -> None:
@@ -89,3 +80,29 @@ def test_scripts_may_not_use_anything_else(
     assert not any(
         name.startswith("Access-Control") for name, _ in response.headers
     )
+
+
+SAMPLES = {"kind": "news", "suffix": "rss", "id": "a", "slug": "not-found", "category_filter": "giao-thong", "name": "script.js", "filename": "style.css", "path": "index.css"}  # fmt: skip
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
+
+
+def test_every_route_and_method_has_nosniff(
+    app: Flask, editor: ApiClient
+) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    statuses = set()
+    paths = ["/nowhere", "/feeds/news.rss?limit=x"]
+    for rule in app.url_map.iter_rules():
+        values = {name: SAMPLES[name] for name in rule.arguments}
+        _, path = rule.build(values, append_unknown=False) or ("", "")
+        assert path.startswith("/"), rule
+        paths.append(path)
+    for path, method in product(paths, METHODS):
+        for headers in ({}, editor.headers, {"Accept": "text/html"}):
+            response = editor.client.open(
+                path, method=method, headers=headers, json={}, buffered=True
+            )
+            statuses.add(response.status_code)
+            sent = response.headers.getlist("X-Content-Type-Options")
+            assert sent == ["nosniff"], (method, path, response.status)
+    assert statuses >= {200, 301, 400, 401, 404, 405, 422}

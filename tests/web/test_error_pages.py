@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any, NoReturn
 
 import pytest
@@ -12,8 +11,8 @@ from lxml import html
 from feedsvc.errors import Unavailable
 from feedsvc.formats.phrases import get_phrases
 from feedsvc.languages import UI_LANGUAGES
-from feedsvc.services import get_services
-from tests.conftest import ApiClient, MakeApp
+from feedsvc.storage.database import Database
+from tests.conftest import ApiClient
 
 BROWSER = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -65,30 +64,17 @@ def test_bad_parameter_is_named_in_the_language_of_the_page(
     assert document["detail"] == detail
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "vi", "en"),
-    [
+def test_error_of_a_request(editor: ApiClient, client: FlaskClient) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    editor.send("DELETE", "/articles/a")
+    for method, path, status, vi, en in (
         ("GET", "/nothing", 404, "Không tìm thấy trang", "Page not found"),
         ("POST", "/", 405, "Địa chỉ này không nhận yêu cầu đó", "This address does not accept that request"),
         ("GET", "/entries/a", 410, "Nội dung này không còn nữa", "This page is no longer available"),
-    ],
-)  # fmt: skip
-def test_error_of_a_request(
-    editor: ApiClient,
-    client: FlaskClient,
-    method: str,
-    path: str,
-    status: int,
-    vi: str,
-    en: str,
-) -> None:
-    editor.put("/articles/a", {"title": "Tin"})
-    editor.send("DELETE", "/articles/a")
-    assert page_texts(client, path, status, method)[:2] == ["vi", vi]
-    assert page_texts(client, f"{path}?ui=en", status, method)[:2] == [
-        "en",
-        en,
-    ]
+    ):  # fmt: skip
+        assert page_texts(client, path, status, method)[:2] == ["vi", vi]
+        english = page_texts(client, f"{path}?ui=en", status, method)
+        assert english[:2] == ["en", en]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +85,8 @@ def test_error_of_a_request(
     ],
 )  # fmt: skip
 def test_error_of_the_service(
-    make_app: MakeApp,
+    client: FlaskClient,
+    database: Database,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     status: int,
@@ -109,11 +96,7 @@ def test_error_of_the_service(
     def fail() -> NoReturn:
         raise error
 
-    app = make_app()
-    monkeypatch.setattr(get_services(app).database, "read", fail)
-    client = app.test_client()
+    monkeypatch.setattr(database, "read", fail)
     assert page_texts(client, "/", status)[:2] == ["vi", vi]
     assert page_texts(client, "/?ui=en", status)[:2] == ["en", en]
-    document = client.get("/").get_json()
-    assert document["status"] == status
-    assert document["title"] == HTTPStatus(status).phrase
+    assert client.get("/").get_json()["status"] == status

@@ -9,7 +9,6 @@ from pyld import jsonld
 
 from tests.conftest import ApiClient
 from tests.data import read_tables
-from tests.data.fixtures import Wait
 from tests.full_entries import EVENT
 from tests.pointers import replace_value
 
@@ -78,23 +77,6 @@ def test_event_with_few_fields(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/events/e", {**event, "location": {"name": "Phố sách"}})
     # An address is required.
     assert read(client, "e")["location"]["address"] == "Phố sách"
-
-
-def test_recurring_event_is_its_next_occurrence(
-    editor: ApiClient, client: FlaskClient, wait: Wait
-) -> None:
-    event = {
-        "title": "Chợ",
-        "start": "2026-11-21T19:00:00",
-        "end": "2026-11-21T21:00:00",
-        "recurrence": {"rrule": "FREQ=WEEKLY"},
-    }
-    editor.put("/events/e", event)
-    for days, day in ((0, "2026-11-28"), (7, "2026-12-05")):
-        wait(days=days)
-        data = read(client, "e")
-        assert data["startDate"] == f"{day}T19:00:00+07:00"
-        assert data["endDate"] == f"{day}T21:00:00+07:00"
 
 
 def test_article_is_a_news_article(
