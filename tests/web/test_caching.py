@@ -466,3 +466,17 @@ def test_encoded_question_mark_is_part_of_the_path(
     editor.put("/articles/a", {"title": "Một"})
     assert client.get("/entries/a?ui=en").status_code == 200
     assert client.get("/entries/a%3Fui=en").status_code == 404
+
+
+def test_other_settings_end_the_validity_of_what_clients_have(
+    make_app: MakeApp, editor: ApiClient, clock: Clock
+) -> None:
+    editor.put("/articles/a", {"title": "x"})
+    headers: dict[str, str] = {}
+    for title, status in (("Cổng", 200), ("Cổng", 304), ("Khác", 200)):
+        app = make_app(site_title=title)
+        get_services(app).background.tick()
+        clock.forward(hours=1)
+        response = app.test_client().get("/feeds/news.rss", headers=headers)
+        assert response.status_code == status, title
+        headers["If-Modified-Since"] = response.headers["Last-Modified"]
