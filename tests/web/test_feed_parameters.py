@@ -40,7 +40,7 @@ def test_every_parameter_has_values_and_an_effect() -> None:
     )
     selecting = {parameter.partition("=")[0] for parameter in REJECTED}
     assert set(PARAMETERS) == selecting | CHANGED.keys(), (
-        "REJECTED or CHANGED in this file"
+        "“rejected” or “changed” in tests/data/parameters.toml"
     )
 
 
