@@ -287,7 +287,7 @@ def test_copy_of_partners_is_made(shared: Service, tmp_path: Path) -> None:
     ]
     subprocess.run(replicate, cwd=tmp_path, check=True)
     with closing(sqlite3.connect(tmp_path / select[1])) as copy:
-        assert ("Tin",) in copy.execute(select[2]).fetchall()
+        assert ("Tin", "published", None) in copy.execute(select[2])
 
 
 def test_script_for_wordpress_sends_all_that_the_api_takes(

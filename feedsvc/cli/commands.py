@@ -92,7 +92,7 @@ def restored() -> None:
         floor = renew_revisions(transaction)
     click.echo(
         f"Cursors of /api/v1/changes from before {floor:%F %T} UTC are 410 from now "
-        "on. If that is in the past, set the clock and run this again."
+        "on. If that is not the time now, set the clock and run this again."
     )
 
 

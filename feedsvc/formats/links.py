@@ -12,14 +12,10 @@ from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri, place_text
+from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
 from feedsvc.models import Category, Entry, Image, Place, Site
 
-# The networks' own buttons would be scripts that track readers.
-_SHARING = {
-    "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
-    "Email": "mailto:?subject={title}&body={url}",
-}
 _MAP = "https://www.openstreetmap.org"
 
 
@@ -101,12 +97,14 @@ def _query(parameters: dict[str, str]) -> str:
 
 
 def share_links(shown: Shown) -> dict[str, str]:
-    """Return links that share an entry, by the name of the network."""
+    """Return links that share an entry, by their names on a page."""
     url = quote(shown.url, safe="")
     title = quote(shown.entry.title, safe="")
+    # The networks' own buttons would be scripts that track readers.
+    email = translate(shown.language, "entry.email")
     return {
-        name: link.format(url=url, title=title)
-        for name, link in _SHARING.items()
+        "Facebook": f"https://www.facebook.com/sharer/sharer.php?u={url}",
+        email: f"mailto:?subject={title}&body={url}",
     }
 
 
