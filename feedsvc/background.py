@@ -1,7 +1,5 @@
 """The threads of a process that serves: what is due, revisions, WebSub hubs."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import threading

@@ -3,8 +3,6 @@
 Each class knows its HTTP status. Messages are shown to clients.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Words without case and diacritics, for searches and slugs."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from itertools import filterfalse

@@ -1,7 +1,5 @@
 """Send forms to servers of others, which may answer slowly or never."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Tell WebSub hubs which feeds have changed (W3C WebSub, as a publisher)."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import Counter

@@ -3,8 +3,6 @@
 A module of its own: the sanitizer, the security policy and formats depend on it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from html import escape, unescape

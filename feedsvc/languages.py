@@ -1,7 +1,5 @@
 """Language tags (RFC 5646), and the languages that have phrases."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import lru_cache

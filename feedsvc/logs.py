@@ -1,7 +1,5 @@
 """Log lines as text or JSON, without tokens and control characters."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

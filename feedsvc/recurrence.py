@@ -9,8 +9,6 @@ days, so the walk begins near the requested time, unless the rule has a COUNT an
 as many occurrences in each of its intervals.
 """
 
-from __future__ import annotations
-
 from calendar import isleap
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The components of an application: made here, connected to Flask by create_app."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -6,8 +6,6 @@ replicas give the same bytes. config.py and app.py import it before anything
 that loads a zone.
 """
 
-from __future__ import annotations
-
 import zoneinfo
 from functools import cache
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """Authenticate requests by bearer tokens (RFC 6750), and check their scopes."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Sequence

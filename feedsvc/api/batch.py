@@ -1,7 +1,5 @@
 """The view of `/api/v1/batch`: put and delete many entries in one request."""
 
-from __future__ import annotations
-
 import json
 import logging
 import time

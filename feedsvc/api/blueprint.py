@@ -1,7 +1,5 @@
 """flask-smorest's Blueprint and Api with the project's parser and error responses."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from functools import partial, wraps

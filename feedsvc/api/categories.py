@@ -1,7 +1,5 @@
 """The views of `/api/v1/categories`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import marshmallow as ma

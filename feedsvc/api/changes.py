@@ -1,7 +1,5 @@
 """The view of `/api/v1/changes`, by which partners replicate public entries."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The views of `/api/v1/articles` and `/api/v1/events`."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any

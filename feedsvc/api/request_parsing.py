@@ -1,7 +1,5 @@
 """Parse requests: JSON bodies, query parameters, preconditions."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any, NoReturn
 

@@ -1,7 +1,5 @@
 """Sample entries for a first look, stored through the API's schemas."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

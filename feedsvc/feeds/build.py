@@ -1,7 +1,5 @@
 """Build the feed of a query from one snapshot of the database."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Cache finished responses in a worker, until a revision of their kind."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 RFC 9110 §8.8 (validators), §12.5.3 (codings), §13 (conditions), RFC 9111 (lifetimes).
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import math

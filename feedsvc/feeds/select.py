@@ -1,7 +1,5 @@
 """The SELECT of a feed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

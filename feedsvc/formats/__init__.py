@@ -5,8 +5,6 @@ whose `render` makes its documents. Equal feeds give equal bytes. A format takes
 entry as a `Shown`, so that none forgets its notice, or its state before the title.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 

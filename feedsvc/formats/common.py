@@ -1,7 +1,5 @@
 """Functions that formats share: dates, places, URLs."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, datetime
 from urllib.parse import quote, urlsplit, urlunsplit

@@ -1,7 +1,5 @@
 """Parts of the bodies of entries, as HTML and as plain text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """HTML pages from Jinja templates: the front page, feeds, entries, errors."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 from typing import Any

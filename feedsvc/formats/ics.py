@@ -1,7 +1,5 @@
 """iCalendar (RFC 5545, RFC 7986), by icalendar but for the lines of events."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """JSON Feed 1.1."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
 from datetime import datetime

@@ -1,7 +1,5 @@
 """JSON-LD 1.1 for search engines: an entry as schema.org's Event or NewsArticle."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 

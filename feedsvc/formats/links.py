@@ -1,7 +1,5 @@
 """Links of pages: to entries and lists, calendars, networks, maps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import quote, urlencode

@@ -1,7 +1,5 @@
 """OPML 2.0: the list of all feeds, for readers that import one."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime

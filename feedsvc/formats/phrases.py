@@ -1,7 +1,5 @@
 """The phrases of each language, and Babel's names and locales of languages."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from functools import cache, lru_cache

@@ -1,7 +1,5 @@
 """RSS 2.0, with the RSS Advisory Board's profile."""
 
-from __future__ import annotations
-
 import re
 import threading
 from email.utils import format_datetime

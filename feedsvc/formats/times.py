@@ -1,7 +1,5 @@
 """Times in words: dates, hours, recurrences, time zones."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 
 from babel.dates import (

@@ -1,7 +1,5 @@
 """Titles: the names of feeds, and the labels before titles and notices of entries."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date
 

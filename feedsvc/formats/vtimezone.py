@@ -5,8 +5,6 @@ time in the new offset, where the RFC wants the old one, and it misses changes t
 reversed within 64 days, such as Morocco's for Ramadan.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -5,8 +5,6 @@ other pages. `_CustomExtension` uses its documented extension API to add any ele
 a feed or an entry.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import lru_cache

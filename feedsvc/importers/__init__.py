@@ -1,7 +1,5 @@
 """Feeds and calendars of others → entries as if they had been posted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """RSS and Atom, read by feedparser."""
 
-from __future__ import annotations
-
 import re
 from calendar import timegm
 from collections.abc import Iterator

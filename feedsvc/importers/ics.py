@@ -1,7 +1,5 @@
 """Calendars (RFC 5545), read by icalendar."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

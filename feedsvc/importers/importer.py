@@ -1,7 +1,5 @@
 """Read a feed or a calendar, and store its entries as if they had been posted."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

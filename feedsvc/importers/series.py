@@ -3,8 +3,6 @@
 Times are in the event's zone; a day is its midnight without zone, as dateutil needs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Fields of the API's documents whose rules differ from marshmallow's."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo

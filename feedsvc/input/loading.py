@@ -1,7 +1,5 @@
 """Load documents by schemas, with a JSON pointer to each error (RFC 6901)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import Schema, ValidationError

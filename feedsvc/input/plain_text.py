@@ -1,7 +1,5 @@
 """Normalize plain text, and refuse characters that no document may contain."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

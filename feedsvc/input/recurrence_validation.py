@@ -1,7 +1,5 @@
 """Validate recurrences (RFC 5545 §3.8.5): any calendar must expand them quickly."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from datetime import date, datetime

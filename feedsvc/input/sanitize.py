@@ -1,7 +1,5 @@
 """Sanitize HTML to an allow-list, make its URLs absolute, and extract its text."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

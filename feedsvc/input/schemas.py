@@ -1,7 +1,5 @@
 """Schemas of entries and categories: JSON → model, validated, and model → JSON."""
 
-from __future__ import annotations
-
 import dataclasses
 import secrets
 from collections.abc import Callable, Mapping

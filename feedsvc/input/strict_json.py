@@ -1,7 +1,5 @@
 """Parse JSON strictly (RFC 8259): no parser may read the document in another way."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections import Counter

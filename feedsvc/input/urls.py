@@ -1,7 +1,5 @@
 """Check that URLs are absolute, http(s) and safe to publish in any format."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import quote, urlsplit
 

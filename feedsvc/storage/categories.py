@@ -4,8 +4,6 @@ An entry is in the categories that it names, and in the wider ones. Only the for
 stored: the descendants of a category are few, and `Categories` knows them.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Copy all rows of a database into an empty one, of the same kind or the other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import sqlalchemy as sa

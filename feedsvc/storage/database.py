@@ -1,7 +1,5 @@
 """The engine, and transactions that read one snapshot or write under one lock."""
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

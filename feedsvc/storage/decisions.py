@@ -1,7 +1,5 @@
 """Decide what a write makes of the stored entry and the new one, by values alone."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import replace

@@ -7,8 +7,6 @@ An event is stored in the local time of its zone: when the rules of a zone chang
 event stays at its hour.
 """
 
-from __future__ import annotations
-
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypedDict, get_type_hints

@@ -1,7 +1,5 @@
 """Read and write entries: put, delete, and the changes that come with the time."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -4,8 +4,6 @@ The words of an entry are one text with a space before and after each, so an ent
 word if the text has ` word `.
 """
 
-from __future__ import annotations
-
 import re
 from html import unescape
 

@@ -1,7 +1,5 @@
 """The state of an entry at a time: what follows from it and the clock."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo

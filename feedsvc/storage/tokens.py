@@ -4,8 +4,6 @@ A token is `fsv_` and 36 random letters and digits, so that scanners can recogni
 leaked one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import string

@@ -1,7 +1,5 @@
 """Answer every error: with a problem document (RFC 9457), or a page for browsers."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """Feeds: every URL below `/feeds`, in every format."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 

@@ -1,7 +1,5 @@
 """Probes: `/healthz` (the process is alive) and `/readyz` (the database is usable)."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response
 
 from feedsvc.models import EPOCH

@@ -1,7 +1,5 @@
 """Pages: the front page, OPML, and a page for each entry."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 

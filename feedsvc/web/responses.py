@@ -1,7 +1,5 @@
 """Responses of the views of feeds and pages."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

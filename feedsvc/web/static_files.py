@@ -3,8 +3,6 @@
 The proxy compresses them.
 """
 
-from __future__ import annotations
-
 from flask import Blueprint, Response, request, send_from_directory
 
 from feedsvc.services import current_services
