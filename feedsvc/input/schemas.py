@@ -55,7 +55,7 @@ _EVENT_MEMBERS = {member.name for member in dataclasses.fields(models.Event)}
 class ClosedSchema(ma.Schema):
     """A JSON object without other members than its fields."""
 
-    error_messages: dict[str, str] = {  # noqa: RUF012
+    error_messages = {  # noqa: RUF012
         "type": "Must be an object.",
         "unknown": _UNKNOWN,
     }
@@ -153,7 +153,7 @@ class CategorySchema(ModelSchema):
 class NamedSchema(ModelSchema):
     """Somebody with a name and perhaps a page."""
 
-    error_messages: dict[str, str] = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
+    error_messages = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
     name = fields.Text(200, required=True)
     url = fields.url()
 
@@ -174,7 +174,7 @@ class SourceSchema(NamedSchema):
 class ImageSchema(ModelSchema):
     """A picture."""
 
-    error_messages: dict[str, str] = {"type": "Must be a URL or an object."}  # noqa: RUF012
+    error_messages = {"type": "Must be a URL or an object."}  # noqa: RUF012
     model_class = models.Image
     url = fields.url(required=True)
     alt = fields.Text(1000)
@@ -189,7 +189,7 @@ class ImageSchema(ModelSchema):
 class AttachmentSchema(ModelSchema):
     """An attached file, with the member names of JSON Feed."""
 
-    error_messages: dict[str, str] = {  # noqa: RUF012
+    error_messages = {  # noqa: RUF012
         "type": 'Must be an object such as {"url": "https://…", "mime_type": '
         '"application/pdf"}.'
     }
@@ -362,7 +362,7 @@ def _check_currency(code: str) -> str:
 class PlaceSchema(ModelSchema):
     """A place; WGS 84 degrees."""
 
-    error_messages: dict[str, str] = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
+    error_messages = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
     model_class = models.Place
     name = fields.Text(500, required=True)
     address = fields.Text(1000)
@@ -385,7 +385,7 @@ class PlaceSchema(ModelSchema):
 class OfferSchema(ModelSchema):
     """A ticket or another offer of an event."""
 
-    error_messages: dict[str, str] = {  # noqa: RUF012
+    error_messages = {  # noqa: RUF012
         "type": 'Must be an object such as {"price": "12.50", "currency": "EUR"}.'
     }
     model_class = models.Offer
@@ -425,7 +425,7 @@ class PerformerSchema(NamedSchema):
 class CancellationSchema(ModelSchema):
     """An occurrence that was announced and does not take place."""
 
-    error_messages: dict[str, str] = {  # noqa: RUF012
+    error_messages = {  # noqa: RUF012
         "type": "Must be the start of an occurrence, or an object such as "
         '{"start": "2026-12-12T19:00:00", "notice": "Storm"}.'
     }
@@ -437,7 +437,7 @@ class CancellationSchema(ModelSchema):
 class RecurrenceSchema(ModelSchema):
     """The rule of a series: an RRULE (RFC 5545 §3.3.10), exceptions and additions."""
 
-    error_messages: dict[str, str] = {  # noqa: RUF012
+    error_messages = {  # noqa: RUF012
         "type": 'Must be an object such as {"rrule": "FREQ=WEEKLY;BYDAY=SA"}.'
     }
     model_class = models.Recurrence
