@@ -28,7 +28,9 @@ def check_language(tag: str) -> str:
     """
     has_shape = re.fullmatch(LANGUAGE_TAG_PATTERN, tag) is not None
     if not has_shape or primary_subtag(tag) not in _LANGUAGES:
-        raise ValueError("Must be a BCP 47 language tag such as vi or en-GB.")
+        raise ValueError(
+            "Must be the tag of a language that exists, such as vi or en-GB."
+        )
     return tag
 
 

@@ -27,5 +27,5 @@ def zone(name: str) -> ZoneInfo:
     :raises ValueError: there is no such zone.
     """
     if name not in zone_names():
-        raise ValueError(f"“{name}” is not an IANA time zone.")
+        raise ValueError("Must be an IANA time zone such as Asia/Ho_Chi_Minh.")
     return ZoneInfo(name)

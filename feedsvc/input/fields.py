@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import marshmallow as ma
 from marshmallow import ValidationError
@@ -201,37 +200,26 @@ class CategorySlug(ParsedString):
         )
 
 
-class UtcDateTime(ParsedString):
-    """A time (RFC 3339), serialized in UTC; a date is the midnight that begins it.
-
-    Without an offset it is a time in `timezone`, which the schema sets.
-    """
-
-    timezone: tzinfo = UTC
-    # The error for a number, such as the seconds since 1970.
-    default_error_messages = {"invalid": _DATE_OR_TIME_ERROR}  # noqa: RUF012
-
-    def parse(self, value: str) -> datetime:
-        """Return the time in UTC."""
-        moment = _parse_date_or_time(value)
-        if not isinstance(moment, datetime):
-            moment = datetime.combine(moment, time())
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=self.timezone)
-        return check_year(moment.astimezone(UTC))
-
-    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return value and value.isoformat().replace("+00:00", "Z")
-
-
 class DateOrTime(ParsedString):
     """A date, or a time (RFC 3339) with or without an offset."""
 
+    # The error for a number, such as the seconds since 1970.
     default_error_messages = {"invalid": _DATE_OR_TIME_ERROR}  # noqa: RUF012
 
     def parse(self, value: str) -> date:
-        """Return the date, or the time."""
-        return _parse_date_or_time(value)
+        """Return the date, or the time, which is naive without an offset."""
+        moment: date
+        try:
+            # Python also reads other forms of ISO 8601, such as weeks.
+            if re.fullmatch(_DATE, value):
+                moment = date.fromisoformat(value)
+            elif re.fullmatch(f"{_DATE}[Tt ]{_TIME}", value):
+                moment = datetime.fromisoformat(value.upper())
+            else:
+                raise ValueError
+        except ValueError:
+            raise ValueError(_DATE_OR_TIME_ERROR) from None
+        return check_year(moment)
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, datetime):
@@ -249,6 +237,27 @@ class LocalDateOrTime(DateOrTime):
         if isinstance(value, datetime):
             value = value.replace(tzinfo=None)
         return value and value.isoformat()
+
+
+class UtcDateTime(DateOrTime):
+    """A time (RFC 3339), serialized in UTC; a date is the midnight that begins it.
+
+    Without an offset it is a time in `timezone`, which the schema sets.
+    """
+
+    timezone: tzinfo = UTC
+
+    def parse(self, value: str) -> datetime:
+        """Return the time in UTC."""
+        moment = super().parse(value)
+        if not isinstance(moment, datetime):
+            moment = datetime.combine(moment, time())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self.timezone)
+        return check_year(moment.astimezone(UTC))
+
+    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return value and value.isoformat().replace("+00:00", "Z")
 
 
 class NestedOrString(ma.fields.Nested):
@@ -354,7 +363,7 @@ def media_type(**kwargs: Any) -> ParsedString:
 def timezone(**kwargs: Any) -> ParsedString:
     """Return a field for an IANA time zone."""
     metadata = {"examples": ["Asia/Ho_Chi_Minh"]}
-    return ParsedString(_parse_timezone, metadata=metadata, **kwargs)
+    return ParsedString(timezones.zone, metadata=metadata, **kwargs)
 
 
 def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> ma.fields.Integer:
@@ -383,35 +392,5 @@ def _parse_media_type(value: str) -> str:
 
 
 def _parse_language(tag: str) -> str:
-    try:
-        # As locales are written: vi_VN.
-        return check_language(tag.replace("_", "-"))
-    except ValueError:
-        raise ValueError(
-            "Must be the tag of a language that exists, such as vi or en-GB."
-        ) from None
-
-
-def _parse_timezone(value: str) -> ZoneInfo:
-    try:
-        return timezones.zone(value)
-    except ValueError:
-        raise ValueError(
-            "Must be an IANA time zone such as Asia/Ho_Chi_Minh."
-        ) from None
-
-
-def _parse_date_or_time(value: str) -> date:
-    """Return a date or a time, which is naive if it has no offset."""
-    moment: date
-    try:
-        # Python also reads other forms of ISO 8601, such as weeks.
-        if re.fullmatch(_DATE, value):
-            moment = date.fromisoformat(value)
-        elif re.fullmatch(f"{_DATE}[Tt ]{_TIME}", value):
-            moment = datetime.fromisoformat(value.upper())
-        else:
-            raise ValueError
-    except ValueError:
-        raise ValueError(_DATE_OR_TIME_ERROR) from None
-    return check_year(moment)
+    # As locales are written: vi_VN.
+    return check_language(tag.replace("_", "-"))

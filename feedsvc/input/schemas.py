@@ -10,8 +10,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import marshmallow as ma
-from babel.core import get_global
-from babel.numbers import get_currency_precision
+from babel.numbers import get_currency_precision, is_currency
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
@@ -354,7 +353,7 @@ _PRICE_ERROR = 'Must be a decimal string such as "12.50".'
 
 
 def _check_currency(code: str) -> str:
-    if code not in get_global("all_currencies"):
+    if not is_currency(code):
         raise ValueError("Must be a currency of ISO 4217, such as VND.")
     return code
 
