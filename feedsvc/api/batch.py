@@ -104,27 +104,13 @@ _BODY = {
 class _Item:
     """A validated item of a batch: an entry to put or to delete, or its error.
 
+    :param head: `action`, `kind` and `id`; empty if one of them is invalid.
     :param entry: None if it is to be deleted.
     """
 
-    kind: str = ""
-    id: str | None = None
+    head: dict[str, str]
     entry: Entry | None = None
     error: FeedsvcError | None = None
-
-    def store(self, transaction: Transaction) -> int:
-        """Put or delete the entry, and return the status.
-
-        :raises FeedsvcError: the item is invalid, or conflicts with what is stored.
-        """
-        if self.error:
-            raise self.error
-        if self.entry:
-            _, is_new = put_entry(transaction, self.entry)
-            return 201 if is_new else 200
-        assert self.id is not None
-        delete_entry(transaction, self.kind, self.id)
-        return 204
 
 
 blueprint = ApiBlueprint("batch", _NDJSON)
@@ -152,7 +138,9 @@ class Batch(MethodView):
             with write_as_token() as transaction:
                 for index, item in enumerate(items, start):
                     result = _store(item, transaction)
-                    results.append({"index": index, "id": item.id, **result})
+                    results.append(
+                        {"index": index, "id": item.head.get("id"), **result}
+                    )
         failures = [result for result in results if "errors" in result]
         if failures:
             _log.info(
@@ -200,38 +188,38 @@ def _validate(document: Any, deadline: float) -> _Item:
 
     :param deadline: by the monotonic clock.
     """
-    if isinstance(document, BadRequest):
-        return _Item(error=document)
+    head: dict[str, str] = {}
+    entry = None
     try:
+        if isinstance(document, BadRequest):
+            raise document
         head = load_validated(BatchItemSchema(), document)
-    except ValidationFailed as invalid:
-        return _Item(error=invalid)
-    kind, entry_id = head["kind"], head["id"]
-    scope = f"{kind}:write"
-    if scope not in current_token().scopes:
-        forbidden = Forbidden(f"The token lacks the scope {scope}.")
-        return _Item(kind, entry_id, error=forbidden)
-    if time.monotonic() > deadline:
-        late = Unavailable(
-            f"The batch took more than {MAX_SECONDS} s. Send this item again."
-        )
-        return _Item(kind, entry_id, error=late)
-    if head["action"] == "delete":
-        return _Item(kind, entry_id)
-    del document["action"]
-    try:
-        entry = load_validated(
-            current_services().entry_schemas[kind], document
-        )
-    except ValidationFailed as invalid:
-        return _Item(kind, entry_id, error=invalid)
-    return _Item(kind, entry_id, entry)
+        scope = f"{head['kind']}:write"
+        if scope not in current_token().scopes:
+            raise Forbidden(f"The token lacks the scope {scope}.")
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"The batch took more than {MAX_SECONDS} s. Send this item again."
+            )
+        if head["action"] == "put":
+            del document["action"]
+            schema = current_services().entry_schemas[head["kind"]]
+            entry = load_validated(schema, document)
+    except FeedsvcError as error:
+        return _Item(head, error=error)
+    return _Item(head, entry)
 
 
 def _store(item: _Item, transaction: Transaction) -> dict[str, Any]:
-    """Store an item, and return its status and errors."""
+    """Put or delete the entry of an item, and return its status and errors."""
     try:
-        return {"status": item.store(transaction)}
+        if item.error:
+            raise item.error
+        if item.entry:
+            _, is_new = put_entry(transaction, item.entry)
+            return {"status": 201 if is_new else 200}
+        delete_entry(transaction, item.head["kind"], item.head["id"])
+        return {"status": 204}
     except FeedsvcError as error:
         errors: Sequence[FieldError] = [FieldError("#", str(error))]
         if isinstance(error, ValidationFailed):
