@@ -3,7 +3,6 @@
 Each class knows its HTTP status. Messages are shown to clients.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,19 +91,6 @@ class CategoryRenamed(FeedsvcError):
     def __init__(self, current_slug: str) -> None:
         super().__init__(f"The category is named “{current_slug}” now.")
         self.current_slug = current_slug
-
-
-class FeedMoved(FeedsvcError):
-    """Categories in the URL of the feed were renamed; the view redirects.
-
-    :param current_slugs: by the former slugs.
-    """
-
-    status = 404
-
-    def __init__(self, current_slugs: Mapping[str, str]) -> None:
-        super().__init__("The feed has another URL now.")
-        self.current_slugs = current_slugs
 
 
 class Conflict(FeedsvcError):

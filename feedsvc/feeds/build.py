@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from dateutil.relativedelta import SU, relativedelta
 from sqlalchemy.orm import Session
 
-from feedsvc.errors import CategoryRenamed, FeedMoved, NotFound
+from feedsvc.errors import NotFound
 from feedsvc.feeds.feed import Directory, Feed, FeedHead
-from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedQuery
+from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedMoved, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
@@ -145,19 +145,18 @@ def resolve_filter(
     :raises Gone: one was deleted.
     :raises FeedMoved: one was renamed.
     """
-    rows = {}
-    current_slugs = {}
-    for slug in category_filter.all_slugs:
-        try:
-            rows[slug] = categories.get(slug)
-        except CategoryRenamed:
-            current_slugs[slug] = categories.get_current(slug).slug
-    if current_slugs:
-        raise FeedMoved(current_slugs)
-    return (
-        [rows[slug] for slug in category_filter.include],
-        [rows[slug] for slug in category_filter.exclude],
+    included, excluded = (
+        [categories.get_current(slug) for slug in slugs]
+        for slugs in (category_filter.include, category_filter.exclude)
     )
+    current = CategoryFilter.create(
+        (row.slug for row in included),
+        (row.slug for row in excluded),
+        match_all=category_filter.match_all,
+    )
+    if current != category_filter:
+        raise FeedMoved(current)
+    return included, excluded
 
 
 def _find_window(

@@ -169,13 +169,16 @@ class CategoryFilter:
         """The categories that the filter names."""
         return (*self.include, *self.exclude)
 
-    def renamed(self, current: Mapping[str, str]) -> CategoryFilter:
-        """Return the filter with former slugs replaced by current ones."""
-        return CategoryFilter.create(
-            (current.get(slug, slug) for slug in self.include),
-            (current.get(slug, slug) for slug in self.exclude),
-            match_all=self.match_all,
-        )
+
+class FeedMoved(Exception):
+    """Categories in the URL of the feed were renamed; the view redirects.
+
+    :param current: the filter with their current slugs.
+    """
+
+    def __init__(self, current: CategoryFilter) -> None:
+        super().__init__(current)
+        self.current = current
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from datetime import date
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
-from feedsvc.errors import FeedMoved, NotFound
+from feedsvc.errors import NotFound
 from feedsvc.feeds.build import build_directory, build_feed, resolve_filter
 from feedsvc.feeds.feed import Feed
-from feedsvc.feeds.query import FORMATS, FeedQuery, parse_feed_query
+from feedsvc.feeds.query import FORMATS, FeedMoved, FeedQuery, parse_feed_query
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import render_feed
 from feedsvc.formats.ics import render_with_end
@@ -63,8 +63,8 @@ def show_feed(
             query.path, lambda: _render(services, query)
         )
     except FeedMoved as error:
-        current = query.category_filter.renamed(error.current_slugs)
-        return redirect(site, replace(query, category_filter=current).path)
+        moved = replace(query, category_filter=error.current)
+        return redirect(site, moved.path)
     return conditional_response(response, services.clock())
 
 
