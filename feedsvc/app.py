@@ -1,9 +1,5 @@
 """The composition root: builds the components and connects them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -12,14 +8,12 @@ from feedsvc.api import batch, categories, changes
 from feedsvc.api.blueprint import FeedsApi, swagger_ui_blueprint
 from feedsvc.api.entries import entries_blueprint
 from feedsvc.cli.commands import register_commands
+from feedsvc.config import Config
 from feedsvc.models import Clock, utcnow
 from feedsvc.services import EXTENSION, Services
 from feedsvc.web import feeds, health, pages, static_files
 from feedsvc.web.errors import register_error_handlers
 from feedsvc.web.responses import add_common_headers, answer_preflight
-
-if TYPE_CHECKING:
-    from feedsvc.config import Config
 
 
 def create_app(config: Config, clock: Clock = utcnow) -> Flask:

@@ -4,14 +4,19 @@ The event loop answers what is cached; threads of Flask answer everything else. 
 responses are those of `feedsvc.wsgi:app`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from a2wsgi import WSGIMiddleware
+from a2wsgi.asgi_typing import (
+    HTTPRequestEvent,
+    HTTPScope,
+    Receive,
+    Scope,
+    Send,
+    SendEvent,
+)
 from flask import Response
 
 from feedsvc.api import batch
@@ -23,16 +28,6 @@ from feedsvc.web.health import PATH as HEALTH_PATH
 from feedsvc.web.health import alive_response
 from feedsvc.web.responses import common_headers
 from feedsvc.wsgi import app as flask_app
-
-if TYPE_CHECKING:
-    from a2wsgi.asgi_typing import (
-        HTTPRequestEvent,
-        HTTPScope,
-        Receive,
-        Scope,
-        Send,
-        SendEvent,
-    )
 
 #: So many that writers, which may wait for SQLite's lock, do not delay readers.
 _THREADS = 16
