@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.languages import is_supported, match_tag
+from feedsvc.languages import is_supported, match_tag, resolve_language
 
 KINDS = ("news", "events")
 STATUSES = ("draft", "published", "withdrawn")
@@ -101,6 +101,10 @@ class Site:
         return (
             self.language if is_supported(self.language) else self.own_language
         )
+
+    def page_language(self, tag: str | None) -> str:
+        """Return the language of the words of a page with entries in a language."""
+        return resolve_language(self.in_language(tag).words_language)
 
     @property
     def title_language(self) -> str:

@@ -19,11 +19,7 @@ from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
 from feedsvc.folding import parse_search
-from feedsvc.languages import (
-    LANGUAGE_TAG_PATTERN,
-    UI_LANGUAGES,
-    resolve_language,
-)
+from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, Site
 
 #: Limits of `from` and `to` around today: recurring events are expanded there.
@@ -401,8 +397,8 @@ def parse_feed_query(
         for name in _defaults(kind, format, {})
         if name in given
     }
-    words = site.in_language(parameters.get("lang")).words_language
-    if parameters.get("ui") == resolve_language(words):
+    page_language = site.page_language(parameters.get("lang"))
+    if parameters.get("ui") == page_language:
         del parameters["ui"]
     _check_dates(parameters, today)
     query = FeedQuery(kind, format, parsed_filter, parameters)

@@ -78,7 +78,7 @@ def render_page(
     :param ui: the language of the page's words in its URL.
     :param context: further names for the template, or other values for some of these.
     """
-    default = _words_language(site, language or lang)
+    default = site.page_language(language or lang)
     language = ui or default
     # Other pages would be empty in a language in which the portal does not publish.
     list_language = lang if lang in site.languages else None
@@ -104,11 +104,6 @@ def render_page(
         **context,
     }
     return _environment.get_template(template).render(names).encode()
-
-
-def _words_language(site: Site, tag: str | None) -> str:
-    """Return the language of the words of a page for the language of its entries."""
-    return resolve_language(site.in_language(tag).words_language)
 
 
 def render_front_page(
@@ -167,7 +162,7 @@ def render_entry(
 ) -> bytes:
     """Render the page of an entry, which announces the feeds of its categories."""
     lang = site.list_language(entry.language)
-    default = _words_language(site, entry.language)
+    default = site.page_language(entry.language)
     language = ui or default
     feeds = [
         _variants(site, entry.kind, category, site.feed_language(lang))
@@ -282,7 +277,7 @@ def _list_language_links(
     """
     site, lang, ui = feed.site, feed.query["lang"], feed.query["ui"]
     if not site.languages:
-        default = _words_language(site, lang)
+        default = site.page_language(lang)
         return _language_links(
             site,
             default,

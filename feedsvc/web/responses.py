@@ -7,7 +7,7 @@ from flask import Response, current_app, request
 
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.iframes import EMBEDS
-from feedsvc.languages import UI_LANGUAGES, resolve_language
+from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import Site
 
 #: The Content-Security-Policy of pages.
@@ -89,8 +89,8 @@ def requested_words(site: Site, tag: str | None = None) -> str | None:
     :param tag: the language of the entries of the page.
     """
     ui = request.args.get("ui", "")
-    default = resolve_language(site.in_language(tag).words_language)
-    return ui if ui in UI_LANGUAGES and ui != default else None
+    is_default = ui == site.page_language(tag)
+    return ui if ui in UI_LANGUAGES and not is_default else None
 
 
 class _NotModified(Response):
