@@ -56,14 +56,15 @@ def write_as_token() -> AbstractContextManager[Transaction]:
 
 
 def _authenticate() -> Token:
-    scheme, _, credentials = request.headers.get(
-        "Authorization", ""
-    ).partition(" ")
-    credentials = credentials.strip()
-    if scheme.lower() != "bearer" or not credentials:
+    authorization = request.authorization
+    if (
+        authorization is None
+        or authorization.type != "bearer"
+        or not authorization.token
+    ):
         raise Unauthorized("Missing bearer token: Authorization: Bearer fsv_…")
     try:
-        return authenticate(current_services().database, credentials)
+        return authenticate(current_services().database, authorization.token)
     except Unauthorized:
         # Requests without a token do not count: who guesses tokens sends them.
         _count(_RATE_FAILURES, "failure", request.remote_addr or "")

@@ -122,9 +122,7 @@ def request_precondition() -> Precondition:
     The storage calls it within the write transaction.
     """
     match = request.if_match if "If-Match" in request.headers else None
-    none_match = (
-        request.if_none_match if "If-None-Match" in request.headers else None
-    )
+    none_match = request.if_none_match
 
     def check(entry: Entry | None) -> None:
         if entry is None or entry.status == "deleted":
@@ -140,7 +138,7 @@ def request_precondition() -> Precondition:
             raise PreconditionFailed(
                 "If-Match does not match the entry's version. GET the entry again."
             )
-        if none_match is not None and none_match.contains_weak(etag):
+        if none_match.contains_weak(etag):
             raise PreconditionFailed(
                 "If-None-Match excludes the stored entry."
             )
