@@ -36,11 +36,8 @@ class _Observance(NamedTuple):
     offset_to: str
 
 
-class _Change(NamedTuple):
-    """A change of the UTC offset, and the local time of its onset as it is written."""
-
-    observance: _Observance
-    onset: str
+#: A change of the UTC offset, and the local time of its onset as it is written.
+_Change = tuple[_Observance, str]
 
 
 @lru_cache(maxsize=1024)
@@ -113,7 +110,7 @@ def _change_at(zone: ZoneInfo, local: datetime) -> _Change:
         _utc_offset(before),
         _utc_offset(after),
     )
-    return _Change(observance, f"{onset:%Y%m%dT%H%M%S}")
+    return observance, f"{onset:%Y%m%dT%H%M%S}"
 
 
 @cache

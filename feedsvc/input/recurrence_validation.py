@@ -177,8 +177,8 @@ def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
                 messages[index] = [message]
         if messages:
             errors[name] = messages
-    until = re.search("UNTIL=([^;]*)", recurrence.rrule)
-    if until and ("T" in until[1]) == event.all_day:
+    until = recurrence.rule_parts.get("UNTIL")
+    if until and ("T" in until) == event.all_day:
         date_or_time = "a date such as 20261231"
         if not event.all_day:
             date_or_time = "a UTC time such as 20261231T165959Z"

@@ -77,7 +77,9 @@ class Categories:
         """
         row = self.find(slug)
         if row is None:
-            former = self._find_former(slug)
+            former = None
+            if "\0" not in slug:
+                former = self._session.get(FormerSlugRow, slug)
             if former:
                 raise CategoryRenamed(former.category.slug)
             raise NotFound(
@@ -101,9 +103,6 @@ class Categories:
         for key in keys:
             keys += self._children.get(key, ())
         return keys
-
-    def _find_former(self, slug: str) -> FormerSlugRow | None:
-        return None if "\0" in slug else self._session.get(FormerSlugRow, slug)
 
 
 def resolve_categories(

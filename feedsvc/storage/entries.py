@@ -469,9 +469,11 @@ def put_entry(  # noqa: PLR0913 — what different writers need
         translations=_find_translations(transaction, old, entry),
     )
 
-    # A repeated PUT must not look like a change to readers.
     entry = decide_put(old, entry, transaction.now)
-    if row and old and _is_same(entry, old) and categories == row.categories:
+    # A repeated PUT must not look like a change to readers. The stored document may
+    # have a member of an earlier version.
+    is_same = old and encode_document(entry) == encode_document(old)
+    if row and is_same and categories == row.categories:
         return row, False
 
     if row is None:
@@ -629,12 +631,6 @@ def _find_translations(
         for other in others:
             _check_permission(transaction, other.categories)
     return {other.language: other.id for other in others}
-
-
-def _is_same(entry: Entry, old: Entry) -> bool:
-    """Tell if two entries have the same members, but for those that columns have."""
-    # Not the stored document, which may have a member of an earlier version.
-    return encode_document(entry) == encode_document(old)
 
 
 def _set_content(
