@@ -175,19 +175,14 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person or an organisation (RFC 4287 §3.2)."""
+    """A person or an organisation (RFC 4287 §3.2).
+
+    An author, a performer, or the first publisher of an entry, such as a newspaper.
+    """
 
     name: str
     url: str | None = None
     email: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The first publisher of an entry, such as a newspaper."""
-
-    name: str
-    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,14 +231,6 @@ class Offer:
     name: str | None = None
     url: str | None = None
     availability: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Performer:
-    """A person or a group that performs at an event."""
-
-    name: str
-    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +312,7 @@ class Event:
     attendance: str = "in_person"
     online_url: str | None = None
     offers: tuple[Offer, ...] = ()
-    performers: tuple[Performer, ...] = ()
+    performers: tuple[Person, ...] = ()
 
     @property
     def all_day(self) -> bool:
@@ -401,7 +388,7 @@ class Entry:
     content_html: str | None = None
     content_text: str | None = None
     authors: tuple[Person, ...] = ()
-    source: Source | None = None
+    source: Person | None = None
     rights: str | None = None
     categories: tuple[Category, ...] = ()
     image: Image | None = None

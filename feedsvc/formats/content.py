@@ -12,7 +12,7 @@ from babel.units import format_unit
 from feedsvc.formats.phrases import translate
 from feedsvc.iframes import iframes_to_links
 from feedsvc.languages import is_in_range, resolve_language
-from feedsvc.models import Attachment, Event, Image, Offer, Person, Source
+from feedsvc.models import Attachment, Event, Image, Offer, Person
 
 _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 
@@ -200,7 +200,7 @@ def _link(text: str, url: str | None) -> str:
     return f'<a href="{escape(url)}">{text}</a>' if url else text
 
 
-def source_credit(source: Source | None, html: str, language: str) -> str:
+def source_credit(source: Person | None, html: str, language: str) -> str:
     """Return a paragraph that names the source, unless HTML ends with its name."""
     if source is None:
         return ""

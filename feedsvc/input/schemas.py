@@ -153,6 +153,7 @@ class NamedSchema(ModelSchema):
     """Somebody with a name and perhaps a page."""
 
     error_messages = {"type": _NAME_OR_OBJECT}  # noqa: RUF012
+    model_class = models.Person
     name = fields.Text(200, required=True)
     url = fields.url()
 
@@ -160,14 +161,11 @@ class NamedSchema(ModelSchema):
 class PersonSchema(NamedSchema):
     """An author or an organizer."""
 
-    model_class = models.Person
     email = fields.email()
 
 
 class SourceSchema(NamedSchema):
     """The original publisher of an entry."""
-
-    model_class = models.Source
 
 
 class ImageSchema(ModelSchema):
@@ -417,8 +415,6 @@ class OfferSchema(ModelSchema):
 
 class PerformerSchema(NamedSchema):
     """A person or a group that performs at an event."""
-
-    model_class = models.Performer
 
 
 class CancellationSchema(ModelSchema):

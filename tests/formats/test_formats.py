@@ -24,7 +24,6 @@ from feedsvc.models import (
     Image,
     Person,
     Place,
-    Source,
 )
 from tests.conformance import findings
 from tests.data import read_tables
@@ -81,7 +80,7 @@ def test_concurrent_renderings_are_equal(format: str) -> None:
 def test_source_is_credited_once(
     content: str, name: str, credited: bool
 ) -> None:
-    entry = replace(BARE, content_html=content, source=Source(name))
+    entry = replace(BARE, content_html=content, source=Person(name))
     assert (
         b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)
     ) is credited
@@ -151,9 +150,9 @@ def test_rss_text_has_numeric_entities() -> None:
     )
     names = set()
     for entry in (
-        replace(article, source=Source(text)),
+        replace(article, source=Person(text)),
         replace(
-            article, source=Source(text, "https://bao.example/"), event=event
+            article, source=Person(text, "https://bao.example/"), event=event
         ),
     ):
         document = CDATA.sub("", rendered("news", "rss", entry).decode())
