@@ -28,7 +28,7 @@ T = TypeVar("T")
 _is_page = URL(schemes={"http", "https"})
 
 # RSS states the polls an hour, as a whole number.
-_DIVISORS_OF_AN_HOUR = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+_DIVISORS_OF_AN_HOUR = [each for each in range(1, 61) if 60 % each == 0]
 
 
 class SettingError(ValueError):

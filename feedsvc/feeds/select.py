@@ -42,10 +42,10 @@ class Window:
 def select_entries(
     session: Session,
     query: FeedQuery,
-    included: Sequence[Sequence[int]] = (),
-    excluded: Sequence[int] = (),
-    window: Window | None = None,
-    other_languages: Sequence[str] = (),
+    included: Sequence[Sequence[int]],
+    excluded: Sequence[int],
+    window: Window | None,
+    other_languages: Sequence[str],
 ) -> sa.Select[EntryRow]:
     """Return the statement for the entries from a feed's page on, without a limit.
 

@@ -10,7 +10,6 @@ from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 from marshmallow.validate import Length, Range
 
-from feedsvc import timezones
 from feedsvc.folding import slug_of
 from feedsvc.input import plain_text, urls
 from feedsvc.languages import check_language
@@ -25,8 +24,8 @@ MAX_GUID_LENGTH = 1000
 #: Languages of one category's titles, which lists read for each entry.
 MAX_LANGUAGES = 30
 
-_IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
-_IDENTIFIER_ERROR = (
+IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
+IDENTIFIER_ERROR = (
     "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, "
     "the first a letter or digit."
 )
@@ -162,12 +161,12 @@ class EntryId(ParsedString):
     """The id of an entry; a whole number stands for its digits."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": f"^{_IDENTIFIER}$"}, **kwargs)
+        super().__init__(metadata={"pattern": f"^{IDENTIFIER}$"}, **kwargs)
 
     def parse(self, value: str) -> str:
         """Return the id itself."""
-        if not re.fullmatch(_IDENTIFIER, value):
-            raise ValueError(_IDENTIFIER_ERROR)
+        if not re.fullmatch(IDENTIFIER, value):
+            raise ValueError(IDENTIFIER_ERROR)
         return value
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -304,7 +303,7 @@ class ShortList(ma.fields.List[Any]):
 
 # Narrower than RFC 5322: without quotes, comments and angle brackets an address is
 # safe in a mailto: URL and in every format.
-_EMAIL = (
+EMAIL = (
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
     r"@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 )
@@ -329,11 +328,6 @@ def matching(pattern: str, error: str, **kwargs: Any) -> ParsedString:
     return ParsedString(check, metadata={"pattern": f"^{pattern}$"}, **kwargs)
 
 
-def identifier(**kwargs: Any) -> ParsedString:
-    """Return a field for an identifier that an editor chooses."""
-    return matching(_IDENTIFIER, _IDENTIFIER_ERROR, **kwargs)
-
-
 def guid() -> ParsedString:
     """Return a field for the guid that an entry has elsewhere, and keeps as it is."""
     metadata = {
@@ -350,20 +344,9 @@ def language() -> ParsedString:
     )
 
 
-def email() -> ParsedString:
-    """Return a field for an e-mail address."""
-    return matching(_EMAIL, "Must be an e-mail address.")
-
-
 def media_type(**kwargs: Any) -> ParsedString:
     """Return a field for a media type (RFC 6838 §4.2), whose parameters are dropped."""
     return ParsedString(_parse_media_type, **kwargs)
-
-
-def timezone(**kwargs: Any) -> ParsedString:
-    """Return a field for an IANA time zone."""
-    metadata = {"examples": ["Asia/Ho_Chi_Minh"]}
-    return ParsedString(timezones.zone, metadata=metadata, **kwargs)
 
 
 def non_negative_int(maximum: int = 2**53, **kwargs: Any) -> ma.fields.Integer:

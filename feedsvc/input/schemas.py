@@ -14,7 +14,7 @@ from babel.numbers import get_currency_precision, is_currency
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
-from feedsvc import models
+from feedsvc import models, timezones
 from feedsvc.input import fields, plain_text, recurrence_validation, sanitize
 from feedsvc.input.recurrence_validation import (
     MAX_CANCELLED,
@@ -161,7 +161,7 @@ class NamedSchema(ModelSchema):
 class PersonSchema(NamedSchema):
     """An author or an organizer."""
 
-    email = fields.email()
+    email = fields.matching(fields.EMAIL, "Must be an e-mail address.")
 
 
 class SourceSchema(NamedSchema):
@@ -224,7 +224,9 @@ class EntrySchema(ModelSchema):
     categories = fields.ShortList(fields.CategorySlug(), MAX_CATEGORIES)
     image = fields.NestedOrString(ImageSchema, member="url")
     attachments = fields.ShortList(ma.fields.Nested(AttachmentSchema), 50)
-    translation_key = fields.identifier()
+    translation_key = fields.matching(
+        fields.IDENTIFIER, fields.IDENTIFIER_ERROR
+    )
     date_published = fields.UtcDateTime(attribute="published")
     date_modified = fields.UtcDateTime(attribute="updated", dump_only=True)
     status = fields.ParsedString(
@@ -460,7 +462,11 @@ class EventSchema(EntrySchema):
     )
     start = fields.DateOrTime(required=True, attribute="event.start")
     end = fields.DateOrTime(attribute="event.end")
-    timezone = fields.timezone(attribute="event.timezone")
+    timezone = fields.ParsedString(
+        timezones.zone,
+        attribute="event.timezone",
+        metadata={"examples": ["Asia/Ho_Chi_Minh"]},
+    )
     all_day = ma.fields.Boolean(attribute="event.all_day", dump_only=True)
     location = fields.NestedOrString(PlaceSchema, attribute="event.location")
     attendance = ma.fields.String(

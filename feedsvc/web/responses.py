@@ -80,7 +80,7 @@ def redirect(site: Site, path: str) -> Response:
     return Response(status=301, headers=headers)
 
 
-def requested_words(site: Site, tag: str | None = None) -> str | None:
+def requested_words(site: Site, tag: str | None) -> str | None:
     """Return the parameter `ui` of the request, unless it is the page's default.
 
     Another value than a language of pages counts as absent. Only the URL decides:
