@@ -78,7 +78,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     headers = _decode_headers(scope)
     response = _find_cached(scope)
     if response:
-        await _answer(response, scope, headers, send)
+        prepared = response.prepare(headers, _services.clock())
+        await _send_response(*prepared, scope, send)
     elif scope["path"] == HEALTH_PATH and scope["method"] in ("GET", "HEAD"):
         # Here no batch and no slow database can delay it.
         await _send_flask_response(alive_response(), scope, send)
@@ -149,20 +150,6 @@ def _find_cached(scope: HTTPScope) -> CachedResponse | None:
     return response if response and len(response.body) <= _MAX_BYTES else None
 
 
-async def _answer(
-    response: CachedResponse,
-    scope: HTTPScope,
-    request_headers: dict[str, str],
-    send: Send,
-) -> None:
-    status, headers, body = response.prepare(
-        request_headers, _services.clock()
-    )
-    if scope["method"] == "HEAD":
-        body = b""
-    await _send_response(status, headers, body, scope, send)
-
-
 async def _refuse(reason: str, scope: HTTPScope, send: Send) -> None:
     """Answer that the worker has too much to do at the moment."""
     error = Unavailable(reason)
@@ -176,8 +163,9 @@ async def _send_flask_response(
 ) -> None:
     """Send a response that no cache may keep."""
     headers = [*response.headers, ("Cache-Control", "no-store")]
-    body = b"" if scope["method"] == "HEAD" else response.get_data()
-    await _send_response(response.status_code, headers, body, scope, send)
+    await _send_response(
+        response.status_code, headers, response.get_data(), scope, send
+    )
 
 
 async def _send_response(
@@ -195,6 +183,8 @@ async def _send_response(
             "headers": encoded_headers,
         }
     )
+    if scope["method"] == "HEAD":
+        body = b""
     await send({"type": "http.response.body", "body": body})
 
 

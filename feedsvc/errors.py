@@ -126,9 +126,6 @@ class TooManySearches(FeedsvcError):
     status = 503
     # Without Retry-After, which FreshRSS obeys for all feeds of the host.
 
-    def __init__(self) -> None:
-        super().__init__("Too many searches at the same time. Try again.")
-
 
 class Unavailable(FeedsvcError):
     """The database cannot be used at the moment, such as before its upgrade."""

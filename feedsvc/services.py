@@ -66,7 +66,9 @@ class Services:
             yield
             return
         if not self._searches.acquire(timeout=SEARCH_WAIT_SECONDS):
-            raise TooManySearches
+            raise TooManySearches(
+                "Too many searches at the same time. Try again."
+            )
         try:
             yield
         finally:

@@ -42,13 +42,6 @@ def current_token() -> Token:
     return token
 
 
-def current_token_name() -> str:
-    """Return the name of this request's token; the address of a client without one."""
-    if "token" in g:
-        return current_token().name
-    return request.remote_addr or "nobody"
-
-
 def write_as_token() -> AbstractContextManager[Transaction]:
     """Begin a write transaction of this request's token, limited to its categories."""
     token = current_token()

@@ -16,7 +16,7 @@ from marshmallow.validate import Range
 from werkzeug.exceptions import HTTPException
 
 from feedsvc import __version__
-from feedsvc.api.auth import MAX_LOGGED, authorize, current_token_name
+from feedsvc.api.auth import MAX_LOGGED, authorize
 from feedsvc.api.request_parsing import StrictParser, check_body_headers
 from feedsvc.input.fields import EntryId, NestedOrString
 from feedsvc.input.schemas import ClosedSchema
@@ -189,7 +189,8 @@ def _log_refusal(response: Response) -> Response:
     if is_read or not 400 <= response.status_code < 500:
         return response
     # Strangers could fill the disk.
-    if response.status_code == 429 and "token" not in g:
+    name = g.token.name if "token" in g else None
+    if response.status_code == 429 and name is None:
         return response
     problem = response.get_json()
     details = [
@@ -200,7 +201,7 @@ def _log_refusal(response: Response) -> Response:
         "refused %s %s by %s: %d %s",
         request.method,
         request.path,
-        current_token_name(),
+        name or request.remote_addr or "nobody",
         response.status_code,
         " ".join(details or [problem["detail"]])[:MAX_LOGGED],
     )

@@ -16,7 +16,7 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get(PATH)
 def alive_response() -> Response:
     """Answer that the process is alive."""
-    return _text_response("ok\n")
+    return Response("ok\n", mimetype="text/plain")
 
 
 @blueprint.get("/readyz")
@@ -29,8 +29,5 @@ def readyz() -> Response:
     time = (
         f"{written_at:%Y-%m-%dT%H:%M:%SZ}" if written_at > EPOCH else "never"
     )
-    return _text_response(f"ready\nlast write: {time}\n")
-
-
-def _text_response(text: str) -> Response:
+    text = f"ready\nlast write: {time}\n"
     return Response(text, mimetype="text/plain")
