@@ -6,24 +6,21 @@ docs/operating.md says what each means.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import wraps
-from typing import TypeVar
+from functools import partial
 from urllib.parse import urlsplit
 
 import limits
 from dotenv import dotenv_values
-from environs import EnvValidationError, FileAwareEnv, ValidationError
+from environs import EnvValidationError, FileAwareEnv
 from marshmallow.validate import URL, Email, OneOf, Range, Regexp
 from sqlalchemy.engine import make_url
 
+from feedsvc.input.fields import validate
 from feedsvc.languages import UI_LANGUAGES, check_language, match_tag
 from feedsvc.models import Site
 from feedsvc.timezones import zone
-
-T = TypeVar("T")
 
 _is_page = URL(schemes={"http", "https"})
 
@@ -66,7 +63,14 @@ class Config:
             config = _read(env)
             env.seal()
         except EnvValidationError as error:
-            raise SettingError(_format_errors(error)) from None
+            # Other methods of Env raise the error with a list, for one variable.
+            messages = error.error_messages
+            assert isinstance(messages, dict)
+            lines = [
+                f"{name}: {' '.join(texts)}"
+                for name, texts in messages.items()
+            ]
+            raise SettingError("\n".join(lines)) from None
         except ValueError as error:
             # The file that `<NAME>_FILE` names cannot be read.
             raise SettingError(str(error)) from None
@@ -97,10 +101,10 @@ def unknown_settings() -> list[str]:
 
 def _read(env: FileAwareEnv) -> Config:
     """Return the settings; `env` collects the errors."""
-    env.add_parser("base_url", _with_validation_error(_parse_base_url))
-    env.add_parser("base_urls", _with_validation_error(_parse_base_urls))
-    env.add_parser("languages", _with_validation_error(_parse_languages))
-    env.add_parser("timezone", _with_validation_error(zone))
+    env.add_parser("base_url", partial(validate, _parse_base_url))
+    env.add_parser("base_urls", partial(validate, _parse_base_urls))
+    env.add_parser("languages", partial(validate, _parse_languages))
+    env.add_parser("timezone", partial(validate, zone))
     port = env.int("PORT", 8000, validate=Range(1, 65535))
     return Config(
         host=env.str("HOST", "127.0.0.1"),
@@ -108,7 +112,7 @@ def _read(env: FileAwareEnv) -> Config:
         database_url=env.str(
             "FEEDSVC_DATABASE_URL",
             "sqlite:///var/feedsvc.db",
-            validate=_with_validation_error(check_database_url),
+            validate=partial(validate, check_database_url),
         ),
         site=_read_site(env, default_url=f"http://localhost:{port}"),
         max_body=env.int(
@@ -117,7 +121,7 @@ def _read(env: FileAwareEnv) -> Config:
         rate_writes=env.str(
             "FEEDSVC_RATE_WRITES",
             "600/minute",
-            validate=_with_validation_error(limits.parse),
+            validate=partial(validate, limits.parse),
         ),
         trusted_proxies=env.int(
             "FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)
@@ -135,7 +139,7 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
     language = env.str(
         "FEEDSVC_SITE_LANGUAGE",
         "vi",
-        validate=_with_validation_error(check_language),
+        validate=partial(validate, check_language),
     )
     languages = env.languages("FEEDSVC_SITE_LANGUAGES", "")
     # Both are None if they are wrong. Entries without a language are in the portal's.
@@ -213,28 +217,6 @@ def _remove_empty_variables() -> None:
         is_setting = name.startswith("FEEDSVC_") or name in ("HOST", "PORT")
         if is_setting and not value:
             del os.environ[name]
-
-
-def _format_errors(error: EnvValidationError) -> str:
-    # Other methods of Env raise the error with a list, for one variable.
-    assert isinstance(error.error_messages, dict)
-    return "\n".join(
-        f"{name}: {' '.join(messages)}"
-        for name, messages in error.error_messages.items()
-    )
-
-
-def _with_validation_error(function: Callable[[str], T]) -> Callable[[str], T]:
-    """Return a function whose ValueErrors are errors that environs collects."""
-
-    @wraps(function)
-    def call(value: str) -> T:
-        try:
-            return function(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-    return call
 
 
 def _parse_base_url(value: str) -> str:
