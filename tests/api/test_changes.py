@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from feedsvc.api.changes import PAGE_BYTES
 from tests.conftest import ApiClient
+from tests.data import read_tables
 
 pytestmark = pytest.mark.both_databases
 
@@ -57,14 +58,16 @@ def test_changes_have_the_fields_that_readers_see(
         (change,) = client.get("/api/v1/changes").get_json()["changes"]
         return change
 
-    article = {"title": "x", "content_text": "Thân"}
-    entry = editor.put("/articles/a", article).get_json()
+    yoga = read_tables("web")["yoga"]
+    cancelled = [{"start": "2026-12-12T19:00:00", "notice": "Bão"}]
+    entry = editor.put("/events/a", yoga).get_json()
     change = only_change()
+    assert change["recurrence"]["cancelled"] == cancelled
     del entry["public"]
     assert change == {**entry, "seq": change["seq"], "action": "put"}
-    editor.put("/articles/a", {**article, "status": "withdrawn"})
+    editor.put("/events/a", {**yoga, "status": "withdrawn"})
     assert "content_text" not in only_change()
-    editor.send("DELETE", "/articles/a")
+    editor.send("DELETE", "/events/a")
     change = only_change()
     head = {name: entry[name] for name in ("kind", "id", "guid")}
     assert change == {**head, "seq": change["seq"], "action": "delete"}

@@ -86,13 +86,15 @@ def test_demo_loads_samples_once(app: Flask, client: FlaskClient) -> None:
     assert token
     editor = ApiClient(client, token[1])
     feed = client.get("/feeds/news.rss")
-    assert "<item>" in feed.text
+    assert "/static/samples/" in feed.text
     second = run(app, "demo")
     assert "TOKEN=" not in second
     assert "The database is not empty" in second
     for output in (first, second):
         assert "https://feeds.example/feeds/news.rss\n" in output
     assert client.get("/feeds/news.rss").data == feed.data
+    for picture in set(re.findall('/static/samples/[^"]+', feed.text)):
+        assert client.get(picture, buffered=True).status_code == 200
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
 
 
