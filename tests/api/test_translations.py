@@ -8,13 +8,13 @@ from typing import Any
 import feedparser
 import pytest
 from flask.testing import FlaskClient
-from lxml import etree, html
+from lxml import etree
 
 from tests.api.problems import errors
 from tests.conftest import ApiClient
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
-from tests.web.feeds import items
+from tests.web.feeds import get_page, items
 
 pytestmark = pytest.mark.both_databases
 
@@ -75,7 +75,7 @@ def test_translations_link_to_each_other(
     (item,) = items(client, VI)
     translation = {"language": "en-GB", "title": "Title b", "url": url}
     assert item["_entry"]["translations"] == [{"id": "b", **translation}]
-    page: Any = html.document_fromstring(client.get("/entries/a").data)
+    page = get_page(client, "/entries/a")
     heads = page.xpath("//link[@rel='alternate'][@hreflang]")
     assert [link.get("hreflang") for link in heads] == ["vi", "en-GB"]
     (visible,) = page.xpath("//p/a[@rel='alternate']")

@@ -157,6 +157,8 @@ def test_lone_surrogate_is_422_with_pointer(
         ("moi", {"url": "x"}, "url"),
         ("moi", {"language": "vn"}, "language"),
         ("moi", {"x": 1}, "x"),
+        ("moi", {"titles": {"xx": "A"}}, "titles/xx"),
+        ("moi", {"titles": {"en": "A" * 201}}, "titles/en"),
         *((slug, {}, "slug") for slug in ("A", "-a", "a_b", "đ", "x" * 65)),
     ],
 )

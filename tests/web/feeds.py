@@ -1,4 +1,4 @@
-"""Read the entries of feeds and calendars through HTTP."""
+"""Read pages, and the entries of feeds and calendars, through HTTP."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Any
 
 from flask.testing import FlaskClient
 from icalendar import Calendar
+from lxml import html
+
+BROWSER = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+}
 
 
 def items(client: FlaskClient, path: str) -> list[dict[str, Any]]:
@@ -27,6 +32,16 @@ def calendar(client: FlaskClient, path: str = "/feeds/events.ics") -> Any:
     response = client.get(path)
     assert response.status_code == 200, response.text
     return Calendar.from_ical(response.data)
+
+
+def get_page(
+    client: FlaskClient, path: str, status: int = 200, method: str = "GET"
+) -> Any:
+    """Return the root element of a page, as a browser gets it."""
+    response = client.open(path, method=method, headers=BROWSER)
+    assert response.status_code == status, path
+    assert response.mimetype == "text/html"
+    return html.document_fromstring(response.data)
 
 
 def as_text(moment: Any) -> str:

@@ -43,6 +43,7 @@ PATHS = (
     "/entries/a",
     "/api/v1/categories",
 )
+TABLES = read_tables("web")
 THREADS = 16
 EARLY = "Thu, 01 Jan 1970 00:00:00 GMT"
 
@@ -115,14 +116,7 @@ def test_every_public_url_can_be_revalidated(
     assert {"GET", "HEAD"} <= set(refused.headers["Allow"].split(", "))
 
 
-@pytest.mark.parametrize(
-    ("coding", "accepted"),
-    [
-        ("gzip", ["gzip", "gzip, deflate, zstd", "gzip;q=1.0, br;q=0.5"]),
-        ("br", ["gzip, deflate, br, zstd", "*"]),
-        ("", ["zstd", "gzip;q=0", "gzip;q=0.5, identity", "", ";;,,="]),
-    ],
-)
+@pytest.mark.parametrize(("coding", "accepted"), TABLES["codings"].items())
 def test_encoding_is_negotiated(
     shared_client: FlaskClient, coding: str, accepted: list[str]
 ) -> None:
@@ -213,18 +207,7 @@ def test_all_hints_recommend_the_same_interval(make_app: MakeApp) -> None:
         assert control == "public, max-age=60, stale-if-error=86400", path
 
 
-@pytest.mark.parametrize(
-    ("path", "document"),
-    [
-        ("/articles/x", {"date_published": "2026-11-25T10:00:45"}),
-        ("/articles/x", {"expires": "2026-11-25T10:00:45"}),
-        (
-            "/events/x",
-            {"start": "2026-11-25T09:00:00", "end": "2026-11-25T10:00:45"},
-        ),
-    ],
-    ids=["appears", "expires", "ends"],
-)
+@pytest.mark.parametrize(("path", "document"), TABLES["about_to_change"])
 def test_lifetimes_end_where_an_entry_changes(
     editor: ApiClient,
     client: FlaskClient,
@@ -287,15 +270,7 @@ def test_forged_host_changes_no_response(
     )
 
 
-@pytest.mark.parametrize(
-    ("path", "scripts", "is_list"),
-    [
-        ("/", 1, False),
-        ("/entries/a", 2, False),
-        ("/feeds/news.html", 1, True),
-        ("/feeds/news.html?q=mot", 1, True),
-    ],
-)
+@pytest.mark.parametrize(("path", "scripts", "is_list"), TABLES["scripts"])
 def test_policy_of_pages_allows_our_scripts_and_documented_frames(
     shared_client: FlaskClient, path: str, scripts: int, is_list: bool
 ) -> None:
@@ -317,7 +292,7 @@ def test_policy_of_pages_allows_our_scripts_and_documented_frames(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "control"), read_tables("web")["uncached"]
+    ("method", "path", "status", "control"), TABLES["uncached"]
 )
 def test_lifetimes_of_errors_and_probes(
     shared_client: FlaskClient,

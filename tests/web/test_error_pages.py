@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 from flask.testing import FlaskClient
-from lxml import html
 
 from feedsvc.errors import Unavailable
 from feedsvc.formats.phrases import get_phrases
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.storage.database import Database
 from tests.conftest import ApiClient
-
-BROWSER = {
-    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-}
+from tests.data import read_tables
+from tests.web.feeds import get_page
 
 STATUSES_OF_PAGES = (400, 404, 405, 410, 500, 503)
 
@@ -25,9 +22,7 @@ def page_texts(
     client: FlaskClient, path: str, status: int, method: str = "GET"
 ) -> list[str]:
     """Return the language of an error page, its heading, and its paragraphs."""
-    response = client.open(path, method=method, headers=BROWSER)
-    assert (response.status_code, response.mimetype) == (status, "text/html")
-    page: Any = html.fromstring(response.text)
+    page = get_page(client, path, status, method)
     paragraphs = page.xpath("//main/p[not(@class='status' or @class='pages')]")
     return [page.get("lang"), page.findtext(".//h1")] + [
         paragraph.text_content() for paragraph in paragraphs
@@ -67,11 +62,7 @@ def test_bad_parameter_is_named_in_the_language_of_the_page(
 def test_error_of_a_request(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.send("DELETE", "/articles/a")
-    for method, path, status, vi, en in (
-        ("GET", "/nothing", 404, "Không tìm thấy trang", "Page not found"),
-        ("POST", "/", 405, "Địa chỉ này không nhận yêu cầu đó", "This address does not accept that request"),
-        ("GET", "/entries/a", 410, "Nội dung này không còn nữa", "This page is no longer available"),
-    ):  # fmt: skip
+    for method, path, status, vi, en in read_tables("web")["errors"]:
         assert page_texts(client, path, status, method)[:2] == ["vi", vi]
         english = page_texts(client, f"{path}?ui=en", status, method)
         assert english[:2] == ["en", en]

@@ -130,12 +130,7 @@ def test_page_links_to_the_same_feed_in_other_formats(
         assert f"{PUBLIC}/feeds/events.{format}{query}" in links
 
 
-SELECTED = {
-    "language": "vi",
-    "title": "Cầu Giấy",
-    "start": "2026-12-24T19:00:00",
-    "categories": ["van-hoa"],
-}
+SELECTED = TABLES["selected"]
 REJECTED, CHANGED = TABLES["rejected"], TABLES["changed"]
 
 

@@ -10,27 +10,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from lxml import html
 
 from tests.conftest import ApiClient, MakeApp
 from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
+from tests.web.feeds import get_page
 
-BROWSER = {
-    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-}
+TABLES = read_tables("web")
 FEEDREADER = {"Accept": "application/rss+xml, text/xml;q=0.9, */*;q=0.8"}
 SITE_TITLE = "Cổng thông tin điện tử thành phố Hà Nội"
-SITE_DESCRIPTION = "Tin tức và sự kiện của thành phố Hà Nội"
 MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
-
-
-def get_page(client: FlaskClient, path: str, status: int = 200) -> Any:
-    response = client.get(path, headers=BROWSER)
-    assert response.status_code == status, path
-    assert response.mimetype == "text/html"
-    return html.fromstring(response.text)
 
 
 def titles(page: Any, section: str) -> list[str]:
@@ -64,7 +54,6 @@ def test_front_page_shows_the_newest_articles_and_the_next_events(
 
 
 FEEDS = "https://feeds.example/feeds/"
-OFF = {"start": "2026-12-24", "event_status": "cancelled"}
 
 
 def paths(links: Iterable[Any]) -> list[str]:
@@ -77,15 +66,8 @@ def categories(editor: ApiClient) -> None:
     """Categories at two levels, with and without entries."""
     for slug, parent in (("xe-buyt", "giao-thong"), ("y-te", None)):
         editor.put(f"/categories/{slug}", {"title": slug, "parent": parent})
-    for path, category, members in (
-        ("articles/draft", "y-te", {"status": "draft"}),
-        ("events/past", "y-te", {"start": "2026-11-01"}),
-        ("articles/a", "xe-buyt", {}),
-        ("events/b", "xe-buyt", OFF),
-        ("events/c", "van-hoa", {"start": "2026-12-05"}),
-    ):
-        document = {"title": path, "categories": [category], **members}
-        editor.put(f"/{path}", document)
+    for path, document in TABLES["categorized"].items():
+        editor.put(path, document)
 
 
 @pytest.mark.both_databases
@@ -98,10 +80,7 @@ def test_front_page_leads_to_categories_with_entries_of_each_kind(
         row.findtext("span"): paths(row.findall("a"))
         for row in page.xpath("//ul[@class='rows']/li")
     }
-    assert rows == {
-        "Giao thông": ["news/giao-thong.html", "events/giao-thong.html"],
-        "Văn hoá": ["events/van-hoa.html"],
-    }
+    assert rows == TABLES["rows"]
     events = page.xpath("//section[2]/nav[@class='choices']/a")
     assert paths(events) == [
         "events.html?period=today",
@@ -119,7 +98,7 @@ def test_front_page_leads_to_categories_with_entries_of_each_kind(
 
 @pytest.mark.usefixtures("categories")
 @pytest.mark.parametrize(
-    ("path", "levels", "chosen", "other"), read_tables("web")["directory"]
+    ("path", "levels", "chosen", "other"), TABLES["directory"]
 )
 def test_list_leads_to_categories_and_to_the_other_kind(
     client: FlaskClient,
@@ -162,9 +141,7 @@ def test_events_lead_to_periods_and_to_a_day(
 CATEGORY = 'Chợ “đêm” & "phố" <cổ>'
 
 
-@pytest.mark.parametrize(
-    ("path", "feed", "name"), read_tables("web")["panels"]
-)
+@pytest.mark.parametrize(("path", "feed", "name"), TABLES["panels"])
 def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     editor: ApiClient, client: FlaskClient, path: str, feed: str, name: str
 ) -> None:
@@ -189,7 +166,7 @@ def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     assert feeds == [rss, atom, json]
 
 
-@pytest.mark.parametrize(("members", "others"), read_tables("web")["google"])
+@pytest.mark.parametrize(("members", "others"), TABLES["google"])
 def test_event_has_its_file_and_a_link_to_google_calendar(
     editor: ApiClient,
     client: FlaskClient,
@@ -237,15 +214,7 @@ def open_graph(client: FlaskClient, path: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("path", "title", "description"),
-    [
-        ("/", SITE_TITLE, SITE_DESCRIPTION),
-        ("/feeds/events.html", "Sự kiện sắp tới", SITE_DESCRIPTION),
-        (
-            "/feeds/news/van-hoa.html",
-            "Tin tức mới nhất – Văn & hoá",
-            "Lễ hội, sách",
-        ),
-    ],
+    TABLES["previews"],
 )
 def test_preview_of_a_list(
     editor: ApiClient,
@@ -395,11 +364,7 @@ def test_page_in_the_other_language_has_its_own_url(
 
 @pytest.mark.parametrize(
     ("site_language", "language", "news", "other"),
-    [
-        ("de-AT", "de", "Aktuelle Meldungen – P", "English"),
-        ("ja", "ja", "新着のお知らせ – P", "English"),
-        ("zh-TW", "en", "Latest news – P", "Tiếng Việt"),
-    ],
+    TABLES["portals"],
 )
 def test_portal_in_another_language(
     make_app: MakeApp, site_language: str, language: str, news: str, other: str
@@ -473,15 +438,7 @@ def test_related_to_an_event_are_events_ahead_that_are_not_cancelled(
 ) -> None:
     article = {"title": "Tin", "categories": ["van-hoa"]}
     editor.put("/articles/a", article)
-    for title, start in (
-        ("b", "10:10"),
-        ("first", "10:01"),
-        ("c", "10:20"),
-        ("d", "10:30"),
-        ("e", "10:40"),
-        ("cancelled", "10:05"),
-        ("withdrawn", "10:06"),
-    ):
+    for title, start in TABLES["soon"].items():
         event = {**article, "start": f"2026-11-25T{start}:00", "title": title}
         editor.put(f"/events/{title}", event)
     off = {"event_status": "cancelled"}
@@ -529,15 +486,7 @@ def test_event_page_has_time_and_place(
     assert preview["og:url"] == "https://feeds.example/entries/e"
 
 
-@pytest.mark.parametrize(
-    ("color", "writing"),
-    [
-        ("#9d1c20", "#fff"),
-        ("#ffd400", "#000"),
-        ("#777777", "#000"),
-        ("#6b6b6b", "#fff"),
-    ],
-)
+@pytest.mark.parametrize(("color", "writing"), TABLES["colors"])
 def test_site_color_and_logo(
     make_app: MakeApp, color: str, writing: str
 ) -> None:
@@ -580,12 +529,7 @@ def test_page_has_one_blocking_request_and_is_below_60_kb(
 def test_events_that_have_begun_are_listed_behind_those_of_today(
     editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
-    for id, start, end in (
-        ("long", "2026-11-01", "2026-12-31"),
-        ("tonight", "2026-11-25T19:00:00", "2026-11-25T21:00:00"),
-        # In UTC, on the same day as the one before.
-        ("tomorrow", "2026-11-26T03:00:00", "2026-11-26T09:00:00"),
-    ):
+    for id, start, end in TABLES["begun"]:
         editor.put(f"/events/{id}", {"title": id, "start": start, "end": end})
 
     def listed() -> list[str]:

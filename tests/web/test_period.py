@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -68,14 +67,7 @@ def test_period_is_as_from_and_to_with_its_days(
     editor: ApiClient, client: FlaskClient, wait: Wait, format: str
 ) -> None:
     wait()
-    series = {"rrule": "FREQ=DAILY;UNTIL=20261231T000000Z"}
-    events: dict[str, dict[str, Any]] = {
-        "over": {"start": "2026-11-25T01:00:00"},
-        "series": {"start": "2026-11-20T08:00:00", "recurrence": series},
-        "last": {"start": "2026-11-29T23:59:00"},
-        "next": {"start": "2026-11-30T00:00:00"},
-    }
-    for id, members in events.items():
+    for id, members in read_tables("web")["around_the_week"].items():
         editor.put(f"/events/{id}", {"title": f"[{id}]", **members})
 
     def entries(query: str) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 import feedparser
 import pytest
 from flask.testing import FlaskClient
-from lxml import html
 
 from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.data.fixtures import Wait
-from tests.web.feeds import calendar, items
+from tests.web.feeds import calendar, get_page, items
 
 pytestmark = pytest.mark.both_databases
 
@@ -42,20 +41,7 @@ def starts_of(client: FlaskClient, query: str) -> dict[str, str]:
     }
 
 
-def page_of(client: FlaskClient, query: str, place: str = "") -> Any:
-    return html.fromstring(
-        client.get(f"/feeds/events{place}.html?{query}").text
-    )
-
-
-IN_WEEK = {
-    "running": "2026-11-20",
-    "nightly": "2026-12-13",  # until 02:00 on the 14th
-    "same-time": "2026-12-14",
-    "weekly": "2026-12-14",
-    "single": "2026-12-15",
-    "all-day": "2026-12-16",
-}
+IN_WEEK: dict[str, str] = TABLES["in_week"]
 """The starts that are shown, by the ids of the events, in this order."""
 
 IN_WORDS = (
@@ -121,7 +107,8 @@ def test_current_or_next_occurrence_in_a_window_is_called_the_next(
 def test_page_of_a_window_has_its_months_and_days(
     client_with_events: FlaskClient,
 ) -> None:
-    page = page_of(client_with_events, "from=2026-12-30&to=2027-01-09")
+    path = "/feeds/events.html?from=2026-12-30&to=2027-01-09"
+    page = get_page(client_with_events, path)
     assert [
         heading.text for heading in page.findall(".//h2[@class='month']")
     ] == [
@@ -161,7 +148,7 @@ def test_calendar_of_a_window_has_the_whole_series(
 def test_heading_of_a_page_names_the_days(
     client: FlaskClient, query: str, heading: str
 ) -> None:
-    page = page_of(client, query)
+    page = get_page(client, f"/feeds/events.html?{query}")
     assert page.findtext(".//h1") == heading
     assert page.findtext(".//title").startswith(heading)
 
@@ -169,7 +156,7 @@ def test_heading_of_a_page_names_the_days(
 def test_heading_of_a_category_names_the_days(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    page = page_of(client, "from=2026-12-14", "/van-hoa")
+    page = get_page(client, "/feeds/events/van-hoa.html?from=2026-12-14")
     assert page.findtext(".//h1") == "Văn hoá"
     assert page.findtext(".//p[@class='about']") == "Từ 14/12/2026"
     title = page.findtext(".//title")
