@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +16,7 @@ from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.both_databases
 
-RFC_7396 = json.loads(
-    (Path(data.__file__).parent / "merge_patches.json").read_text("utf-8")
-)
+RFC_7396 = data.read("merge_patches")
 """The documents, patches and results of its appendix A."""
 
 

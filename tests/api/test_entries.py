@@ -1,4 +1,4 @@
-"""The life of an entry through the API."""
+"""The life of an entry through the API; its guid never changes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from werkzeug.test import TestResponse
 
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import CategoryRow
-from tests.api.problems import errors
+from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient, MakeApp
+from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.full_entries import (
@@ -22,24 +23,13 @@ from tests.full_entries import (
     MEMBERS,
     MINIMAL,
     NOT_SEARCHED,
-    SCHEMAS,
     TEXT_MEMBERS,
 )
+from tests.web.feeds import items
 
 pytestmark = pytest.mark.both_databases
 
-
-@pytest.mark.parametrize(
-    ("collection", "document"), [("articles", ARTICLE), ("events", EVENT)]
-)
-def test_full_entry_has_every_member(
-    collection: str, document: dict[str, Any]
-) -> None:
-    members = SCHEMAS[collection]._declared_fields.items()
-    writable = {name for name, field in members if not field.dump_only}
-    # tests/api/test_guid.py has guids.
-    missing = writable - {"id", "guid", "content_text"} - document.keys()
-    assert not missing, f"tests/full_entries.py: no value of {missing}"
+TABLES = read_tables("api")
 
 
 @pytest.mark.parametrize("name", sorted(set().union(*TEXT_MEMBERS.values())))
@@ -86,31 +76,7 @@ def test_post_creates_an_id(editor: ApiClient) -> None:
         editor.send("DELETE", "/articles/hai")
 
 
-@pytest.mark.parametrize(
-    ("sent", "stored"),
-    [
-        (
-            {"date_published": "2020-10-12T08:00:00", "expires": "2030-01-01"},
-            {
-                "date_published": "2020-10-12T01:00:00Z",
-                "expires": "2029-12-31T17:00:00Z",
-            },
-        ),
-        (
-            {"start": "2026-12-24T19:00:00", "timezone": "Europe/Paris"},
-            {"start": "2026-12-24T19:00:00+01:00", "timezone": "Europe/Paris"},
-        ),
-        # An all-day event has the zone of the site.
-        (
-            {"start": "2026-12-24", "timezone": "Pacific/Kiritimati"},
-            {
-                "start": "2026-12-24",
-                "timezone": "Asia/Ho_Chi_Minh",
-                "all_day": True,
-            },
-        ),
-    ],
-)
+@pytest.mark.parametrize(("sent", "stored"), TABLES["local_times"])
 def test_time_without_offset_is_in_site_or_event_timezone(
     editor: ApiClient, sent: dict[str, str], stored: dict[str, Any]
 ) -> None:
@@ -122,12 +88,7 @@ def test_time_without_offset_is_in_site_or_event_timezone(
     assert patched["timezone"] == "Asia/Ho_Chi_Minh"
 
 
-IN_PARIS: dict[str, Any] = {
-    "title": "Chợ phiên",
-    "start": "2026-12-05T19:00:00",
-    "timezone": "Europe/Paris",
-    "recurrence": {"rrule": "FREQ=WEEKLY", "rdates": ["2026-12-08T18:00:00"]},
-}
+IN_PARIS: dict[str, Any] = TABLES["in_paris"]
 
 
 @pytest.mark.parametrize("timezone", ["Europe/London", None])
@@ -242,18 +203,11 @@ def test_list_is_paged_and_includes_drafts(editor: ApiClient) -> None:
     # As in feeds, entries of the categories below a category are its own.
     parent = {"title": "Văn hoá", "parent": "giao-thong"}
     editor.put("/categories/van-hoa", parent)
-    for query, ids, next_page in (
-        ("limit=2", ["0", "3"], 2),
-        ("limit=2&page=2", ["2", "1"], None),
-        ("page=3", [], None),
-        ("status=draft&category=van-hoa", ["3", "1"], None),
-        ("q=MOI", ["0"], None),
-        ("status=draft&category=giao-thong", ["3", "1"], None),
-    ):
+    for query, ids, next_page in TABLES["pages"]:
         page = editor.send("GET", f"/articles?{query}").get_json()
         assert page.keys() == {"items", "next_page"}
         assert [item["id"] for item in page["items"]] == ids
-        assert page["next_page"] == next_page
+        assert page["next_page"] == (next_page or None)
 
 
 def test_response_tells_if_the_entry_is_public(
@@ -342,3 +296,50 @@ def test_writes_send_few_statements(
     assert count("PUT", "/articles/a", {**document, "title": "y"}) <= 11
     before = count("POST", "/batch", few)
     assert count("POST", "/batch", many) - before <= 10 * 6
+
+
+GUID = "https://blog.example/?p=12&a=“b”"
+NEWS, EVENT_ONLY = MINIMAL.values()
+
+
+def test_given_guid_is_kept_as_it_is(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    long = "x" * 1000
+    put = editor.put("/articles/a", {**NEWS, "guid": GUID})
+    assert put.get_json()["guid"] == GUID
+    posted = editor.send(
+        "POST", "/events", {**EVENT_ONLY, "guid": "e\u0301 1"}
+    )
+    assert posted.get_json()["guid"] == "e\u0301 1"
+    item = {"action": "put", "kind": "news", "id": "b", "guid": long}
+    editor.send("POST", "/batch", [{**NEWS, **item}])
+    shown = [each["id"] for each in items(client, "/feeds/news.json")]
+    assert shown == [long, GUID]
+
+
+def test_guid_of_another_entry_is_409(editor: ApiClient) -> None:
+    uuid = "6d4f2d2e-6e0f-4f7c-9b63-6f0e7c9b0a11"
+    editor.put(
+        "/events/draft", {**EVENT_ONLY, "guid": uuid, "status": "draft"}
+    )
+    editor.put("/articles/deleted", {**NEWS, "guid": GUID})
+    editor.send("DELETE", "/articles/deleted")
+    for guid in (uuid, f"urn:uuid:{uuid}", f"URN:UUID:{uuid}", GUID):
+        response = editor.send("PUT", "/articles/a", {**NEWS, "guid": guid})
+        assert response.status_code == 409
+        assert guid in response.get_json()["detail"]
+    minted = editor.put("/articles/b", NEWS).get_json()["guid"]
+    bare = minted.removeprefix("urn:uuid:")
+    response = editor.send("POST", "/articles", {**NEWS, "guid": bare})
+    assert response.status_code == 409
+
+
+def test_another_guid_for_a_used_id_is_422(editor: ApiClient) -> None:
+    stored = editor.put("/articles/a", {**NEWS, "guid": GUID}).get_json()
+    assert editor.put("/articles/a", stored).get_json()["version"] == 1
+    other = {**NEWS, "guid": "other"}
+    for method in ("PUT", "PATCH", "DELETE", "PUT"):
+        refused = editor.send(method, "/articles/a", other)
+        assert method == "DELETE" or pointers(refused) == ["#/guid"]
+    assert editor.put("/articles/a", NEWS).get_json()["guid"] == GUID

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from feedsvc.feeds.query import FORMATS
 from tests.api.problems import errors
 from tests.conftest import ApiClient
+from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 
@@ -47,27 +48,6 @@ def test_scheduled_entry_appears_at_its_publication_time(
         assert "Mới" in client.get(path).text
 
 
-def test_withdrawn_entry_shows_its_notice_for_30_days(
-    editor: ApiClient, client: FlaskClient, wait: Wait
-) -> None:
-    article = {"title": "Tin", "content_html": "<p>Sai sự thật</p>"}
-    editor.put("/articles/a", article)
-
-    def feed_after(**patch: str | None) -> str:
-        editor.send("PATCH", "/articles/a", patch)
-        return client.get(FEED).text
-
-    feed = feed_after(status="withdrawn", notice="Thông tin không đúng.")
-    assert "Đã gỡ: Tin" in feed
-    assert "Đã gỡ: Thông tin không đúng." in feed
-    assert "Sai sự thật" not in feed
-    wait(days=29)
-    assert "Đã gỡ: Sai." in feed_after(notice="Sai.")
-    wait(days=1, seconds=1)
-    assert "<entry>" not in client.get(FEED).text
-    assert "Sai sự thật" in feed_after(status="published", notice=None)
-
-
 def test_renamed_category_redirects_from_old_slug(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
@@ -92,13 +72,7 @@ def test_renamed_category_redirects_from_old_slug(
     assert "Một" in feed
     listed = editor.send("GET", "/articles?category=van-hoa").get_json()
     assert listed["items"][0]["categories"] == ["van-hoa-so"]
-    for method, slug, document, status in (
-        ("PUT", "van-hoa", {"title": "x"}, 409),
-        ("PATCH", "giao-thong", {"slug": "van-hoa"}, 409),
-        ("PATCH", "giao-thong", {"slug": "van-hoa-so"}, 409),
-        ("PATCH", "giao-thong", {"slug": "A"}, 422),
-        ("PATCH", "van-hoa-so", {"slug": "van-hoa"}, 200),
-    ):
+    for method, slug, document, status in read_tables("api")["renames"]:
         answer = editor.send(method, f"/categories/{slug}", document)
         assert answer.status_code == status
     assert client.get("/feeds/news/van-hoa-so.rss").status_code == 301

@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 from feedsvc.models import KINDS
 from feedsvc.services import get_services
 from tests.api.problems import pointers
-from tests.api.tables import read_table
 from tests.conftest import ApiClient
+from tests.data import read, read_tables
 
 EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
 GIVEN_BY_STORAGE = set(
@@ -60,20 +60,7 @@ def test_every_member_without_a_value_counts_as_absent(
 def test_nested_member_without_a_value_counts_as_absent(
     editor: ApiClient,
 ) -> None:
-    image = {"url": "https://a.example/x.jpg"}
-    offer = {"price": "5", "currency": "VND"}
-    usual = {
-        "image": image,
-        "authors": [{"name": "Lan"}],
-        "location": {"name": "Nhà hát"},
-        "offers": [offer],
-    }
-    sent = {
-        "image": {**image, "alt": None, "width": None},
-        "authors": [{"name": "Lan", "email": "", "url": None}],
-        "location": {"name": "Nhà hát", "address": "", "latitude": None},
-        "offers": [{**offer, "url": ""}],
-    }
+    usual, sent = read("empty_members")
     check_same(editor, "events", EVENT | usual, EVENT | sent)
     category = {"slug": None, "title": "A", "url": "", "parent": None}
     stored = editor.put("/categories/a", category).get_json()
@@ -105,7 +92,7 @@ def test_error_of_a_string_names_the_member_that_it_is(
     assert pointers(response) == ["#/location/name"]
 
 
-OTHER_SPELLINGS = read_table("spellings")["spellings"]
+OTHER_SPELLINGS = read_tables("spellings")["spellings"]
 
 
 @pytest.mark.parametrize("spelling", OTHER_SPELLINGS, ids=str)

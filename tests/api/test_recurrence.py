@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.api.problems import pointers
-from tests.api.tables import read_table
 from tests.conftest import ApiClient
+from tests.data import read_tables
 from tests.data.fixtures import Wait
 
 SATURDAY = {
@@ -19,8 +19,7 @@ SATURDAY = {
     "start": "2026-12-05T19:00:00",
     "end": "2026-12-05T21:00:00",
 }
-RULES = read_table("rules")
-CANCELLED = "#/recurrence/cancelled/0/start"
+RULES = read_tables("rules")
 MAX_SECONDS = 5
 """A generous limit of CPU time: the longest request takes a quarter of a second."""
 
@@ -58,10 +57,7 @@ def test_too_many_dates_are_422(
     assert refused(shared_editor, recurrence) == [f"#/recurrence/{name}"]
 
 
-@pytest.mark.parametrize(
-    "rule",
-    RULES["accepted"],
-)
+@pytest.mark.parametrize("rule", RULES["accepted"])
 def test_valid_rrule_is_accepted_quickly(
     shared_editor: ApiClient, rule: str
 ) -> None:
@@ -111,28 +107,11 @@ def test_most_dates_far_away_are_accepted(editor: ApiClient) -> None:
     assert stored["recurrence"] == document["recurrence"]
 
 
-OFF = {"rrule": "FREQ=WEEKLY;COUNT=4", "cancelled": ["2026-12-26T19:00:00"]}
+OFF = RULES["off"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"start": "2026-12-05T19:30:00"},
-        {"start": "2026-12-05T20:00:00+07:00"},
-        {"start": "2026-12-12T19:00:00", "end": None},
-        {"start": "2026-12-12", "end": "2026-12-13"},
-    ],
-)
-@pytest.mark.parametrize(
-    "recurrence",
-    [
-        OFF,
-        {"rrule": "FREQ=WEEKLY;UNTIL=20261226T120000Z"},
-        {"rrule": "FREQ=WEEKLY", "exdates": ["2026-12-12T19:00:00"]},
-        {"rrule": "FREQ=WEEKLY", "rdates": ["2026-12-13T19:00:00"]},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("change", RULES["moves"])
+@pytest.mark.parametrize("recurrence", [OFF, *RULES["with_dates"]], ids=str)
 def test_patch_of_the_start_of_a_series_with_dates_needs_the_recurrence(
     shared_editor: ApiClient,
     recurrence: dict[str, Any],
@@ -151,17 +130,7 @@ def test_patch_of_the_start_of_a_series_with_dates_needs_the_recurrence(
         assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize(
-    ("patch", "expected"),
-    [
-        # the same clock time, in other words, with a title that is wrong
-        ({"start": "2026-12-05 19:00", "title": ""}, "#/title"),
-        ({"start": "soon"}, "#/start"),
-        ({"recurrence": {"rrule": "FREQ=WEEKLY;COUNT=3"}}, CANCELLED),
-        ({"start": "2026-12-05T18:00:00", "recurrence": {}}, CANCELLED),
-        ({"recurrence": {"exdates": ["2026-12-26T19:00:00"]}}, CANCELLED),
-    ],
-)
+@pytest.mark.parametrize(("patch", "expected"), RULES["bad_patches"])
 def test_patch_leaves_no_cancelled_date_without_its_occurrence(
     shared_editor: ApiClient, patch: dict[str, Any], expected: str
 ) -> None:
@@ -175,16 +144,7 @@ def test_patch_leaves_no_cancelled_date_without_its_occurrence(
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize(
-    ("start", "rrule"),
-    [
-        ("2199-04-01T00:00:00", "FREQ=YEARLY;INTERVAL=97;COUNT=1000"),
-        ("1970-01-01T00:00:00", "FREQ=MONTHLY;INTERVAL=9999;COUNT=300"),
-        ("2190-01-01T00:00:00", "FREQ=DAILY;INTERVAL=9999;COUNT=1000"),
-        ("2026-12-31T23:30:00", "FREQ=YEARLY;INTERVAL=7973"),
-        ("2025-12-01T00:00:00", "FREQ=YEARLY;INTERVAL=7974"),
-    ],
-)
+@pytest.mark.parametrize(("start", "rrule"), RULES["far_away"])
 def test_rules_with_dates_of_the_last_years_stop_nothing(
     editor: ApiClient,
     client: FlaskClient,

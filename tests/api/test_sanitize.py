@@ -15,34 +15,24 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from feedsvc.iframes import is_embed
+from feedsvc.iframes import SANDBOX, iframes_to_links, is_embed
 from feedsvc.input import sanitize
 from tests import data
-from tests.api.tables import read_table
 from tests.conftest import ApiClient
+from tests.data import read_tables
 from tests.data.payloads import COMPOSING, payloads
 
 FIXPOINT_EXAMPLES = 20 * int(os.environ.get("API_EXAMPLES", "15"))
 """Examples of a property; `make soak` tries more."""
 
-HTML: dict[str, Any] = read_table("html")
+HTML: dict[str, Any] = read_tables("html")
 
 BASE = "https://portal.example/tin/bai.html"
 OVERLAY = "\u0338"
 """Composes with `<`, `=` and `>`."""
 
-MARKS = [
-    OVERLAY,
-    "\u0327",
-    "\u0301",
-    "\u0323",
-    "\u20d2",
-    "\u0344",
-    "\u0f73",
-    "\u3099",
-    "\u1161",
-]
-SINGLETONS = ["\u037e", "\u1fef", "\u212a", "\u2adc", "\u2028"]
+MARKS = [OVERLAY, *HTML["marks"]]
+SINGLETONS: list[str] = HTML["singletons"]
 """Characters whose normal form is another one: `;`, a backtick, K, a pair of which one is U+0338."""
 
 
@@ -250,3 +240,33 @@ def test_html_without_content_counts_as_absent(editor: ApiClient) -> None:
     document = {"title": "Một", "content_html": "<script>x</script>"}
     stored = editor.put("/articles/a", document).get_json()
     assert "content_html" not in stored
+
+
+@pytest.mark.parametrize("url", HTML["embeds"])
+def test_documented_iframe_is_kept_with_sandbox(url: str) -> None:
+    assert "allow-top-navigation" not in SANDBOX
+    # A posted sandbox is replaced, and a URL without scheme is one of https.
+    posted = url.removeprefix("https:")
+    html = f'<iframe sandbox="allow-top-navigation" src="{posted}"></iframe>'
+    clean = sanitize.sanitize(html, BASE)
+    assert clean == f'<iframe src="{url}" sandbox="{SANDBOX}"></iframe>'
+    assert sanitize.sanitize(clean, BASE) == clean
+
+
+@pytest.mark.parametrize("url", HTML["other_frames"])
+def test_other_iframe_is_a_link(url: str) -> None:
+    clean = sanitize.sanitize(f'<p>a<iframe src="{url}">b</iframe>c</p>', BASE)
+    link = f'<a href="{url}" rel="noopener noreferrer">{url}</a>'
+    assert clean == f"<p>a{link}<br>c</p>"
+
+
+@pytest.mark.parametrize(("html", "links"), HTML["links"])
+def test_iframes_are_links_with_their_titles(html: str, links: str) -> None:
+    url = "https://a.example/?a=1&amp;b=2"
+    frames = (
+        f'<iframe src="{url}" title="Hội &lt;1&gt;"></iframe>',
+        f'<iframe src="{url}"></iframe>',
+    )
+    texts = ("Hội &lt;1&gt;", url)
+    anchors = [f'<a href="{url}">{text}</a>' for text in texts]
+    assert iframes_to_links(html.format(*frames)) == links.format(*anchors)

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.api.test_batch import send, statuses
 from tests.commands import run
 from tests.conftest import ApiClient
 
@@ -81,7 +82,7 @@ def test_entries_of_others_stay_as_they_are(
         ("DELETE", "/articles/a"),
     )
     batch = [{"action": "put", **item, **OWN}, {"action": "delete", **item}]
-    assert results(department, batch) == [403] * 2
+    assert statuses(send(department, batch)) == [403] * 2
     # A department reads what other tokens read.
     after = department.send("GET", "/articles/a").get_json()
     assert (after["version"], after["status"]) == (1, status)
@@ -104,14 +105,8 @@ def test_own_entries_cannot_be_given_to_others(
     )
     item = {"action": "put", "kind": "news", **document}
     batch = [{**item, "id": id} for id in "ab"]
-    assert results(department, batch) == [403] * 2
+    assert statuses(send(department, batch)) == [403] * 2
     assert changes(client) == before
-
-
-def results(department: ApiClient, items: list[Any]) -> list[int]:
-    """Send a batch, and return the status of each item."""
-    response = department.send("POST", "/batch", items)
-    return [result["status"] for result in response.get_json()["results"]]
 
 
 def test_department_translates_no_entry_of_others(
