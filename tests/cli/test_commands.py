@@ -15,21 +15,14 @@ from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.commands import invoke, run
 from tests.conftest import ApiClient, MakeApp
+from tests.data import read_tables
 from tests.fake_clock import Clock
 from tests.server import ROOT, Service
 
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [
-        ("nonsense", 2),
-        ("token create", 2),
-        ("token create a --scope all", 2),
-        ("token create a --category nowhere", 1),
-        ("token create a --category a --scope categories:write", 2),
-        ("token revoke nobody", 1),
-        ("import /nowhere.xml", 2),
-    ],
+    read_tables("commands")["wrong_usage"],
 )
 def test_wrong_usage_is_one_sentence(
     app: Flask, arguments: str, status: int

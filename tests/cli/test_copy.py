@@ -17,7 +17,10 @@ from feedsvc.services import get_services
 from feedsvc.storage.tables import HubRow
 from tests.commands import invoke, run
 from tests.conftest import ApiClient, MakeApp
+from tests.data import read_tables
 from tests.full_entries import ARTICLE, EVENT
+
+TABLES = read_tables("commands")
 
 
 def fill(app: Flask, editor: ApiClient) -> None:
@@ -122,14 +125,7 @@ def test_target_in_use_is_refused(
         assert rows_of(target) == before
 
 
-@pytest.mark.parametrize(
-    ("statement", "schema"),
-    [
-        ("UPDATE alembic_version SET version_num = '0002'", "0002"),
-        ("UPDATE alembic_version SET version_num = '9999'", "9999"),
-        ("DROP TABLE alembic_version", "none"),
-    ],
-)
+@pytest.mark.parametrize(("statement", "schema"), TABLES["other_schemas"])
 def test_source_must_have_the_same_schema(
     app: Flask, make_app: MakeApp, tmp_path: Path, statement: str, schema: str
 ) -> None:
@@ -146,15 +142,7 @@ def test_source_must_have_the_same_schema(
     assert not new.exists()
 
 
-@pytest.mark.parametrize(
-    ("url", "status", "message"),
-    [
-        ("sqlite:///{0}/none.db", 1, "Database: unable to open"),
-        ("postgresql+psycopg://x@127.0.0.1:1/x", 1, "Database: connection"),
-        ("mysql://localhost/x", 2, "Must begin with sqlite:/// or postgres"),
-        ("sqlite:///:memory:", 2, "Must name a file"),
-    ],
-)
+@pytest.mark.parametrize(("url", "status", "message"), TABLES["no_sources"])
 def test_source_must_exist(
     app: Flask, tmp_path: Path, url: str, status: int, message: str
 ) -> None:

@@ -93,12 +93,6 @@ def test_document_equals_its_golden_file() -> None:
     assert document == ics.render(WHOLE)
 
 
-FACTS = (
-    "Trực tuyến: https://live.example/hoà-nhạc?a=1&b=2\n\n"
-    "Biểu diễn: Dàn nhạc <Giao hưởng> (https://nhac.example/)\n\n"
-    "Vé: Người <lớn>: 150.000\u00a0₫ (còn vé) (https://ve.example/); Trẻ em: miễn phí\n\n"
-    "Đơn vị tổ chức: Sở Văn hoá; so@portal.example"
-)
 URL = "https://feeds.example/entries/hoa-nhac"
 
 
@@ -128,13 +122,6 @@ def test_calendar_has_the_first_events_that_have_room(
     assert calendar(*first, ninth, FAIR) == whole
     monkeypatch.setattr(ics, "MAX_BYTES", len(whole) - 1)
     assert calendar(*first, ninth, FAIR) == calendar(*first)
-
-
-def test_description_in_a_summary_feed_is_the_summary() -> None:
-    short = feed("events", "ics", CONCERT)
-    assert read(ics.render(short)).events[0]["DESCRIPTION"] == (
-        f"Nhạc Giáng sinh\n\n{FACTS}\n\n{URL}"
-    )
 
 
 def normalized(value: str) -> str | None:

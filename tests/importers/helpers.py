@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,6 @@ from feedsvc.storage.entries import list_entries
 from tests.commands import invoke
 
 EXPORTERS = Path(__file__).parent / "exporters"
-
-
-def read_table(name: str) -> dict[str, Any]:
-    """Return the tables of a file beside this one."""
-    path = Path(__file__).parent / name
-    return tomllib.loads(path.read_text("utf-8"))
 
 
 def import_file(app: Flask, data: bytes, *options: str) -> Result:

@@ -8,18 +8,18 @@ import pytest
 from flask import Flask
 
 from feedsvc.storage.database import Database
+from tests.data import read_tables
 from tests.fake_clock import Clock
 from tests.importers.helpers import (
     EXPORTERS,
     atom_feed,
     import_file,
-    read_table,
     rss_feed,
     stored_entries,
 )
 
-TRUTHS = read_table("exporters/truths.toml")
-SNIPPETS = read_table("snippets.toml")
+TRUTHS = read_tables("import_truths")
+SNIPPETS = read_tables("import_snippets")
 
 
 def file_with(snippet: dict[str, Any]) -> tuple[bytes, str]:

@@ -13,10 +13,11 @@ from flask import Flask
 from feedsvc.recurrence import occurrences
 from feedsvc.services import get_services
 from feedsvc.storage.entries import list_entries
-from tests.importers.helpers import import_file, read_table
+from tests.data import read_tables
+from tests.importers.helpers import import_file
 
 ZONES = ("UTC", "Asia/Ho_Chi_Minh", "America/New_York")
-SERIES: dict[str, list[str]] = read_table("series.toml")
+SERIES: dict[str, list[str]] = read_tables("import_series")
 
 
 def expected_starts(zone: ZoneInfo, start: str, lines: str) -> set[datetime]:

@@ -11,9 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.conftest import ApiClient, MakeApp
-from tests.importers.helpers import import_file, read_table, stored_entries
+from tests.data import read_tables
+from tests.importers.helpers import import_file, stored_entries
 
-ENTRIES: dict[str, dict[str, Any]] = read_table("round_trip.toml")
+ENTRIES: dict[str, dict[str, Any]] = read_tables("round_trip")
 ARTICLE, EVENT, SERIES = ENTRIES.values()
 
 

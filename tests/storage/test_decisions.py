@@ -110,18 +110,6 @@ def test_the_same_again_differs_in_the_version_alone() -> None:
         assert again == replace(old, version=2)
 
 
-def test_deletion_keeps_guid_and_raises_numbers() -> None:
-    old = decide_put(None, ENTRY, NOW)
-    deleted = decide_delete(old)
-    assert (deleted.guid, deleted.version, deleted.sequence) == (
-        old.guid,
-        2,
-        1,
-    )
-    assert deleted.title == ""
-    assert deleted.event is None
-
-
 @pytest.mark.parametrize(
     ("changes", "is_scheduled"),
     [

@@ -95,11 +95,7 @@ def test_every_format_shows_the_occurrence_in_the_window(
     assert item["_event"]["start"] == "2026-11-30T19:00:00+07:00"
     assert item["summary"] == IN_WORDS
     assert IN_WORDS in item["content_html"]
-
-
-def test_current_or_next_occurrence_in_a_window_is_called_the_next(
-    client_with_events: FlaskClient,
-) -> None:
+    # The current or next one is called so.
     item = items_of(client_with_events, "from=2026-11-26")["weekly"]
     assert "lần tới 19:00 – 21:00, thứ Hai 30/11/2026" in item["summary"]
 
