@@ -16,6 +16,7 @@ from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.both_databases
 
+TABLES = data.read_tables("api")
 RFC_7396 = data.read("merge_patches")
 """The documents, patches and results of its appendix A."""
 
@@ -51,14 +52,7 @@ def test_if_none_match_star_only_creates(editor: ApiClient, path: str) -> None:
     assert create() == 201
 
 
-@pytest.mark.parametrize(
-    ("name", "tag", "status"),
-    [
-        ("If-None-Match", 'W/"1"', 412),
-        ("If-None-Match", 'W/"7"', 200),
-        ("If-Match", 'W/"1"', 412),
-    ],
-)
+@pytest.mark.parametrize(("name", "tag", "status"), TABLES["weak_tags"])
 def test_weak_tag_matches_if_none_match_but_not_if_match(
     editor: ApiClient, name: str, tag: str, status: int
 ) -> None:
@@ -122,21 +116,7 @@ def test_patched_entry_is_validated(
     assert editor.send("GET", "/articles/a").get_json()["version"] == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "changes"),
-    [
-        (
-            "/articles/a",
-            dict.fromkeys(
-                "summary content_text rights notice language".split(), "en"
-            ),
-        ),
-        (
-            "/categories/giao-thong",
-            {"title": "t", "description": "d", "parent": "van-hoa"},
-        ),
-    ],
-)
+@pytest.mark.parametrize(("path", "changes"), TABLES["changes"].items())
 def test_concurrent_patches_all_apply(
     editor: ApiClient, app: Flask, path: str, changes: dict[str, str]
 ) -> None:

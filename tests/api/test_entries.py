@@ -148,13 +148,7 @@ def test_list_leaves_bodies_out(editor: ApiClient) -> None:
 def test_category_is_created_replaced_and_listed(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
-    full = {
-        "title": "Y tế",
-        "description": "Sức khoẻ",
-        "language": "vi",
-        "url": "https://portal.example/y-te",
-        "parent": "van-hoa",
-    }
+    full = TABLES["category"]
     for status in (201, 200):
         stored = editor.send("PUT", "/categories/y-te", full)
         assert stored.status_code == status

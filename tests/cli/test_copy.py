@@ -25,14 +25,7 @@ TABLES = read_tables("commands")
 
 def fill(app: Flask, editor: ApiClient) -> None:
     """Store something in every table."""
-    # Parents with later keys than their children, and with earlier ones.
-    for slug, parent in (
-        ("con", None),
-        ("van-hoa", "con"),
-        ("cha", None),
-        ("con", "cha"),
-        ("moi", "cha"),
-    ):
+    for slug, parent in TABLES["parents"]:
         editor.put(f"/categories/{slug}", {"title": slug, "parent": parent})
     editor.send("PATCH", "/categories/cha", {"slug": "goc"})
     editor.put("/articles/a", ARTICLE | {"categories": ["van-hoa", "goc"]})

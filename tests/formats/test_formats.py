@@ -200,15 +200,11 @@ def test_atom_titles_are_text(title: str) -> None:
     assert element.get("type", "text") == "text"
 
 
-def summaries(kind: str, format: str, *entries: Entry) -> bytes:
-    return render_feed(feed(kind, format, *entries, content="summary"))
-
-
 @pytest.mark.parametrize("format", ["rss", "atom", "json", "html"])
 def test_withdrawn_summary_has_the_notice_once(format: str) -> None:
     entry = replace(BARE, summary="Lúc 9 giờ.", content_text="Lúc 9 giờ.")
     withdrawn = replace(entry, status="withdrawn", notice="Sai").public_view()
-    document = summaries("news", format, withdrawn).decode()
+    document = rendered("news", format, withdrawn, content="summary").decode()
     # JSON Feed has content_text too.
     assert document.count("Đã gỡ: Sai") == (2 if format == "json" else 1)
     assert "9 giờ" not in document
@@ -247,7 +243,10 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
     )
     one_file = replace(BARE, attachments=FILES[:1])
     assert "Tệp đính kèm" not in rendered("news", "rss", one_file).decode()
-    assert "Tệp đính kèm" not in summaries("news", "rss", entry).decode()
+    assert (
+        "Tệp đính kèm"
+        not in rendered("news", "rss", entry, content="summary").decode()
+    )
 
 
 @pytest.mark.parametrize("format", XML)
@@ -276,7 +275,9 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
 
 def test_atom_summary_is_read_by_names_without_namespaces() -> None:
     """Some readers take any title for the title, and any content for the content."""
-    root: Any = etree.fromstring(summaries("news", "atom", FULL))
+    root: Any = etree.fromstring(
+        rendered("news", "atom", FULL, content="summary")
+    )
     names = [
         etree.QName(element).localname
         for element in root.find("{*}entry").iter()

@@ -30,16 +30,9 @@ from tests.formats.golden import assert_golden
 
 PARIS = ZoneInfo("Europe/Paris")
 
-HIDDEN = {
-    "id",
-    "content_text",
-    "summary",
-    "authors",
-    "rights",
-    "translation_key",
-    "expires",
-    "attendance",
-}
+HIDDEN = set(
+    "id content_text summary authors rights translation_key expires attendance".split()
+)
 
 
 def read_entries(document: bytes) -> tuple[int, list[str]]:

@@ -42,54 +42,25 @@ from tests.formats.feeds import (
 )
 from tests.full_entries import EVENT, MEMBERS, SCHEMAS
 
-UNUSED_ENTRY_MEMBERS = {
-    "expires",
-    "notice",
-    "sequence",
-    "starts",
-    "is_ongoing",
-    "is_next",
-    "is_over",
-    "status",
-    "withdrawn",
-}
+UNUSED_ENTRY_MEMBERS = set(
+    "expires notice sequence starts is_ongoing is_next is_over status withdrawn".split()
+)
 """Members that have their own tests instead of a value in the golden files."""
 
 UNUSED_EVENT_MEMBERS = {"recurrence"}
 
-HIDDEN_ON_ENTRY_PAGES = {
-    "id",
-    "guid",
-    "content_text",
-    "translation_key",
-    "expires",
-}
+HIDDEN_ON_ENTRY_PAGES = set(
+    "id guid content_text translation_key expires".split()
+)
 
-HIDDEN_IN_JSON_LD = {
-    "id",
-    "guid",
-    "content_html",
-    "content_text",
-    "source",
-    "rights",
-    "attachments",
-    "translation_key",
-    "notice",
-    "expires",
-    "timezone",
-    "recurrence",
-}
+HIDDEN_IN_JSON_LD = set(
+    "id guid content_html content_text source rights attachments translation_key "
+    "notice expires timezone recurrence".split()
+)
 
-DERIVED_MEMBERS = {
-    "event",
-    "is_next",
-    "is_ongoing",
-    "is_over",
-    "sequence",
-    "starts",
-    "translations",
-    "withdrawn",
-}
+DERIVED_MEMBERS = set(
+    "event is_next is_ongoing is_over sequence starts translations withdrawn".split()
+)
 """Members that follow from others, from other entries, or from earlier writes."""
 
 

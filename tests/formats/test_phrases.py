@@ -55,23 +55,9 @@ def test_every_phrase_is_used() -> None:
     text = "".join(path.read_text("utf-8") for path in sources)
     # Their keys are put together from these and a name.
     computed = (
-        "badge.",
-        "error.",
-        "kind.",
-        "state.",
-        "recurrence.",
-        "weekday.",
-        "date.",
-        "feed.news",
-        "feed.events",
-        "feed.past",
-        "feed.period_",
-        "feed.upcoming",
-        "feed.more_",
-        "entry.related_",
-        "event.is_",
-        "page.search_",
-        "event.mixed",
+        *"badge. error. kind. state. recurrence. weekday. date. feed.news feed.events "
+        "feed.past feed.period_ feed.upcoming feed.more_ entry.related_ event.is_ "
+        "page.search_ event.mixed".split(),
         *(f"event.{each}" for each in AVAILABILITIES),
     )
     unused = [

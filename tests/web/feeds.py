@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+import recurring_ical_events
 from flask.testing import FlaskClient
 from icalendar import Calendar
 from lxml import html
@@ -32,6 +34,13 @@ def calendar(client: FlaskClient, path: str = "/feeds/events.ics") -> Any:
     response = client.get(path)
     assert response.status_code == 200, response.text
     return Calendar.from_ical(response.data)
+
+
+def occurrences(client: FlaskClient, path: str, count: int) -> list[Any]:
+    """Return the first occurrences in a calendar, as another library finds them."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    read = recurring_ical_events.of(calendar(client, path)).after(begin)
+    return list(islice(read, count))
 
 
 def get_page(

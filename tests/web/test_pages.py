@@ -255,12 +255,7 @@ def test_entry_that_is_no_longer_public_is_410(
     editor: ApiClient, client: FlaskClient, wait: Wait
 ) -> None:
     event = {"title": "Hội", "start": "2026-12-24"}
-    details = {
-        "expired": "The entry “expired” is no longer public.",
-        "draft": "The entry “draft” is no longer public.",
-        "deleted": "The entry “deleted” was deleted.",
-        "withdrawn": "Đăng nhầm.",
-    }
+    details = TABLES["gone"]
     for id in details:
         editor.put(f"/events/{id}", event)
     expiry = {"expires": "2026-11-25T04:00:00Z"}
@@ -576,17 +571,7 @@ def test_menu_and_footer_have_what_the_portal_has(
     make_app: MakeApp, editor: ApiClient
 ) -> None:
     editor.put("/articles/a", {"title": "Tin"})
-    contact = {
-        "site_contact": "lienhe@portal.example",
-        "site_rights": "© Hà Nội",
-        "site_privacy": "https://portal.example/?p=1",
-    }
-    texts = [
-        "Liên hệ: lienhe@portal.example",
-        "Quyền riêng tư",
-        "Bản quyền: © Hà Nội",
-    ]
-    for settings, expected in (({}, []), (contact, texts)):
+    for settings, expected in TABLES["footers"]:
         client = make_app(**settings).test_client()
         for path, status in (
             ("/", 200),

@@ -82,16 +82,7 @@ def test_period_is_as_from_and_to_with_its_days(
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize(
-    ("zone", "midnight"),
-    [
-        ("Asia/Ho_Chi_Minh", "2026-11-26T00:00:00+07:00"),
-        # The ends of the day that the end of daylight saving time makes longer, and of
-        # one that begins at 1:00.
-        ("Europe/Berlin", "2026-10-26T00:00:00+01:00"),
-        ("America/Santiago", "2027-09-05T01:00:00-03:00"),
-    ],
-)
+@pytest.mark.parametrize(("zone", "midnight"), read_tables("web")["midnights"])
 def test_period_changes_at_midnight_in_all_workers(
     make_app: MakeApp, clock: Clock, zone: str, midnight: str
 ) -> None:
