@@ -1,4 +1,4 @@
-"""Documents with one text in every member of plain text."""
+"""An event with one text in every member of plain text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from feedsvc.input.fields import Text
-from tests.full_entries import ARTICLE, EVENT, SCHEMAS
+from tests.full_entries import EVENT, SCHEMAS
 
 
 def _text_names(schema: Schema | type[Schema]) -> set[str]:
@@ -28,19 +28,10 @@ def _text_names(schema: Schema | type[Schema]) -> set[str]:
 _NAMES = set().union(*map(_text_names, SCHEMAS.values()))
 
 
-def article_with(text: str) -> dict[str, Any]:
-    """Return an article with every member, and a text in those of plain text."""
-    return _with(ARTICLE, text)
-
-
 def event_with(text: str) -> dict[str, Any]:
     """Return an event with every member, and a text in those of plain text."""
-    return _with(EVENT, text)
-
-
-def _with(entry: dict[str, Any], text: str) -> dict[str, Any]:
     # An entry has only one of the two.
-    members = {name: entry[name] for name in entry if name != "content_html"}
+    members = {name: EVENT[name] for name in EVENT if name != "content_html"}
     document: dict[str, Any] = _fill({**members, "content_text": ""}, text)
     return document
 

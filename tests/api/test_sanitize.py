@@ -248,9 +248,10 @@ def test_documented_iframe_is_kept_with_sandbox(url: str) -> None:
     # A posted sandbox is replaced, and a URL without scheme is one of https.
     posted = url.removeprefix("https:")
     html = f'<iframe sandbox="allow-top-navigation" src="{posted}"></iframe>'
-    clean = sanitize.sanitize(html, BASE)
+    base = BASE.replace("https:", "http:")
+    clean = sanitize.sanitize(html, base)
     assert clean == f'<iframe src="{url}" sandbox="{SANDBOX}"></iframe>'
-    assert sanitize.sanitize(clean, BASE) == clean
+    assert sanitize.sanitize(clean, base) == clean
 
 
 @pytest.mark.parametrize("url", HTML["other_frames"])
