@@ -11,8 +11,10 @@ from lxml import etree
 from feedsvc.formats.phrases import translate
 from feedsvc.languages import UI_LANGUAGES
 from tests.conftest import ApiClient, MakeApp
+from tests.data import read_tables
 from tests.web.feeds import calendar, get_page, items
 
+TABLES = read_tables("web")
 _EVENT = {
     "start": "2030-12-24T19:00:00",
     "categories": ["van-hoa"],
@@ -41,11 +43,7 @@ def portal(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
         "/categories/van-hoa",
         {"title": "Văn hoá", "titles": {"en": "Culture", "pt": "Cultura"}},
     )
-    for id, language, title in (
-        ("hoi-cho", "vi", "Hội chợ"),
-        ("fair", "en-GB", "Fair"),
-        ("kermesse", "fr", "Kermesse"),
-    ):
+    for id, language, title in TABLES["fairs"]:
         event = {**_EVENT, "language": language, "title": title}
         editor.put(f"/events/{id}", {**event, "translation_key": "fair"})
         article = {**event, "title": f"{title}."}
@@ -108,12 +106,7 @@ def test_words_about_an_entry_are_in_its_language(
 
 @pytest.mark.parametrize(
     ("lang", "name", "site", "category"),
-    [
-        ("en-gb", "Latest events", "City Portal", "Culture"),
-        # There are no words in Portuguese.
-        ("pt", "Sự kiện mới nhất", "P", "Cultura"),
-        ("fr", translate("fr", "feed.events"), "P", "Văn hoá"),
-    ],
+    TABLES["languages"],
 )
 def test_feed_with_lang_is_in_that_language(
     portal: FlaskClient,
@@ -166,11 +159,7 @@ def test_page_has_one_language(client: FlaskClient, editor: ApiClient) -> None:
 
 def test_pages_of_a_portal_of_several_languages(portal: FlaskClient) -> None:
     # Entries in a language that is not named are on the pages without `lang`.
-    for path, titles in (
-        ("/feeds/events.html", ["Hội chợ", "Kermesse"]),
-        ("/feeds/events.html?lang=vi", ["Hội chợ"]),
-        ("/feeds/events.html?lang=en", ["Fair"]),
-    ):
+    for path, titles in TABLES["lists"].items():
         assert sorted(_titles(get_page(portal, path))) == titles
     front = get_page(portal, "/?lang=en")
     assert front.get("lang") == "en"
