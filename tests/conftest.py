@@ -87,6 +87,21 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+CopyDatabase = Callable[..., str]
+"""Copies a database file, by default an empty one; returns the URL of the copy."""
+
+
+@pytest.fixture(scope="session")
+def copy_database(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> CopyDatabase:
+    def copy(template: Path = sqlite_template) -> str:
+        path = tmp_path_factory.mktemp("copy") / "feedsvc.db"
+        return f"sqlite:///{shutil.copy(template, path)}"
+
+    return copy
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'feedsvc.db')}"
@@ -106,12 +121,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def make_config(database_url: str) -> Config:
+def make_config(database_url: str, **environ: str) -> Config:
     return read_settings(
         {
             "FEEDSVC_DATABASE_URL": database_url,
             "FEEDSVC_PUBLIC_URL": "https://feeds.example",
             "FEEDSVC_SITE_URL": "https://portal.example",
+            **environ,
         }
     )
 
@@ -338,18 +354,14 @@ def shared_clock() -> Clock:
 
 @pytest.fixture(scope="module")
 def shared_editor(
-    sqlite_template: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    shared_clock: Clock,
+    copy_database: CopyDatabase, shared_clock: Clock
 ) -> Iterator[ApiClient]:
     """Return an `editor` of one app for the tests of a module.
 
     It is for many similar tests: creating the app takes longer than a request. Each
     must pass whatever the others store, in any order.
     """
-    path = tmp_path_factory.mktemp("shared") / "feedsvc.db"
-    url = f"sqlite:///{shutil.copy(sqlite_template, path)}"
-    config = with_changes(make_config(url), rate_writes="1000000/second")
+    config = make_config(copy_database(), FEEDSVC_RATE_WRITES="1000000/second")
     app = _take_app(config, shared_clock)
     yield _make_editor(app)
     _give_back(app)
@@ -367,6 +379,13 @@ def _make_editor(app: Flask) -> ApiClient:
 def service(database_url: str) -> Iterator[Service]:
     """Start gunicorn with two workers, as `make serve` does."""
     with Service(database_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_service(copy_database: CopyDatabase) -> Iterator[Service]:
+    """Start a service for all tests of a module, which need no empty database."""
+    with Service(copy_database(), WEB_CONCURRENCY="1") as running:
         yield running
 
 

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,15 +42,9 @@ _CONTEXT.set_forkserver_preload(
 
 def _ensure_server() -> None:
     """Start the server if need be; it imports this copy of the code from any directory."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = ":".join(filter(None, (str(ROOT), before)))
-    try:
+    path = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}".rstrip(":")
+    with patch.dict(os.environ, PYTHONPATH=path):
         forkserver.ensure_running()
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
 
 
 class ForkedProcess:
@@ -80,10 +75,6 @@ class ForkedProcess:
         assert self._process.pid
         self.pid = self._process.pid
 
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
-
     def poll(self) -> int | None:
         return self._process.exitcode
 
@@ -96,9 +87,6 @@ class ForkedProcess:
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
 
 
 def _run(

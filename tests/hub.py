@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
+from tests.programs import serving
+
 FORMATS = ("rss", "atom", "json")
 PUBLIC = "https://feeds.example"
 
@@ -78,13 +80,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def run(hub: Hub) -> Iterator[Hub]:
-    with hub:
-        thread = threading.Thread(target=hub.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(hub):
         yield hub
         hub.is_released.set()
-        hub.shutdown()
-        thread.join()
 
 
 def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:

@@ -14,9 +14,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from feedsvc.storage.migrations.runner import upgrade
 from tests.fork_server import END_WITH_PARENT
 from tests.scratch import scratch_directory
 from tests.server import free_port
+from tests.waiting import wait_until
 
 # Not by code point if possible, so that tests find columns without a collation of their own.
 LOCALES = (
@@ -84,16 +84,15 @@ class Cluster:
                 stderr=log,
                 process_group=0,  # Ctrl-C ends the tests first
             )
-        end = time.monotonic() + 30
-        while time.monotonic() < end and process.poll() is None:
-            try:
+
+        def is_ready() -> bool:
+            assert process.poll() is None, (self.home / "log").read_text()
+            with suppress(psycopg.OperationalError):
                 self.run("SELECT 1")
-                return
-            except psycopg.OperationalError:
-                time.sleep(0.02)
-        raise RuntimeError(
-            f"PostgreSQL does not start for the tests: {(self.home / 'log').read_text()}"
-        )
+                return True
+            return False
+
+        wait_until(is_ready, 30)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it, and all connections; with SIGQUIT as a crash does."""
@@ -174,42 +173,28 @@ class Cluster:
 @contextmanager
 def throw_away() -> Iterator[Cluster]:
     """Run a cluster with its template, and remove it afterwards."""
-    with _home() as home, _running(Cluster(_binaries(home), home)) as cluster:
-        cluster.make_template()
-        yield cluster
-
-
-@contextmanager
-def _home() -> Iterator[Path]:
-    """Create a directory of the user who runs the server, and remove it afterwards."""
-    home = Path(
-        tempfile.mkdtemp(prefix="feedsvc-postgresql-", dir=scratch_directory())
-    )
-    if user := _unprivileged():
-        os.chown(home, user.pw_uid, user.pw_gid)
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home)
-
-
-@contextmanager
-def _running(cluster: Cluster) -> Iterator[Cluster]:
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
+    with tempfile.TemporaryDirectory(
+        prefix="feedsvc-postgresql-", dir=scratch_directory()
+    ) as folder:
+        home = Path(folder)
+        if user := _unprivileged():
+            os.chown(home, user.pw_uid, user.pw_gid)
+        cluster = Cluster(_binaries(home), home)
+        try:
+            cluster.start()
+            cluster.make_template()
+            yield cluster
+        finally:
+            cluster.stop()
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
     """Return the user who runs the server if root runs the tests, or else None."""
     if os.getuid():
         return None
-    known = {user.pw_name: user for user in pwd.getpwall()}
     for name in ("postgres", "nobody"):
-        if name in known:
-            return known[name]
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
     raise RuntimeError(
         "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as."
     )

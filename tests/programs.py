@@ -1,30 +1,40 @@
-"""Programs of others that tests start, such as nginx."""
+"""Programs and servers beside the service, such as nginx."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from tests.fork_server import END_WITH_PARENT
+from tests.fork_server import END_WITH_PARENT, ROOT
 from tests.waiting import wait_until
 
 
 @contextmanager
 def running(
-    command: list[Any], log: Path, is_ready: Callable[[], bool], **environ: str
+    command: list[Any],
+    log: Path,
+    is_ready: Callable[[], bool],
+    cwd: Path = ROOT,
+    **environ: str,
 ) -> Iterator[None]:
     """Run a command, with its output in a file, from when it is ready."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*END_WITH_PARENT, *command],
-            env={"PATH": "/usr/bin:/bin", **environ},
+            cwd=cwd,
+            env={**os.environ, **environ},
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
 
     def check() -> bool:
@@ -35,7 +45,7 @@ def running(
         wait_until(check)
         yield
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
 
 
@@ -45,3 +55,16 @@ def answers(url: str) -> bool:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:
         return False
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[str]:
+    """Run a server in a thread, and yield its URL."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -9,20 +9,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import requests
 
-from feedsvc.models import utcnow
+from feedsvc.models import SCOPES, utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.tokens import create_token
 from tests.fork_server import END_WITH_PARENT, ForkedProcess, run_module
 from tests.fork_server import ROOT as ROOT
+from tests.programs import answers
 from tests.settings import read_settings
+from tests.waiting import wait_until
 
 _SETTINGS = ("FEEDSVC_", "GUNICORN_", "HOST", "PORT", "WEB_CONCURRENCY")
 """Beginnings of the variables that the service itself reads."""
@@ -50,10 +51,19 @@ def free_port() -> int:
                 return port
 
 
+def environ_without_settings() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FEEDSVC_")
+    }
+
+
 class Service:
     """One gunicorn and its database; `start`, `kill` and `start` again.
 
-    As a context, it is started, and killed at the end: a stop would take a second.
+    As a context, it has a token of all scopes unless it has one, is started, and is
+    killed at the end: a stop would take a second.
     """
 
     root = ROOT
@@ -68,13 +78,8 @@ class Service:
     def __init__(self, database_url: str, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        others = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("FEEDSVC_")
-        }
         self.environ = {
-            **others,
+            **environ_without_settings(),
             "PORT": str(self.port),
             "FEEDSVC_DATABASE_URL": database_url,
             "FEEDSVC_PUBLIC_URL": self.url,
@@ -87,6 +92,8 @@ class Service:
         self.token = ""
 
     def __enter__(self) -> Self:
+        if not self.token:
+            self.make_token()
         self.start()
         return self
 
@@ -110,35 +117,33 @@ class Service:
         return done.stdout
 
     def _can_fork(self) -> bool:
-        changed = {
-            name
-            for name, value in self.environ.items()
-            if os.environ.get(name) != value
-        }
+        changed = self.environ.items() - os.environ.items()
         # Python reads others, such as PYTHONPATH and TZ, before they could be set.
-        are_settings = all(name.startswith(_SETTINGS) for name in changed)
+        are_settings = all(name.startswith(_SETTINGS) for name, _ in changed)
         is_here = self.root == ROOT and not self.within
         return self.is_forked and are_settings and is_here
 
     def make_token(self, *scopes: str) -> str:
-        """Migrate the database and create a token, used by `request` from now on."""
+        """Migrate the database and create a token, used by `request` from now on.
+
+        :param scopes: all if there is none.
+        """
+        scopes = scopes or SCOPES
         if self.within:
             options = [f"--scope={scope}" for scope in scopes]
             self.command("db", "upgrade")
             created = self.command("token", "create", "test", *options)
             self.token = created.strip()
             return self.token
-        with self._upgraded_database() as database:
+        with closing(self._upgraded_database()) as database:
             self.token = create_token(database, "test", scopes)
         return self.token
 
-    @contextmanager
-    def _upgraded_database(self) -> Iterator[Database]:
+    def _upgraded_database(self) -> Database:
         """Migrate the database in this process, which is faster than a command."""
         database = Database(read_settings(self.environ).database_url, utcnow)
         upgrade(database)
-        yield database
-        database.close()
+        return database
 
     def start(self, log: Path = Path(os.devnull), *options: str) -> float:
         """Start it, its output to a file; return the seconds until it was ready.
@@ -149,8 +154,7 @@ class Service:
         begun = time.monotonic()
         gunicorn = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", *options]
         if self._can_fork():
-            with self._upgraded_database():
-                pass
+            self._upgraded_database().close()
             self.process = ForkedProcess(
                 gunicorn, self.root, self.environ, log, log
             )
@@ -166,16 +170,16 @@ class Service:
                     stderr=output,
                     start_new_session=True,
                 )
-        while time.monotonic() < begun + 30:
-            try:
-                if requests.get(f"{self.url}/readyz", timeout=1).ok:
-                    seconds = time.monotonic() - begun
-                    self._wait_for_workers()
-                    return seconds
-            except requests.RequestException:
-                assert self.process.poll() is None, "gunicorn has ended"
-            time.sleep(0.02)
-        raise AssertionError("gunicorn did not become ready")
+        process = self.process
+
+        def is_ready() -> bool:
+            assert process.poll() is None, "gunicorn has ended"
+            return answers(f"{self.url}/readyz")
+
+        wait_until(is_ready, 30)
+        seconds = time.monotonic() - begun
+        self._wait_for_workers()
+        return seconds
 
     def stop(self) -> None:
         """End it as an operator does."""

@@ -9,10 +9,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from tests.commands import command_names, run
 from tests.conftest import MakeApp
 from tests.data import read
 from tests.full_entries import MEMBERS
+from tests.programs import serving
 from tests.server import ROOT, Service
 from tests.settings import setting_names
 
@@ -133,19 +133,6 @@ def run_curl_lines(service: Service, text: str) -> list[str]:
     return answers
 
 
-@pytest.fixture(scope="module")
-def shared(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    """Start a service for examples that need no empty database."""
-    path = tmp_path_factory.mktemp("docs") / "feedsvc.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    with Service(f"sqlite:///{path}") as service:
-        service.make_token(*SCOPES)
-        service.put("/categories/van-hoa", {"title": "Văn hóa"})
-        yield service
-
-
 @pytest.mark.parametrize("guide", [API, CONNECTING], ids=["api", "connecting"])
 def test_commands_of_guides_run_on_an_empty_database(
     database_url: str, guide: str
@@ -182,20 +169,7 @@ def run_script(
     )
 
 
-@contextmanager
-def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Run a server, and yield its URL."""
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def busy(service: Service) -> type[BaseHTTPRequestHandler]:
+def busy(service: Service) -> HTTPServer:
     """Return a server before a service, which is busy at the first two requests."""
     statuses = [503, 429]
 
@@ -219,20 +193,27 @@ def busy(service: Service) -> type[BaseHTTPRequestHandler]:
 
         do_PUT = do_PATCH = do_DELETE = forward  # noqa: N815
 
-    return Busy
+    return HTTPServer(("127.0.0.1", 0), Busy)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_examples_try_again_while_busy_and_say_why_a_document_is_refused(
-    shared: Service, language: str
+    shared_service: Service, language: str
 ) -> None:
     script = documented_scripts(language)[0]
-    before = shared.request("GET", "/api/v1/changes").json()["next"]
-    with running(busy(shared)) as url:
-        environ = {**shared.environ, "TOKEN": shared.token, "FEEDS": url}
+    shared_service.put("/categories/van-hoa", {"title": "Văn hóa"})
+    before = shared_service.request("GET", "/api/v1/changes").json()["next"]
+    with serving(busy(shared_service)) as url:
+        environ = {
+            **shared_service.environ,
+            "TOKEN": shared_service.token,
+            "FEEDS": url,
+        }
         done = run_script(language, script, environ)
         assert done.returncode == 0, done.stdout + done.stderr
-        changes = shared.request("GET", f"/api/v1/changes?after={before}")
+        changes = shared_service.request(
+            "GET", f"/api/v1/changes?after={before}"
+        )
         assert len(changes.json()["changes"]) == 1
         wrong = script.replace('"Xin chào"', '""').replace("'Xin chào'", "''")
         done = run_script(language, wrong, environ)
@@ -260,22 +241,26 @@ class Blog(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(pages[int(query["page"][0]) - 1]).encode())
 
 
-def test_headlines_of_partners_are_printed(shared: Service) -> None:
+def test_headlines_of_partners_are_printed(shared_service: Service) -> None:
     for number in range(6):
-        shared.put(f"/articles/{number}", {"title": f"Tin {number} <&>"})
+        shared_service.put(
+            f"/articles/{number}", {"title": f"Tin {number} <&>"}
+        )
     (script,) = re.findall(r"```python\n(.*?)```", PARTNERS, re.DOTALL)
-    script = script.replace("https://feeds.example", shared.url)
+    script = script.replace("https://feeds.example", shared_service.url)
     printed = subprocess.check_output(
         [sys.executable, "-c", script], text=True
     )
     first, *others = printed.splitlines()
     assert len(others) == 4
-    link = f'<a href="{shared.url}/entries/5">Tin 5 &lt;&amp;&gt;</a>'
+    link = f'<a href="{shared_service.url}/entries/5">Tin 5 &lt;&amp;&gt;</a>'
     assert first == f"<li>{link}</li>"
 
 
-def test_copy_of_partners_is_made(shared: Service, tmp_path: Path) -> None:
-    shared.put("/articles/copied", {"title": "Tin"})
+def test_copy_of_partners_is_made(
+    shared_service: Service, tmp_path: Path
+) -> None:
+    shared_service.put("/articles/copied", {"title": "Tin"})
     commands = re.findall(
         r"^ {4}((?:python|sqlite3) .*)$", PARTNERS, re.MULTILINE
     )
@@ -283,7 +268,7 @@ def test_copy_of_partners_is_made(shared: Service, tmp_path: Path) -> None:
     replicate[:3] = [
         sys.executable,
         str(ROOT / "docs/replicate.py"),
-        shared.url,
+        shared_service.url,
     ]
     subprocess.run(replicate, cwd=tmp_path, check=True)
     with closing(sqlite3.connect(tmp_path / select[1])) as copy:
@@ -293,12 +278,11 @@ def test_copy_of_partners_is_made(shared: Service, tmp_path: Path) -> None:
 def test_script_for_wordpress_sends_all_that_the_api_takes(
     service: Service,
 ) -> None:
-    service.make_token(*SCOPES)
     service.put("/categories/tin", {"title": "Tin của cổng"})
     function, script = documented_scripts("python")
     function = function.partition("\nsend(")[0]
     environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
-    with running(Blog) as url:
+    with serving(HTTPServer(("127.0.0.1", 0), Blog)) as url:
         done = run_script(
             "python", function + script, {**environ, "BLOG": url}
         )

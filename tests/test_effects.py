@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +15,7 @@ from flask.testing import FlaskClient
 from feedsvc.cli.commands import commands
 from feedsvc.services import get_services
 from tests.commands import command_names, run
-from tests.conftest import ApiClient, MakeApp
+from tests.conftest import ApiClient, CopyDatabase, MakeApp
 from tests.data import read
 from tests.data.fixtures import make_client, open_app
 from tests.server import Service
@@ -74,39 +73,27 @@ def test_every_setting_is_in_this_file() -> None:
     assert setting_names() | texts == SETTINGS.keys() | PROCESS_SETTINGS
 
 
-OpenCopy = Callable[..., AbstractContextManager[Flask]]
-
-
 @pytest.fixture(scope="module")
-def open_copy(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> OpenCopy:
-    """Return what opens an app with settings on an empty database."""
-
-    def open_new(**settings: str) -> AbstractContextManager[Flask]:
-        path = tmp_path_factory.mktemp("effects") / "feedsvc.db"
-        path.write_bytes(sqlite_template.read_bytes())
-        return open_app(path, **settings)
-
-    return open_new
-
-
-@pytest.fixture(scope="module")
-def default_apps(open_copy: OpenCopy) -> Iterator[tuple[Flask, Flask]]:
+def default_apps(
+    copy_database: CopyDatabase,
+) -> Iterator[tuple[Flask, Flask]]:
     """Return two apps without settings."""
-    with open_copy() as first, open_copy() as second:
-        yield first, second
+    with (
+        open_app(copy_database()) as first,
+        open_app(copy_database()) as other,
+    ):
+        yield first, other
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_setting_has_an_effect(
-    name: str, open_copy: OpenCopy, default_apps: tuple[Flask, Flask]
+    name: str, copy_database: CopyDatabase, default_apps: tuple[Flask, Flask]
 ) -> None:
     value, path = SETTINGS[name]
     view = VIEWS.get(path) or (lambda client: client.get(path).text)
     first, second = (view(app.test_client()) for app in default_apps)
     assert first == second, "nothing else changes it"
-    with open_copy(**{name: value}) as app:
+    with open_app(copy_database(), **{name: value}) as app:
         assert view(app.test_client()) != first
 
 

@@ -96,7 +96,6 @@ def test_hub_is_told_once_by_two_workers_beside_failing_hubs(
         dripping.drops = b"x"
         urls = ",".join((dead_url, slow.url, dripping.url, hub.url))
         service = Service(database_url, FEEDSVC_HUBS=urls)
-        service.make_token("news:write", "events:write", "categories:write")
         expected: Counter[str] = Counter()
         with service:
             service.put("/categories/a", {"title": "A"})

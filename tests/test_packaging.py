@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from feedsvc import __version__
-from tests.server import ROOT, Service
+from tests.server import ROOT, Service, environ_without_settings
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
     "project"
@@ -51,15 +50,10 @@ def run(
     installation: Path, tmp_path: Path, *command: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command outside the checkout."""
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("FEEDSVC_")
-    }
     done = subprocess.run(
         [sys.executable, *command],
         cwd=tmp_path,
-        env={**environ, "PYTHONPATH": str(installation)},
+        env={**environ_without_settings(), "PYTHONPATH": str(installation)},
         capture_output=True,
         text=True,
     )

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from feedsvc.models import SCOPES
+from tests.conftest import CopyDatabase
 from tests.fake_clock import HANOI
 from tests.full_entries import ARTICLE, EVENT
 from tests.server import Service
+
+# It takes half of the CPU time that the whole browser takes without a window.
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        ) as browser,
+    ):
+        yield browser
+
 
 Open = Callable[..., Page]
 """Opens a page of the service in its own browser context."""
@@ -74,37 +89,25 @@ def add_entries(service: Service) -> None:
 
 @pytest.fixture(scope="package")
 def portal_service(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+    copy_database: CopyDatabase,
 ) -> Iterator[Service]:
     """Start a service with entries."""
-    path = shutil.copy(
-        sqlite_template, tmp_path_factory.mktemp("pages") / "feedsvc.db"
-    )
-    service = Service(
-        f"sqlite:///{path}",
+    with Service(
+        copy_database(),
         FEEDSVC_SITE_RIGHTS="© Cổng",
         FEEDSVC_SITE_CONTACT="a@portal.example",
-    )
-    service.make_token(*SCOPES)
-    service.start()
-    add_entries(service)
-    yield service
-    service.stop()
+    ) as service:
+        add_entries(service)
+        yield service
 
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Start Chromium, headless."""
-    # It takes half of the CPU time that the whole browser takes without a window.
-    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if path is None:
+    if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"]
-        )
+    with launch() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

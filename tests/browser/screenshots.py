@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import sync_playwright
-
+from tests.browser.conftest import launch
 from tests.server import Service
 
 Theme = Literal["light", "dark"]
@@ -33,31 +31,21 @@ def main(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as place,
-        sync_playwright() as playwright,
-    ):
-        service = Service(
+        Service(
             f"sqlite:///{place}/feedsvc.db",
             FEEDSVC_SITE_LANGUAGES="vi,en",
             FEEDSVC_SITE_TITLE_EN="Hanoi City Portal",
-        )
+        ) as service,
+        launch() as browser,
+    ):
         service.command("demo")
-        service.start()
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium-headless-shell")
-            or shutil.which("chromium"),
-            args=["--no-sandbox"],
-        )
-        try:
-            for name, (path, width, height, theme) in SHOTS.items():
-                page = browser.new_page(
-                    viewport={"width": width, "height": height},
-                    color_scheme=theme,
-                )
-                page.goto(service.url + path, wait_until="networkidle")
-                page.screenshot(path=folder / f"{name}.png")
-        finally:
-            browser.close()
-            service.stop()
+        for name, (path, width, height, theme) in SHOTS.items():
+            page = browser.new_page(
+                viewport={"width": width, "height": height},
+                color_scheme=theme,
+            )
+            page.goto(service.url + path, wait_until="networkidle")
+            page.screenshot(path=folder / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Open, today
+from tests.programs import serving
 from tests.server import ROOT, Service
 
 scripts = pytest.mark.parametrize(
@@ -205,14 +205,10 @@ def portal_page(chromium: Browser, folder: Path, body: str) -> Iterator[Page]:
         f'<!doctype html><meta charset="utf-8"><body>{body}', "utf-8"
     )
     handler = partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        with chromium.new_page() as page:
-            page.goto(f"http://127.0.0.1:{server.server_port}/")
-            yield page
-        server.shutdown()
-        thread.join()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with serving(server) as url, chromium.new_page() as page:
+        page.goto(url)
+        yield page
 
 
 def test_headlines_of_partners_are_on_their_page(

@@ -6,9 +6,7 @@ places; `make soak` opens more of these.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Route
 
 from feedsvc.iframes import is_embed
 from feedsvc.models import KINDS
+from tests.conftest import CopyDatabase
 from tests.data.xss_payloads import PAYLOADS, everywhere, groups
 from tests.server import Service
 
@@ -51,12 +50,11 @@ def attacked_service(
     # Without Chromium it skips the tests, before the payloads are posted.
     chromium: Browser,
     request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
+    copy_database: CopyDatabase,
 ) -> Iterator[Service]:
     """Start a service with the payloads stored."""
-    template: Path = request.getfixturevalue("attacked_template")
-    path = tmp_path_factory.mktemp("payloads") / "feedsvc.db"
-    with Service(f"sqlite:///{shutil.copy(template, path)}") as service:
+    template = request.getfixturevalue("attacked_template")
+    with Service(copy_database(template)) as service:
         yield service
 
 

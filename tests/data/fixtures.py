@@ -19,10 +19,9 @@ from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.tokens import create_token
 from tests import data
-from tests.conftest import ApiClient, MakeApp
+from tests.conftest import ApiClient, MakeApp, make_config
 from tests.data.xss_payloads import post_payloads
 from tests.fake_clock import Clock
-from tests.settings import read_settings
 
 
 def load(editor: ApiClient) -> None:
@@ -70,15 +69,9 @@ def build_once(
 
 
 @contextmanager
-def open_app(path: Path, **settings: str) -> Iterator[Flask]:
-    """Open an app on a database file, at `data.NOW`."""
-    environ = {
-        "FEEDSVC_DATABASE_URL": f"sqlite:///{path}",
-        "FEEDSVC_PUBLIC_URL": "https://feeds.example",
-        "FEEDSVC_SITE_URL": "https://portal.example",
-        **settings,
-    }
-    app = create_app(read_settings(environ), Clock(data.NOW))
+def open_app(database_url: str, **settings: str) -> Iterator[Flask]:
+    """Open an app on a database, at `data.NOW`."""
+    app = create_app(make_config(database_url, **settings), Clock(data.NOW))
     yield app
     get_services(app).database.close()
 
@@ -113,7 +106,7 @@ def seeded_template(
 
     def build(path: Path) -> None:
         shutil.copy(sqlite_template, path)
-        with open_app(path) as app:
+        with open_app(f"sqlite:///{path}") as app:
             load(make_client(app, name="loader"))
 
     return build_once(tmp_path_factory, "sample", build)
@@ -146,7 +139,7 @@ def attacked_template(
             # The longest payload, in all fields of an event, is a line of 5 MB.
             "FEEDSVC_MAX_BODY": "16777216",
         }
-        with open_app(path, **settings) as app:
+        with open_app(f"sqlite:///{path}", **settings) as app:
             post_payloads(
                 make_client(app, name="loader"),
                 get_services(app).entry_schemas,

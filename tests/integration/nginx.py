@@ -40,15 +40,19 @@ def nginx(folder: Path, *ports: int) -> Iterator[str]:
     ):
         assert old in text
         text = text.replace(old, new)
-    (folder / "nginx.conf").write_text(
-        MAIN.format(folder=folder) + upstream + text + "}"
-    )
-    command = [NGINX, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
     url = f"http://127.0.0.1:{own}"
-    with running(
-        command, folder / "nginx.log", lambda: answers(f"{url}/healthz")
-    ):
+    with run_nginx(folder, upstream + text, f"{url}/healthz"):
         yield url
+
+
+@contextmanager
+def run_nginx(folder: Path, sites: str, probe: str) -> Iterator[None]:
+    """Run nginx with sites, from when it answers to a URL."""
+    conf = folder / "nginx.conf"
+    conf.write_text(MAIN.format(folder=folder) + sites + "}")
+    command = [NGINX, "-e", folder / "error.log", "-c", conf]
+    with running(command, folder / "nginx.log", lambda: answers(probe)):
+        yield
 
 
 def cache_keys(folder: Path) -> set[str]:

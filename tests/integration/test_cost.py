@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 import requests
 
-from feedsvc.models import SCOPES
 from feedsvc.timezones import zone_names
 from tests.conftest import CheckLimit, RecordMeasurement
 from tests.server import Service
@@ -189,7 +188,6 @@ def longest_times(*actions: Callable[[], object]) -> Iterator[list[float]]:
 @pytest.fixture
 def one_worker(database_url: str) -> Iterator[Service]:
     with Service(database_url, WEB_CONCURRENCY="1") as service:
-        service.make_token(*SCOPES)
         service.put("/articles/articles", {"title": "T"})
         service.put("/categories/categories", {"title": "T"})
         service.put("/events/events", {"title": "T", "start": MONDAY})

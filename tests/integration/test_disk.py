@@ -16,7 +16,6 @@ import psycopg
 import pytest
 import requests
 
-from feedsvc.models import SCOPES
 from tests.conftest import CheckLimit, RecordMeasurement
 from tests.integration.test_kill import check_integrity
 from tests.integration.tmpfs import Disk, small_disk
@@ -33,7 +32,6 @@ def tight(tmp_path: Path) -> Iterator[tuple[Service, Disk]]:
     with small_disk(tmp_path / "disk") as disk:
         service = Service(f"sqlite:///{disk.path}/feedsvc.db")
         service.within = disk.within
-        service.make_token(*SCOPES)
         with service:
             yield service, disk
 
@@ -113,7 +111,6 @@ def foreign_lock(database_url: str) -> Iterator[None]:
 def test_outside_lock_refuses_writes_and_delays_no_read(
     service: Service, database_url: str, check_limit: CheckLimit
 ) -> None:
-    service.make_token(*SCOPES)
     assert service.request("GET", "/feeds/news.rss").ok
     reads: list[float] = []
 

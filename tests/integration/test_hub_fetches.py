@@ -34,7 +34,7 @@ def test_hub_fetches_the_feed_with_the_change(
     with run(Hub()) as hub:
         environ = {"FEEDSVC_PUBLIC_URL": PUBLIC, "FEEDSVC_HUBS": hub.url}
         first, second = (Service(database_url, **environ) for _ in range(2))
-        second.token = first.make_token("news:write", "categories:write")
+        second.token = first.make_token()
         with first, second, nginx(tmp_path, first.port, second.port) as proxy:
 
             def get(url: str) -> str:

@@ -10,7 +10,6 @@ from itertools import permutations
 import pytest
 import requests
 
-from feedsvc.models import SCOPES
 from tests.conftest import CheckLimit
 from tests.postgres import Cluster
 from tests.server import Service
@@ -35,7 +34,7 @@ def instances(database_url: str) -> Iterator[list[Service]]:
         Service(database_url, **public, **elsewhere),
     ]
     services[0].command("demo")
-    token = services[0].make_token(*SCOPES)
+    token = services[0].make_token()
     services[1].token = token
     with services[0], services[1]:
         yield services

@@ -13,7 +13,6 @@ from contextlib import closing
 
 import pytest
 
-from feedsvc.models import SCOPES
 from tests.conftest import CheckLimit, RecordMeasurement
 from tests.integration.writers import WRITERS, wait_until_acknowledged, writing
 from tests.postgres import Cluster
@@ -40,7 +39,6 @@ def test_concurrent_writers_lose_no_write(
     database_url: str, count: int, record_measurement: RecordMeasurement
 ) -> None:
     service = Service(database_url, WEB_CONCURRENCY=str(WRITERS))
-    service.make_token(*SCOPES)
 
     path = "/api/v1/articles/a"
 
@@ -71,7 +69,6 @@ def test_kills_lose_no_acknowledged_write(
     rounds: int,
     check_limit: CheckLimit,
 ) -> None:
-    service.make_token(*SCOPES)
     chance = random.Random(7)
     restarts = []
     with writing(service) as writers:
@@ -93,7 +90,6 @@ def test_kills_lose_no_acknowledged_write(
 def test_crash_of_postgresql_loses_no_write(
     service: Service, cluster: Cluster, time_factor: int
 ) -> None:
-    service.make_token(*SCOPES)
     with writing(service) as writers:
         with cluster.stopped(signal.SIGQUIT):
             wait_until(lambda: all(writer.refusals for writer in writers))

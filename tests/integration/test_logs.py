@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from feedsvc.models import SCOPES
 from tests.postgres import Cluster
 from tests.server import Service
 from tests.waiting import wait_until
@@ -39,7 +38,7 @@ def test_log_has_writes_and_errors_but_no_token(
         WEB_CONCURRENCY="1",
         GUNICORN_CMD_ARGS="--access-logfile=-",
     )
-    token = service.make_token(*SCOPES)
+    token = service.make_token()
     log = tmp_path / "log"
     service.start(log, "broken:app")
     try:

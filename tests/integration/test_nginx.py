@@ -18,7 +18,6 @@ import pytest
 import requests
 
 from feedsvc.feeds.query import PARAMETERS
-from feedsvc.models import SCOPES
 from tests.conftest import CheckLimit
 from tests.integration.nginx import NGINX, cache_keys, nginx
 from tests.server import ROOT, Service
@@ -36,7 +35,6 @@ DECODERS = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}
 def behind_nginx(folder: Path) -> Iterator[Pair]:
     """Start a service with one article, and nginx; yield its URL too."""
     service = Service(f"sqlite:///{folder}/feedsvc.db", WEB_CONCURRENCY="1")
-    service.make_token(*SCOPES)
     with service, nginx(folder, service.port) as url:
         put(service, "Một")
         yield service, url

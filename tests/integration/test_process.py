@@ -15,17 +15,10 @@ import pytest
 import requests
 
 from feedsvc import __version__
-from feedsvc.models import SCOPES
 from tests.conftest import RecordMeasurement
 from tests.integration.writers import wait_until_acknowledged, writing
 from tests.server import ROOT, Service
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def started(service: Service) -> Service:
-    service.make_token(*SCOPES)
-    return service
 
 
 @pytest.mark.parametrize(
@@ -40,7 +33,6 @@ def test_reload_loads_new_code_and_fails_no_request(
     shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
     service = Service(database_url, PYTHONPATH=str(tmp_path))
     service.root = tmp_path
-    service.make_token(*SCOPES)
 
     def version() -> str:
         document = service.request("GET", "/api/openapi.json").json()
@@ -71,12 +63,12 @@ def test_reload_loads_new_code_and_fails_no_request(
 
 @pytest.mark.bar
 def test_requests_in_flight_at_sigterm_are_answered(
-    started: Service, record_measurement: RecordMeasurement
+    service: Service, record_measurement: RecordMeasurement
 ) -> None:
-    assert started.process
+    assert service.process
     for number in range(20):  # so that what follows takes its time
         document = {"title": "Dài", "content_html": "Dài. " * 20_000}
-        started.put(f"/articles/{number}", document)
+        service.put(f"/articles/{number}", document)
 
     def ask(number: int) -> int:
         item = {"action": "put", "kind": "news", "title": "A"}
@@ -84,8 +76,8 @@ def test_requests_in_flight_at_sigterm_are_answered(
         try:
             # A worker runs four batches at once.
             if number % 3:
-                return started.request("GET", "/feeds/news.rss").status_code
-            return started.request("POST", "/api/v1/batch", items).status_code
+                return service.request("GET", "/feeds/news.rss").status_code
+            return service.request("POST", "/api/v1/batch", items).status_code
         except requests.ConnectionError as error:
             # A connection that is opened after the signal may be refused.
             return 0 if "refused" in str(error) else -1
@@ -93,10 +85,10 @@ def test_requests_in_flight_at_sigterm_are_answered(
     with ThreadPoolExecutor(12) as pool:
         answers = pool.map(ask, range(12))
         # The first hundred of its 300 items are stored.
-        wait_until(lambda: started.request("GET", "/api/v1/articles/0-0").ok)
-        started.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: service.request("GET", "/api/v1/articles/0-0").ok)
+        service.process.send_signal(signal.SIGTERM)
     statuses = list(answers)
-    assert started.process.wait(30) == 0
+    assert service.process.wait(30) == 0
     failed = len(statuses) - statuses.count(200) - statuses.count(0)
     record_measurement(
         "requests in flight at SIGTERM that failed",
@@ -109,12 +101,12 @@ def test_requests_in_flight_at_sigterm_are_answered(
 
 @pytest.mark.sqlite
 def test_clean_stop_leaves_all_data_in_one_file(
-    started: Service, tmp_path: Path
+    service: Service, tmp_path: Path
 ) -> None:
-    started.put("/articles/a", {"title": "Một"})
-    started.stop()
+    service.put("/articles/a", {"title": "Một"})
+    service.stop()
     assert count_in_copy(tmp_path, "entries") == 1
-    started.command("token", "create", "lan")
+    service.command("token", "create", "lan")
     assert count_in_copy(tmp_path, "tokens") == 2
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -22,13 +21,6 @@ CASES: dict[str, str] = {
 }
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("raw")
-    with Service(f"sqlite:///{folder}/feedsvc.db") as service:
-        yield service
-
-
 def send(service: Service, data: str) -> list[int]:
     """Send a text, and return the status of each response within two seconds."""
     address = ("127.0.0.1", service.port)
@@ -44,14 +36,14 @@ def send(service: Service, data: str) -> list[int]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_malformed_request_has_one_response(
-    service: Service, name: str
+    shared_service: Service, name: str
 ) -> None:
-    (status,) = send(service, CASES[name])
+    (status,) = send(shared_service, CASES[name])
     assert 400 <= status < 500 or status == 501
 
 
-def test_body_of_a_get_is_no_request(service: Service) -> None:
+def test_body_of_a_get_is_no_request(shared_service: Service) -> None:
     inner = f"{HEAD}\r\n"
     chunks = f"{len(inner):x}\r\n{inner}\r\n0\r\n\r\n"
     outer = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n"
-    assert send(service, outer + chunks) == [200]
+    assert send(shared_service, outer + chunks) == [200]

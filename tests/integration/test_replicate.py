@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from feedsvc.models import SCOPES
 from tests.postgres import Cluster
 from tests.server import ROOT, Service
 from tests.waiting import wait_until
@@ -56,7 +55,6 @@ def execute(file: Path, statements: str) -> None:
 def test_killed_replica_continues_without_loss(
     service: Service, tmp_path: Path
 ) -> None:
-    service.make_token(*SCOPES)
     event = {"title": "A", "start": "2040-01-01"}
     service.put("/events/a", event)
     file = tmp_path / "copy.db"
@@ -110,10 +108,9 @@ def test_copy_is_exact_after_a_restore_and_a_write(
     request: pytest.FixtureRequest, database_url: str, tmp_path: Path
 ) -> None:
     service = Service(database_url)
-    service.make_token(*SCOPES)
-    file = tmp_path / "copy.db"
-
+    service.make_token()
     service.start()
+    file = tmp_path / "copy.db"
     for id in "abc":
         service.put(f"/articles/{id}", {"title": "Cũ"})
     assert service.request("DELETE", "/api/v1/articles/c").ok

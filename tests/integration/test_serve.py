@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -18,9 +16,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from feedsvc.models import SCOPES
 from tests.conftest import MakeApp
 from tests.integration.tmpfs import small_disk
+from tests.programs import running
 from tests.server import ROOT, Service, free_port
 from tests.waiting import wait_until
 
@@ -113,23 +111,17 @@ def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
             return text in service.request("GET", "/").text
         return False
 
-    process = subprocess.Popen(
+    with running(
         ["make", f"BIN={programs}", "-o", f"{programs}/feedsvc", "dev"],
-        cwd=tmp_path,
-        env=service.environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_until(lambda: shows("<title>"))
+        tmp_path / "log",
+        lambda: shows("<title>"),
+        tmp_path,
+        **service.environ,
+    ):
         template = tmp_path / "feedsvc/formats/templates/base.html"
         with template.open("a") as file:
             file.write("new template")
         wait_until(lambda: shows("new template"))
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_database_before_its_upgrade_is_reported(
@@ -156,7 +148,6 @@ def test_writes_go_on_after_the_file_system_was_read_only(
             f"sqlite:///{disk.path}/50%20 #1?.db", WEB_CONCURRENCY="1"
         )
         service.within = disk.within
-        service.make_token(*SCOPES)
         with service:
             assert service.request("PUT", "/api/v1/articles/a", document).ok
         disk.mount("ro")

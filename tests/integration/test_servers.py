@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from feedsvc.feeds.query import FORMATS
-from feedsvc.models import SCOPES
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -62,7 +61,7 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
     url = f"sqlite:///{database_path}"
     asgi, gthread = (Service(url, **settings) for _ in range(2))
     asgi.start()
-    gthread.token = asgi.make_token(*SCOPES)
+    gthread.token = asgi.make_token()
     gthread.start(Path(os.devnull), *GTHREAD)
     for path, document in STORED.items():
         asgi.put(path, document)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from feedsvc.models import SCOPES
 from feedsvc.storage.migrations.runner import HEAD
 from tests.integration.writers import wait_until_acknowledged, writing
 from tests.server import ROOT, Service
@@ -55,7 +54,7 @@ def test_instances_go_on_beside_a_later_version(
     earlier = Service(database_url)
     later = Service(database_url)
     later.root = tmp_path
-    later.token = earlier.make_token(*SCOPES)
+    later.token = earlier.make_token()
     started = Service(database_url)
     started.token = later.token
     with ExitStack() as stack:

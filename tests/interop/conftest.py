@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import data
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, CopyDatabase
 from tests.data.fixtures import make_client, open_app
 from tests.interop.expected import ExpectedFeeds
 
@@ -20,12 +19,10 @@ FetchFeed = Callable[[str], bytes]
 
 @pytest.fixture(scope="session")
 def shared_client(
-    seeded_template: Path, tmp_path_factory: pytest.TempPathFactory
+    seeded_template: Path, copy_database: CopyDatabase
 ) -> Iterator[ApiClient]:
     """Return a client of sample data that no test changes."""
-    path = tmp_path_factory.mktemp("interop") / "shared.db"
-    shutil.copy(seeded_template, path)
-    with open_app(path) as app:
+    with open_app(copy_database(seeded_template)) as app:
         yield make_client(app)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from feedsvc import __version__
+from tests.programs import running
 from tests.server import ROOT, free_port
-from tests.waiting import wait_until
 
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = re.findall(r"^ {4}(\S.*)$", README, re.MULTILINE)
@@ -38,26 +37,15 @@ def make_run(command: str, folder: Path, port: int) -> Iterator[str]:
     command = command.replace(
         "make ", f"make -o {programs}/feedsvc VENV={folder}/venv "
     )
-    with (folder / "make.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "PORT": str(port),
-                "FEEDSVC_DATABASE_URL": f"sqlite:///{folder}/feedsvc.db",
-            },
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        path = folder / "make.log"
-        wait_until(lambda: "Listening at" in path.read_text(), 30)
-        yield path.read_text()
-    finally:
-        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
-        process.wait(30)
+    log = folder / "make.log"
+    with running(
+        ["bash", "-c", f"exec {command}"],
+        log,
+        lambda: "Listening at" in log.read_text(),
+        PORT=str(port),
+        FEEDSVC_DATABASE_URL=f"sqlite:///{folder}/feedsvc.db",
+    ):
+        yield log.read_text()
 
 
 def are_installed(command: str) -> bool:

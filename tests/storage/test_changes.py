@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from feedsvc.app import create_app
-from feedsvc.models import SCOPES, utcnow
+from feedsvc.models import utcnow
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, make_config
 from tests.server import Service
@@ -193,7 +193,6 @@ def run_round(partner: Partner, seed: int, count: int) -> None:
 
 
 def test_partner_has_an_exact_copy(service: Service) -> None:
-    service.make_token(*SCOPES)
     partner = Partner(service, 1)
     while partner.change_count <= 10:
         run_round(partner, 10, 2)
@@ -201,7 +200,6 @@ def test_partner_has_an_exact_copy(service: Service) -> None:
 
 @pytest.mark.soak
 def test_partner_has_an_exact_copy_after_every_round(service: Service) -> None:
-    service.make_token(*SCOPES)
     seed = int(time.time())
     print(f"seed {seed}")
     partner = Partner(service, seed)

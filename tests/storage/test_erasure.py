@@ -26,7 +26,6 @@ def stored_secrets(folder: Path) -> set[str]:
 
 
 def test_deleted_text_is_in_no_file(service: Service, tmp_path: Path) -> None:
-    service.make_token("events:write")
     item = {"action": "delete", "kind": "events", "id": "e"}
     for method, path, body in (
         ("DELETE", "/api/v1/events/e", None),

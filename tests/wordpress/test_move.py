@@ -6,17 +6,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import feedparser
 import pytest
 
-from feedsvc.models import SCOPES
-from tests.integration.nginx import NGINX
-from tests.programs import answers, running
+from tests.integration.nginx import NGINX, run_nginx
 from tests.server import ROOT, Service, free_port
 from tests.wordpress.blogs import needs_wordpress, real_blog
 
@@ -28,34 +25,22 @@ pytestmark = [
 
 GUIDE = (ROOT / "docs/connecting.md").read_text("utf-8")
 
-NGINX_CONF = """
-daemon off; user root; pid {folder}/nginx.pid;
-events {{ }}
-http {{
-    access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-    server {{
-        listen 127.0.0.1:{port};
-        {redirect}
-        location / {{ proxy_pass {blog}; proxy_set_header Host $proxy_host; }}
-    }}
+SITE = """
+access_log off;
+server {{
+    listen 127.0.0.1:{port};
+    {redirect}
+    location / {{ proxy_pass {blog}; proxy_set_header Host $proxy_host; }}
 }}
 """
 
 
-@contextmanager
 def nginx(
     folder: Path, port: int, blog: str, redirect: str = ""
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Run nginx before a blog, with the line that redirects its feed."""
-    conf = folder / "nginx.conf"
-    text = NGINX_CONF.format(
-        folder=folder, port=port, blog=blog, redirect=redirect
-    )
-    conf.write_text(text)
-    command = [NGINX, "-e", folder / "error.log", "-c", conf]
-    url = f"http://127.0.0.1:{port}/readme.html"
-    with running(command, folder / "nginx.log", lambda: answers(url)):
-        yield
+    site = SITE.format(port=port, blog=blog, redirect=redirect)
+    return run_nginx(folder, site, f"http://127.0.0.1:{port}/readme.html")
 
 
 def run_documented_script(service: Service, blog: str) -> str:
@@ -79,7 +64,6 @@ def list_articles(service: Service) -> dict[str, dict[str, Any]]:
 def test_reader_of_a_moved_feed_sees_nothing_twice(
     service: Service, tmp_path: Path
 ) -> None:
-    service.make_token(*SCOPES)
     with real_blog(tmp_path) as blog:
         blog.add_category("nghe-thuat", "Nghệ thuật")
         blog.add_category("am-nhac", "Âm nhạc", parent="nghe-thuat")

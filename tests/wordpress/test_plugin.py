@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from feedsvc.models import SCOPES
 from tests.server import Service
 from tests.wordpress.blogs import (
     Blog,
@@ -28,15 +26,9 @@ REAL = pytest.param("real", marks=[pytest.mark.wordpress, needs_wordpress])
 
 
 @pytest.fixture(scope="module")
-def service(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    """A service for all blogs, whose posts and categories differ."""
-    path = tmp_path_factory.mktemp("plugin") / "feedsvc.db"
-    shutil.copy(sqlite_template, path)
-    with Service(f"sqlite:///{path}", WEB_CONCURRENCY="1") as service:
-        service.make_token(*SCOPES)
-        yield service
+def service(shared_service: Service) -> Service:
+    """Return one for all blogs, whose posts and categories differ."""
+    return shared_service
 
 
 @pytest.fixture(scope="module", params=["stub", REAL])
