@@ -24,6 +24,9 @@ from tests.hub import PUBLIC, Hub, feeds, run
 from tests.server import Service, free_port
 from tests.waiting import wait_until
 
+ARTICLE = {"title": "x"}
+EVENT = {"title": "x", "start": "2032-01-01"}
+
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
@@ -107,11 +110,7 @@ def test_hub_is_told_once_by_two_workers_beside_failing_hubs(
                     {"title": "x", "categories": ["b"]},
                     ["news", "news/a", "news/b"],
                 ),
-                (
-                    "/events/2",
-                    {"title": "x", "start": "2032-01-01"},
-                    ["events"],
-                ),
+                ("/events/2", EVENT, ["events"]),
             ):
                 started = time.monotonic()
                 service.put(path, document)
@@ -133,9 +132,7 @@ def test_only_public_entries_are_told(
 ) -> None:
     editor.put("/articles/1", {"title": "x", "status": "draft"})
     later = "2026-11-26T00:00:00Z"
-    editor.put(
-        "/events/2", {"title": "x", "start": later, "date_published": later}
-    )
+    editor.put("/events/2", {**EVENT, "date_published": later})
     worker.tell()
     assert not hub.told
     wait(days=2)
@@ -151,10 +148,9 @@ def test_feeds_in_the_language_of_an_entry_are_told(
     make_worker: MakeWorker, hub: Hub, editor: ApiClient
 ) -> None:
     worker = make_worker(site_languages=("vi", "en"))
-    event = {"title": "x", "start": "2026-12-24"}
     editor.put("/articles/1", {"title": "x", "language": "en-GB"})
-    editor.put("/events/2", event)
-    editor.put("/events/3", {**event, "language": "fr"})
+    editor.put("/events/2", EVENT)
+    editor.put("/events/3", {**EVENT, "language": "fr"})
     worker.tell()
     in_language = Counter(
         [f"{url}?lang=en" for url in feeds("news")]
@@ -166,7 +162,7 @@ def test_feeds_in_the_language_of_an_entry_are_told(
 def test_change_is_told_some_seconds_after_it_was_seen(
     worker: Worker, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     clock.forward(hours=1)
     worker.notify()
     clock.forward(seconds=DELAY - 0.1)
@@ -225,7 +221,7 @@ def test_change_is_told_after_a_restart_before_it_was_told(
     editor: ApiClient,
     clock: Clock,
 ) -> None:
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     worker.notify()
     clock.forward(seconds=1)
     restarted = make_worker()
@@ -245,7 +241,7 @@ def test_failed_hub_is_told_again_later_and_not_redirected(
     own_clock = Clock(clock.now)
     worker = make_worker(own_clock)
     hub.status = status
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     worker.tell()
     worker.notify()
     assert hub.told.total() == 1, "the others wait for the next attempt"
@@ -269,7 +265,7 @@ def test_delay_grows_with_each_failure_and_ends_with_a_restart(
     clock: Clock,
 ) -> None:
     hub.status = 503
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     worker.tell()
     for _ in range(200):
         worker.notify()
@@ -292,7 +288,7 @@ def test_refused_url_is_logged_and_delays_no_other(
     refused = f"{PUBLIC}/feeds/news.atom"
     hub.refused = {refused}
     hub.body = "Không rõ\nchủ đề\n".encode()
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     worker.tell()
     (line,) = caplog.messages
     assert f"Hub {hub.url}, {refused}: 403 Forbidden: 'Không rõ'" in line
@@ -316,7 +312,7 @@ def test_hub_whose_address_cannot_be_used_is_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     worker = make_worker(url="http://..example/")
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     worker.tell()
     assert "trying again in 5 s" in caplog.messages[-1]
 
@@ -324,25 +320,14 @@ def test_hub_whose_address_cannot_be_used_is_a_warning(
 def test_new_hub_is_told_later_changes(
     make_worker: MakeWorker, hub: Hub, editor: ApiClient, clock: Clock
 ) -> None:
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     clock.forward(seconds=1)
     worker = make_worker()
     worker.tell()
     assert not hub.told
-    editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
+    editor.put("/events/2", EVENT)
     worker.tell()
     assert hub.told == feeds("events")
-
-
-def test_new_hub_is_told_what_changes_while_workers_start(
-    make_worker: MakeWorker, hub: Hub, editor: ApiClient, clock: Clock
-) -> None:
-    # The first worker stores the hub.
-    make_worker()
-    editor.put("/articles/1", {"title": "x"})
-    clock.forward(seconds=1)
-    make_worker().tell()
-    assert hub.told == feeds("news")
 
 
 def test_new_hub_is_told_what_changes_before_it_is_stored(
@@ -350,7 +335,7 @@ def test_new_hub_is_told_what_changes_before_it_is_stored(
 ) -> None:
     worker = make_worker(is_ready=False)
     clock.forward(seconds=1)
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     worker.tell()
     worker.tell()
     assert hub.told == feeds("news")
@@ -363,7 +348,7 @@ def test_new_hub_is_told_what_changes_although_the_clock_was_ahead(
     clock: Clock,
 ) -> None:
     worker = make_worker(Clock(clock.now + timedelta(hours=1)))
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     worker.tell()
     assert hub.told == feeds("news")
 
@@ -388,7 +373,7 @@ def test_hub_that_never_ends_its_answer_has_failed(
     monkeypatch.setattr("feedsvc.http_client.TIMEOUT", 0.5)
     hub.body = body
     hub.drops = drops
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     with ThreadPoolExecutor() as pool:
         done = pool.submit(worker.tell)
         try:
@@ -426,7 +411,7 @@ def test_one_worker_at_a_time_tells_until_it_was_stopped(
     editor: ApiClient,
     clock: Clock,
 ) -> None:
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     with answering(hub, worker):
         hub.seconds = 0
         other = make_worker()
@@ -445,7 +430,7 @@ def test_claim_of_a_worker_whose_clock_is_ahead_does_not_count(
     clock: Clock,
 ) -> None:
     worker_ahead = make_worker(Clock(clock.now + timedelta(hours=1)))
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     with answering(hub, worker_ahead):
         hub.seconds = 0
         hub.told.clear()
@@ -456,8 +441,8 @@ def test_claim_of_a_worker_whose_clock_is_ahead_does_not_count(
 def test_change_while_a_hub_answers_is_told_afterwards(
     worker: Worker, hub: Hub, editor: ApiClient
 ) -> None:
-    editor.put("/articles/1", {"title": "x"})
+    editor.put("/articles/1", ARTICLE)
     with answering(hub, worker):
-        editor.put("/events/2", {"title": "x", "start": "2032-01-01"})
+        editor.put("/events/2", EVENT)
     worker.tell()
     assert hub.told == feeds("news", "events")

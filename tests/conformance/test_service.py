@@ -60,12 +60,9 @@ def announced_findings(client: FlaskClient) -> list[str]:
     return found
 
 
-def test_sample_feeds_have_no_findings(
+def test_feeds_have_no_findings_empty_and_with_samples(
     app: Flask, client: FlaskClient
 ) -> None:
-    assert load_sample_data(get_services(app))
     assert announced_findings(client) == []
-
-
-def test_empty_feeds_have_no_findings(client: FlaskClient) -> None:
+    assert load_sample_data(get_services(app))
     assert announced_findings(client) == []

@@ -56,42 +56,19 @@ def stored_titles() -> dict[str, str]:
     """Return the difficult titles as stored: in NFC, one line, without bidi controls."""
     return {
         title["id"]: title.get("stored") or title["title"]
-        for title in _all_titles()
+        for title in read("titles")
     }
 
 
 def read(name: str) -> Any:
     """Return the content of a file of this folder."""
-    return json.loads(
-        (Path(__file__).parent / f"{name}.json").read_text("utf-8")
-    )
-
-
-def _all_titles() -> list[dict[str, str]]:
-    marks = "\u0316" * 30
-    long = {
-        "t-500": "Đ" * 499 + "ặ",
-        "t-500-words": ("Nghị quyết về việc " * 27)[:499] + "x",
-        "t-500-signs": "&<>\"'" * 100,
-        "t-500-astral": "🏮" * 500,
-        "t-long-word": "Nghiêng" * 40,
-        "t-30-marks": f"a{marks} {marks}가{marks}" + "가" * 99,
-    }
-    decomposed = {
-        "id": "t-500-nfd",
-        "title": "a\u0323" * 500,
-        "stored": "ạ" * 500,
-    }
-    return [
-        *read("titles"),
-        *({"id": id, "title": title} for id, title in long.items()),
-        decomposed,
-    ]
+    path = Path(__file__).with_name(f"{name}.json")
+    return json.loads(path.read_text("utf-8"))
 
 
 def _titles() -> Iterator[Json]:
     """Yield an article for each difficult title, an hour apart."""
-    for number, title in enumerate(_all_titles()):
+    for number, title in enumerate(read("titles")):
         published = datetime(2026, 11, 23, 20, tzinfo=UTC) - timedelta(
             hours=number
         )

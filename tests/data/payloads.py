@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from typing import Any
 
-_FAMILIES = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+from tests.data import read
+
+_FAMILIES: dict[str, list[Any]] = read("payloads")
 
 
 def _read(family: str) -> list[str]:

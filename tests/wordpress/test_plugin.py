@@ -166,8 +166,12 @@ def test_all_changes_are_sent_after_an_outage(
     assert get_entry(service, deleted_id)["status"] == 410
 
 
-def test_accepted_post_is_sent_once(blog: Blog, service: Service) -> None:
+def test_accepted_post_is_sent_once_and_without_the_default_category(
+    blog: Blog, service: Service
+) -> None:
     _, entry_id = blog.save(**POST)
+    assert get_entry(service, entry_id)["categories"] == []
+    assert get(service, "/categories/uncategorized")["status"] == 404
     edited = {"title": "Sửa ở cổng"}
     assert service.request("PATCH", f"/api/v1/articles/{entry_id}", edited).ok
     blog.pass_hour()
@@ -213,22 +217,12 @@ def test_post_that_the_service_has_under_another_guid_is_updated(
     assert after["guid"] == before["guid"]
 
 
-def test_categories_of_the_portal_survive(
+def test_categories_have_their_parents_and_those_of_the_portal_survive(
     blog: Blog, service: Service
 ) -> None:
     service.put("/categories/portal", {"title": "Cổng"})
-    service.put(
-        "/categories/van-hoa", {"title": "Văn hóa", "parent": "portal"}
-    )
-    before = get(service, "/categories/van-hoa")
-    blog.add_category("van-hoa", "Culture")
-    _, entry_id = blog.save(**POST, post_category=["van-hoa"])
-    assert get_entry(service, entry_id)["categories"] == ["van-hoa"]
-    assert get(service, "/categories/van-hoa") == before
-
-
-def test_categories_have_their_parents(blog: Blog, service: Service) -> None:
-    service.put("/categories/nghe-thuat", {"title": "Nghệ thuật của cổng"})
+    of_the_portal = {"title": "Nghệ thuật của cổng", "parent": "portal"}
+    service.put("/categories/nghe-thuat", of_the_portal)
     blog.add_category("nghe-thuat", "Nghệ thuật")
     blog.add_category("am-nhac", "Âm nhạc", parent="nghe-thuat")
     blog.add_category("opera", "Opera", parent="am-nhac")
@@ -239,7 +233,7 @@ def test_categories_have_their_parents(blog: Blog, service: Service) -> None:
         for category in get(service, "/categories")["categories"]
     }
     expected = {
-        "nghe-thuat": ("Nghệ thuật của cổng", None),
+        "nghe-thuat": ("Nghệ thuật của cổng", "portal"),
         "am-nhac": ("Âm nhạc", "nghe-thuat"),
         "opera": ("Opera", "am-nhac"),
     }
@@ -258,12 +252,6 @@ def test_category_whose_slug_is_not_allowed_has_another(
     assert sorted(sent) == sorted([allowed, child])
     assert get(service, f"/categories/{allowed}")["title"] == "Du lịch"
     assert get(service, f"/categories/{child}")["parent"] == allowed
-
-
-def test_default_category_is_not_sent(blog: Blog, service: Service) -> None:
-    _, entry_id = blog.save(**POST)
-    assert get_entry(service, entry_id)["categories"] == []
-    assert get(service, "/categories/uncategorized")["status"] == 404
 
 
 def test_post_keeps_its_category_if_the_token_may_create_none(
