@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -18,63 +17,12 @@ from lxml import etree
 
 from feedsvc.cli.commands import commands
 from tests.conftest import ApiClient
+from tests.data import read, read_tables
 from tests.full_entries import ARTICLE, EVENT
 from tests.server import ROOT
 from tests.settings import read_settings, setting_names
 
-DATA = ROOT / "tests/data/surface-3.0.0.json"
-
-TAKEN_BACK = {
-    # A calendar may have more events, and has them without a limit.
-    "/feeds/events.ics limit=500 200 default",
-    "/feeds/events.ics limit=501 301",
-    "/feeds/events.ics limit=2000 301",
-    # An unknown name before, now a parameter of events.
-    *(
-        f"/feeds/events.{suffix} period=week 200 default"
-        for suffix in ("rss", "atom", "json", "html", "ics")
-    ),
-    "/?lang=x_ 200 text/html",
-}
-"""Lines that 3.1 no longer has, since they were wrong or cost too much."""
-
-FEEDS = [
-    f"/feeds/{name}"
-    for name in "news.rss news.atom news.json news.html events.rss events.atom "
-    "events.json events.html events.ics".split()
-]
-
-OTHER_URLS = """
-/ /?ui=en /?lang=x_ /feeds.opml /feeds.opml?ui=en /robots.txt /favicon.ico /healthz /readyz
-/entries/full /entries/full?ui=en /entries/event.ics /entries/deleted /entries/x
-/feeds/news/giao-thong,van-hoa.rss /feeds/news/giao-thong+van-hoa.rss
-/feeds/news/-van-hoa.rss /feeds/news/van-hoa,-giao-thong.rss /feeds/news/x.rss
-/feeds/news/VAN-HOA.rss /feeds/news.ics /api/docs/ /api/openapi.json
-/api/v1/categories /api/v1/categories/van-hoa /api/v1/articles
-/api/v1/changes /api/v1/changes?after=x /api/v1/changes?kind=news&limit=1000
-/api/v1/changes?limit=1001
-""".split()
-
-PARAMETERS = {
-    "limit": "0 1 20 50 100 101 500 501 2000 2001 x",
-    "page": "0 1 2 1000 1001",
-    "content": "full summary x",
-    "lang": "vi en-GB x_",
-    "q": "a a+b",
-    "period": "week",
-    "when": "upcoming past all x",
-    "from": "2026-11-25 2016-11-25 2016-11-24 2031-11-25 2031-11-26 x",
-    "to": "2026-11-25 2016-11-25 2016-11-24 2031-11-25 2031-11-26 x",
-    "order": "published start x",
-    "date": "published start x",
-    "cancelled": "mark hide x",
-    "ui": "vi en x",
-    "category": "x",
-    "tag": "x",
-    "since": "2026-11-25",
-    "utm_source": "x",
-}
-"""Values of parameters of feeds, also some that are refused."""
+TABLES = read_tables("surface")
 
 
 def surface(editor: ApiClient) -> set[str]:
@@ -130,13 +78,13 @@ def members(value: Any, path: str = "") -> Iterator[str]:
 
 def feed_lines(client: FlaskClient) -> Iterator[str]:
     """Return status and media type of URLs, and what feeds consist of."""
-    for url in OTHER_URLS:
+    for url in TABLES["other_urls"]:
         with client.get(url) as answer:
             yield f"{url} {answer.status_code} {answer.mimetype}"
-    for feed in FEEDS:
+    for feed in TABLES["feeds"]:
         plain = client.get(feed)
         yield f"{feed} {plain.status_code} {plain.mimetype}"
-        for name, values in PARAMETERS.items():
+        for name, values in TABLES["parameters"].items():
             for value in values.split():
                 answer = client.get(f"{feed}?{name}={value}")
                 is_default = answer.get_etag() == plain.get_etag()
@@ -195,7 +143,9 @@ def copy_lines() -> Iterator[str]:
 
 
 def test_interface_of_3_0_0_stays(editor: ApiClient) -> None:
-    data = json.loads(DATA.read_text("utf-8"))
-    lines = {f"{key} {line}" for key, value in data.items() for line in value}
-    missing = lines - surface(editor)
-    assert missing == TAKEN_BACK
+    lines = {
+        f"{key} {line}"
+        for key, values in read("surface-3.0.0").items()
+        for line in values
+    }
+    assert lines - surface(editor) == set(TABLES["taken_back"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
@@ -15,44 +17,7 @@ from tests.conformance.values import check_body, is_uri, looks_like_html
 Element = Any
 """An lxml element; lxml's stubs lack too many of its methods."""
 
-REQUIRED = {
-    "feed": {"id", "title", "updated", "author"},
-    "entry": {"id", "title", "updated", "published"},
-    "channel": {"title", "link", "description", "language", "lastBuildDate"},
-    "item": {"title", "link", "guid", "pubDate"},
-}
-REPEATABLE = set(
-    "entry item author category link atom:link dc:creator".split()
-)
-"""Other elements are at most once in these parents."""
-
-SAME_VALUES = (
-    ("author", "dc:creator"),
-    ("source", "dc:source"),
-    ("copyright", "dc:rights"),
-    ("pubDate", "dc:date"),
-)
-"""Elements of RSS of which readers would show both."""
-
-# Fractions of a second: ROME and podcastparser read wrong times.
-_RFC_3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"
-_RFC_822 = r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"
-_W3CDTF = rf"\d{{4}}-\d\d-\d\d|{_RFC_3339}"
-_LANGUAGE = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"
-PATTERNS = {
-    "updated": _RFC_3339,
-    "published": _RFC_3339,
-    "pubDate": _RFC_822,
-    "lastBuildDate": _RFC_822,
-    "ev:startdate": _W3CDTF,
-    "ev:enddate": _W3CDTF,
-    "language": _LANGUAGE,
-    "dc:language": _LANGUAGE,
-    "managingEditor": r"\S+@\S+ \(.+\)",
-    "georss:point": r"-?\d{1,2}\.\d+ -?\d{1,3}\.\d+",
-}
-ADDRESSES = set("id uri icon logo url docs dcterms:license".split())
-ADDRESS_ATTRIBUTES = ("href", "url", "scheme", "domain")
+RULES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
 def check(document: bytes, url: str | None) -> Iterator[str]:
@@ -92,16 +57,18 @@ def _entries(root: Element) -> list[Element]:
 
 def _check_element(element: Element) -> Iterator[str]:
     own_name, text = name(element), element.text or ""
-    if own_name in REQUIRED:
+    if own_name in RULES["required"]:
         yield from _check_children(element)
-    pattern = PATTERNS.get(own_name)
+    pattern = RULES["patterns"].get(own_name)
     if pattern and not re.fullmatch(pattern, text):
         yield f"has a wrong value: {text}"
     # The link of RSS is a text, and that of Atom has an attribute.
-    is_address = own_name in ADDRESSES or (own_name == "link" and text)
+    is_address = own_name in RULES["addresses"] or (
+        own_name == "link" and text
+    )
     if is_address and not is_uri(text):
         yield f"is no absolute URI: {text}"
-    for key in ADDRESS_ATTRIBUTES:
+    for key in RULES["address_attributes"]:
         if key in element.attrib and not is_uri(element.get(key)):
             yield f"has no absolute URI: {element.get(key)}"
     if not unicodedata.is_normalized("NFC", text):
@@ -121,20 +88,17 @@ def _check_element(element: Element) -> Iterator[str]:
 
 def _check_children(parent: Element) -> Iterator[str]:
     counts = Counter(map(name, parent))
-    for missing in REQUIRED[name(parent)] - counts.keys():
-        yield f"lacks {missing}"
+    for required in RULES["required"][name(parent)]:
+        if required not in counts:
+            yield f"lacks {required}"
     for child, count in counts.items():
-        if count > 1 and child not in REPEATABLE:
+        if count > 1 and child not in RULES["repeatable"]:
             yield f"has more than one {child}"
-    for own, borrowed in SAME_VALUES:
+    for own, borrowed in RULES["same_values"]:
         if own in counts and borrowed in counts:
             yield f"has the same value in {own} and {borrowed}"
-    texts = [
-        child
-        for child in counts
-        if child in ("description", "content:encoded")
-    ]
-    if texts[:1] == ["content:encoded"]:
+    texts = _named(parent, "description", "content:encoded")
+    if texts and name(texts[0]) == "content:encoded":
         yield "has its content before its description"
 
 

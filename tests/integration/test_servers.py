@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feedsvc.feeds.query import FORMATS
+from tests.data import read, read_tables
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -26,21 +28,10 @@ GTHREAD = ("-k", "gthread", "--threads", "4", "feedsvc.wsgi:app")
 PUBLIC_URL = "http://feeds.example"
 MAX_BODY = 1 << 20
 MORE_THAN_THREADS = 40
-STORED: dict[str, dict[str, Any]] = {
-    "/categories/a": {"title": "Một"},
-    "/categories/b": {"title": "Hai", "parent": "a"},
-    "/articles/long": {
-        "title": "Dài",
-        "content_html": "<p>" + "Nội dung. " * 9_000 + "</p>",
-        "categories": ["a"],
-    },
-    "/articles/short": {"title": "Ngắn", "categories": ["b"]},
-    "/articles/draft": {"title": "Nháp", "status": "draft"},
-    "/articles/withdrawn": {"title": "Gỡ"},
-    "/articles/deleted": {"title": "Xóa"},
-    "/events/fair": {"title": "Hội", "start": "2031-01-01T19:00:00"},
-}
+TABLES = read_tables("servers")
+STORED: dict[str, dict[str, Any]] = TABLES["stored"]
 """Documents by path."""
+STORED["/articles/long"]["content_html"] = f"<p>{'Nội dung. ' * 9_000}</p>"
 
 Response = tuple[int, list[tuple[str, str]], bytes]
 
@@ -128,23 +119,6 @@ def check_equal(
     return responses[1]
 
 
-PATHS = """
-/feeds/news/a.rss /feeds/news/a,b.json /feeds/news/a+b.atom /feeds/news.rss?limit=1
-/feeds/news.rss?limit=1&page=2 /feeds/news.json?q=noi+dung /feeds/events.html?ui=en
-/ /?ui=en /?ui=None /feeds.opml /entries/long /entries/long?ui=en /entries/fair.ics
-/static/style.css /favicon.ico /robots.txt /healthz /readyz /api/docs /api/openapi.json
-/api/v1/categories /api/v1/categories/a /api/v1/changes?limit=2
-""".split()
-NOT_CANONICAL = """
-/feeds/news.rss? /feeds/news.rss?utm_source=x /feeds/news.rss?limit=50
-/feeds/news.rss?limit=999 /feeds/news/%61.rss /feeds/news/b,a.rss /feeds/news
-/entries/%6Cong /feeds/news.rss?q=%FF
-""".split()
-ERRORS = """
-/feeds/news.rss?limit=x /feeds/news.rss?limit=1&limit=2 /feeds/news.rss?page=99
-/feeds/news/none.rss /feeds/%FF.rss /entries/deleted /entries/withdrawn /entries/draft
-/entries/draft?preview=x /entries/none /entries/long%00 /api/v1/articles /api/v1/none
-""".split()
 FEEDS = [
     f"/feeds/{kind}.{name}"
     for name, form in FORMATS.items()
@@ -152,7 +126,7 @@ FEEDS = [
 ]
 
 
-@pytest.mark.parametrize("path", [*FEEDS, *PATHS, *NOT_CANONICAL, *ERRORS])
+@pytest.mark.parametrize("path", [*FEEDS, *chain(*TABLES["reads"].values())])
 def test_responses_to_reads_are_equal(
     servers: list[Service], path: str
 ) -> None:
@@ -161,19 +135,10 @@ def test_responses_to_reads_are_equal(
     assert comparable(head) == comparable((status, headers, b""))
     browser = {"Accept": "text/html,*/*;q=0.8", "Accept-Encoding": "gzip, br"}
     check_equal(servers, "GET", path, browser)
-    assert (status < 400) == (path not in ERRORS)
+    assert (status < 400) == (path not in TABLES["reads"]["refused"])
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/feeds/news.rss", 204),
-        ("/feeds/none", 204),
-        ("/api/v1/categories/a", 204),
-        ("/api/v1/articles/long", 200),
-        ("/none", 404),
-    ],
-)
+@pytest.mark.parametrize(("path", "status"), TABLES["preflights"].items())
 def test_preflights_are_equal(
     servers: list[Service], path: str, status: int
 ) -> None:
@@ -192,37 +157,22 @@ def test_conditional_responses_are_equal(
     accept = {"Accept-Encoding": coding}
     _, headers, _ = check_equal(servers, "GET", path, accept)
     validators = dict(headers)
-    etag, date = validators["etag"], validators["last-modified"]
-    for status, condition in (
-        (304, {"If-None-Match": etag}),
-        (304, {"If-None-Match": f"W/{etag}"}),
-        (304, {"If-None-Match": f'"x", {etag}'}),
-        # Two headers, since their names differ in case.
-        (304, {"If-None-Match": etag, "if-none-match": '"x"'}),
-        (304, {"If-None-Match": "*"}),
-        (304, {"If-Modified-Since": date}),
-        (200, {"If-None-Match": '"x"', "If-Modified-Since": date}),
-    ):
-        answer = check_equal(servers, "GET", path, accept | condition)
-        assert answer[0] == status, condition
-        assert (answer[2] == b"") == (status == 304)
+    for status, conditions in TABLES["conditions"].items():
+        for condition in conditions:
+            sent = {
+                name: value.replace("ETAG", validators["etag"]).replace(
+                    "DATE", validators["last-modified"]
+                )
+                for name, value in condition.items()
+            }
+            answer = check_equal(servers, "GET", path, accept | sent)
+            assert answer[0] == int(status), condition
+            assert (answer[2] == b"") == (status == "304")
 
 
 def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
     headers = {"Authorization": f"Bearer {servers[0].token}", **JSON}
-    same = STORED["/articles/short"]
-    for status, method, path, document, more in (
-        (200, "PUT", "/articles/short", same, {}),
-        (412, "PUT", "/articles/short", same, {"If-Match": '"9"'}),
-        (422, "PUT", "/articles/short", {"titel": 1}, {}),
-        (200, "PATCH", "/articles/short", {"title": "Ngắn"}, {}),
-        (200, "POST", "/batch", [], {}),
-        (207, "POST", "/batch", [{"action": "put"}], {}),
-        (410, "DELETE", "/articles/deleted", None, {}),
-        (409, "PUT", "/events/short", STORED["/events/fair"], {}),
-        (404, "PUT", "/none", {}, {}),
-        (405, "PUT", "/changes", {}, {}),
-    ):
+    for status, method, path, document, more in read("writes"):
         body = json.dumps(document).encode()
         sized = {**headers, "Content-Length": str(len(body)), **more}
         answer = check_equal(servers, method, f"/api/v1{path}", sized, body)
