@@ -51,14 +51,6 @@ def free_port() -> int:
                 return port
 
 
-def environ_without_settings() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("FEEDSVC_")
-    }
-
-
 class Service:
     """One gunicorn and its database; `start`, `kill` and `start` again.
 
@@ -78,8 +70,13 @@ class Service:
     def __init__(self, database_url: str, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        others = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("FEEDSVC_")
+        }
         self.environ = {
-            **environ_without_settings(),
+            **others,
             "PORT": str(self.port),
             "FEEDSVC_DATABASE_URL": database_url,
             "FEEDSVC_PUBLIC_URL": self.url,

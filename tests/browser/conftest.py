@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import CopyDatabase
+from tests.data import read_tables
 from tests.fake_clock import HANOI
 from tests.full_entries import ARTICLE, EVENT
 from tests.server import Service
@@ -42,27 +43,17 @@ def today() -> datetime:
 
 def add_entries(service: Service) -> None:
     """Store articles of three months, events, and a withdrawn article, all with every member."""
-    body = (
-        "<h2>Mục</h2><p>Đoạn <a href='https://portal.example/x'>một</a></p><blockquote><p>Lời</p></blockquote>"
-        f"<table><tr>{'<th>Tuyến</th>' * 7}</tr><tr>{'<td>A1</td>' * 7}</tr></table><pre>{'x = 1; ' * 30}</pre>"
-    )
+    portal = read_tables("browser")
     names = ("source", "authors", "location", "organizer")
     event = {
         **{name: EVENT[name] for name in names},
-        "content_html": body,
+        **portal["members"],
         "image": {**EVENT["image"], "url": f"{service.url}/favicon.ico"},
         "attachments": EVENT["attachments"][1:],
-        "notice": "Sửa giờ.",
-        "categories": ["van-hoa", "giao-thong"],
     }
     article = {name: event[name] for name in event if name in ARTICLE}
-    for slug, title, parent in (
-        ("van-hoa", "Văn hoá", None),
-        ("giao-thong", "Giao thông", None),
-        ("xe-buyt", "Xe buýt", "giao-thong"),
-    ):
-        text = {"title": title, "description": f"Tin {title}"}
-        service.put(f"/categories/{slug}", {**text, "parent": parent})
+    for category in portal["categories"]:
+        service.put(f"/categories/{category['slug']}", category)
     for number, slug in product(range(3), ("van-hoa", "xe-buyt")):
         when = today().replace(day=1, hour=0) - timedelta(days=31 * number)
         document = {
@@ -72,16 +63,11 @@ def add_entries(service: Service) -> None:
             "categories": [slug],
         }
         service.put(f"/articles/{slug}-{number}", document)
+    fair = {**event, "title": "Hội sách", "start": f"{today():%Y-%m-%d}"}
+    service.put("/events/hom-nay", fair)
     tomorrow = f"{today() + timedelta(days=1):%Y-%m-%d}T19:00:00"
-    off = {"event_status": "cancelled", "language": "vi"}
-    series = {"recurrence": {"rrule": "FREQ=WEEKLY;COUNT=20"}}
-    for id, title, start, more in (
-        ("hom-nay", "Hội sách", f"{today():%Y-%m-%d}", {}),
-        ("huy", "Hoà nhạc", tomorrow, off),
-        ("phien-cho", "Phiên chợ", tomorrow, series),
-    ):
-        document = {**event, "title": title, "start": start, **more}
-        service.put(f"/events/{id}", document)
+    for id, more in portal["events"].items():
+        service.put(f"/events/{id}", {**event, "start": tomorrow, **more})
     service.put("/articles/mat", {"title": "Nhầm"})
     withdrawal = {"status": "withdrawn", "notice": "Sai sự thật."}
     service.put("/articles/mat", {"title": "Nhầm", **withdrawal})
@@ -105,7 +91,7 @@ def portal_service(
 def chromium() -> Iterator[Browser]:
     """Start Chromium, headless."""
     if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
+        pytest.skip("chromium is not installed")
     with launch() as browser:
         yield browser
 

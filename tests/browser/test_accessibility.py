@@ -9,22 +9,9 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
+from tests.data import read_tables
 
-PAGES = {
-    "front": "/",
-    "front page in English": "/?ui=en",
-    "news": "/feeds/news.html",
-    "whole entries": "/feeds/news.html?content=full",
-    "events in English": "/feeds/events.html?ui=en",
-    "month of a category": "/feeds/events/van-hoa.html?period=month&ui=de",
-    "second page": "/feeds/news.html?limit=1&page=2",
-    "empty": "/feeds/news.html?lang=fr",
-    "article": "/entries/van-hoa-0",
-    "event in English": "/entries/huy?ui=en",
-    "gone": "/entries/mat",
-    "missing": "/entries/khong",
-    "nonsense": "/feeds/news.html?limit=x",
-}
+PAGES = read_tables("browser")["pages"]
 Look = tuple[int, Literal["light", "dark"]]
 LOOKS: list[Look] = [(320, "dark"), (1280, "light")]
 MORE_LOOKS: list[Look] = [

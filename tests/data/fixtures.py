@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,8 @@ from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.tokens import create_token
 from tests import data
-from tests.conftest import ApiClient, MakeApp, make_config
-from tests.data.xss_payloads import post_payloads
+from tests.conftest import ApiClient, CopyDatabase, MakeApp, make_config
+from tests.data.xss_payloads import post_batch, post_payloads
 from tests.fake_clock import Clock
 
 
@@ -42,19 +41,21 @@ def load(editor: ApiClient) -> None:
 
 def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:
     """Post small batches, which end in time on a busy machine; return the results."""
-    headers = {"Content-Type": "application/json"}
-    results: list[dict[str, Any]] = []
-    for start in range(0, len(lines), 50):
-        body = json.dumps(lines[start : start + 50])
-        response = editor.send("POST", "/batch", data=body, headers=headers)
-        results += response.get_json()["results"]
-    return results
+    return [
+        result
+        for start in range(0, len(lines), 20)
+        for result in post_batch(editor, lines[start : start + 20])
+    ]
 
 
 def build_once(
-    factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]
+    factory: pytest.TempPathFactory,
+    name: str,
+    copy_database: CopyDatabase,
+    load: Callable[[ApiClient], None],
+    **settings: str,
 ) -> Path:
-    """Build a database once for all processes of pytest-xdist."""
+    """Fill a database once for all processes of pytest-xdist."""
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -62,9 +63,10 @@ def build_once(
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            unfinished = factory.mktemp(name) / "feedsvc.db"
-            build(unfinished)
-            unfinished.rename(path)
+            url = copy_database()
+            with open_app(url, **settings) as app:
+                load(make_client(app, name="loader"))
+            Path(url.removeprefix("sqlite:///")).rename(path)
     return path
 
 
@@ -100,16 +102,10 @@ def wait(clock: Clock, tick: Callable[[], None]) -> Wait:
 
 @pytest.fixture(scope="session")
 def seeded_template(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+    copy_database: CopyDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Make a database with the sample data."""
-
-    def build(path: Path) -> None:
-        shutil.copy(sqlite_template, path)
-        with open_app(f"sqlite:///{path}") as app:
-            load(make_client(app, name="loader"))
-
-    return build_once(tmp_path_factory, "sample", build)
+    return build_once(tmp_path_factory, "sample", copy_database, load)
 
 
 def copy_url(template: Path, folder: Path) -> str:
@@ -128,24 +124,18 @@ def seeded_app(
 
 @pytest.fixture(scope="session")
 def attacked_template(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+    copy_database: CopyDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Make a database with every payload in every field that accepts it."""
-
-    def build(path: Path) -> None:
-        shutil.copy(sqlite_template, path)
-        settings = {
-            "FEEDSVC_RATE_WRITES": "1000000/minute",
-            # The longest payload, in all fields of an event, is a line of 5 MB.
-            "FEEDSVC_MAX_BODY": "16777216",
-        }
-        with open_app(f"sqlite:///{path}", **settings) as app:
-            post_payloads(
-                make_client(app, name="loader"),
-                get_services(app).entry_schemas,
-            )
-
-    return build_once(tmp_path_factory, "attacked", build)
+    return build_once(
+        tmp_path_factory,
+        "attacked",
+        copy_database,
+        post_payloads,
+        FEEDSVC_RATE_WRITES="1000000/minute",
+        # The longest payload, in all fields of an event, is a line of 5 MB.
+        FEEDSVC_MAX_BODY="16777216",
+    )
 
 
 @pytest.fixture

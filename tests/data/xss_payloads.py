@@ -13,6 +13,7 @@ from marshmallow import fields
 
 from feedsvc.input.schemas import CategorySchema, EntrySchema
 from feedsvc.models import KINDS
+from feedsvc.services import get_services
 from tests.conftest import ApiClient
 from tests.data.payloads import payloads
 from tests.pointers import ABSENT, replace_value
@@ -57,10 +58,9 @@ def everywhere() -> range:
     return range(0, len(PAYLOADS), EVERYWHERE_STEP)
 
 
-def post_payloads(
-    editor: ApiClient, schemas: Mapping[str, EntrySchema]
-) -> None:
+def post_payloads(editor: ApiClient) -> None:
     """Post everything; payloads that are refused must be reported by their pointers."""
+    schemas = get_services(editor.client.application).entry_schemas
     for number in groups():
         editor.put(f"/categories/g-{number}", {"title": f"Nhóm {number}"})
     for number in everywhere():
@@ -71,7 +71,7 @@ def post_payloads(
         # An item has ten errors at most, and some fields are checked only after others
         # are valid.
         for _ in range(10):
-            results = _post_batch(editor, batch)
+            results = post_batch(editor, batch)
             batch = [
                 without_refused(batch[result["index"]], result)
                 for result in results
@@ -92,7 +92,8 @@ def _put_category(editor: ApiClient, document: Json) -> None:
     assert response.status_code == 201, (document, response.text)
 
 
-def _post_batch(editor: ApiClient, batch: list[Json]) -> list[Json]:
+def post_batch(editor: ApiClient, batch: list[Json]) -> list[Json]:
+    """Post a small batch, and return its results."""
     if not batch:
         return []
     begin = time.thread_time()

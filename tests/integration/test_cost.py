@@ -22,6 +22,7 @@ import requests
 
 from feedsvc.timezones import zone_names
 from tests.conftest import CheckLimit, RecordMeasurement
+from tests.data import read_tables
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -34,22 +35,31 @@ pytestmark = [
 ]
 
 MAX_BODY = 8 << 20
-CONTENT = (256 << 10) // DIVISOR
 MONDAY = "2026-12-07T19:00:00"
-TIBETAN = "\u0f73"
-"""A mark that NFC divides into two."""
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-def fill_body(before: str, item: str, after: str) -> bytes:
-    """Return a body of the maximal length, divided, that repeats an item."""
-    room = MAX_BODY // DIVISOR - len((before + after).encode())
-    return (before + item * (room // len(item.encode())) + after).encode()
+SIZES = {"text": (256 << 10) // DIVISOR - 50, "body": MAX_BODY // DIVISOR - 50}
+"""The lengths of texts and bodies, but for what is before and after a repeated text."""
+
+
+def make_body(parts: list[Any]) -> bytes:
+    """Return a body of data/costly.toml."""
+    texts = []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        text, times = part
+        if times in SIZES:
+            times = SIZES[times] // len(text.encode())
+        texts.append(text * times)
+    return "".join(texts).encode()
 
 
 def article(**members: Any) -> bytes:
-    return json.dumps({"title": "T", **members}, ensure_ascii=False).encode()
+    return json.dumps({"title": "T", **members}).encode()
 
 
 def event(rrule: str) -> bytes:
@@ -60,75 +70,23 @@ def event(rrule: str) -> bytes:
 POSITIONS = ",".join(str(number) for number in range(2, 100))
 UNKNOWN = {f"{number:036}": 1 for number in range(999)}
 SIMILAR = {"".join(name): 1 for name in islice(permutations("duration"), 990)}
-
-NEWS = {
-    "marks in a title": article(title=TIBETAN * 85_000),
-    "marks in a title as long as a body": fill_body(
-        '{"title": "', TIBETAN, '"}'
-    ),
-    "two kinds of marks in a title": article(title="\u0316\u0301" * 64_000),
-    "accents in a title": fill_body('{"title": "', "e\u0302\u0301", '"}'),
-    "marks in a text": article(content_text=TIBETAN * (CONTENT // 3)),
-    "accents in a text": article(
-        content_text="e\u0302\u0301" * (CONTENT // 5)
-    ),
-    "ideographs in a text": article(content_text="口" * (CONTENT // 3)),
-    "marks in HTML": article(
-        content_html="<p>" + TIBETAN * (CONTENT // 3 - 3)
-    ),
-    "ampersands in HTML": article(
-        content_html="<p>" + "&amp " * 19_000 + "x" * 160_000
-    ),
-    "formatting in HTML": article(content_html="<b><i>x<p>" * 3_300),
-    "empty authors": fill_body('{"title": "T", "authors": [{}', ", {}", "]}"),
-    "empty authors, a million values": b'{"authors":[{}'
-    + b",{}" * 499_900
-    + b"]}",
-    "numbers as categories": fill_body('{"categories":[1', ",1", "]}"),
-    "texts as categories": fill_body('{"categories":[""', ',""', "]}"),
-    "unknown members of authors": article(authors=[UNKNOWN] * 50),
-    "members of authors with similar names": article(authors=[SIMILAR] * 50),
-    "a member with a long name": b'{"title": "T", "'
-    + b"a" * (MAX_BODY // DIVISOR - 40)
-    + b'": 1}',
-    "relative URLs": article(
-        url="https://portal.example/" + "a/" * 1000,
-        content_html="<video src=a poster=a>" * 9_999,
-    ),
-    "numbers as an id": b'{"id": ' + b"1" * (MAX_BODY // DIVISOR - 8) + b"}",
+TABLES = read_tables("costly")
+BODIES: dict[str, dict[str, bytes]] = {
+    collection: {
+        name: make_body(parts) for name, parts in TABLES[collection].items()
+    }
+    for collection in ("articles", "events", "categories")
 }
-RULES = {
-    "positions of a day": f"FREQ=DAILY;BYDAY=MO;BYSETPOS={POSITIONS}",
-    "a position of a day": "FREQ=DAILY;BYDAY=MO;BYSETPOS=2",
-    "positions of a week": "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=2,3,4,5",
-    "a Tuesday of Mondays": "FREQ=DAILY;INTERVAL=7;BYDAY=TU",
-    "30 February": "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30",
-    "30 February of years": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
-    "sixth day of a month": "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6",
-    "sixth day of months": "FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=11,12,13,14,15",
-    "week numbers": "FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6",
-    "days of a year": "FREQ=YEARLY;BYYEARDAY=366;BYMONTH=6",
-}
-EVENTS = {
-    **{name: event(rrule) for name, rrule in RULES.items()},
-    "exceptions": event("FREQ=DAILY").replace(
-        b"}}",
-        b', "exdates": [' + b'"2026-12-08T19:00:00", ' * 350_000 + b'"x"]}}',
-    ),
-}
-CATEGORIES = {
-    "marks in a category": article(title=TIBETAN * 85_000),
-    "marks in a description": fill_body(
-        '{"title": "T", "description": "', TIBETAN, '"}'
-    ),
-}
+NEWS, EVENTS = BODIES["articles"], BODIES["events"]
+NEWS["unknown members of authors"] = article(authors=[UNKNOWN] * 50)
+NEWS["members of authors with similar names"] = article(authors=[SIMILAR] * 50)
+EVENTS["positions of a day"] = event(
+    f"FREQ=DAILY;BYDAY=MO;BYSETPOS={POSITIONS}"
+)
+EVENTS.update({name: event(rule) for name, rule in TABLES["rules"].items()})
 SHAPES = {
     name: (f"/api/v1/{collection}/{collection}", body)
-    for collection, bodies in (
-        ("articles", NEWS),
-        ("events", EVENTS),
-        ("categories", CATEGORIES),
-    )
+    for collection, bodies in BODIES.items()
     for name, body in bodies.items()
 }
 

@@ -18,7 +18,7 @@ from tests.wordpress.blogs import (
 )
 
 pytestmark = pytest.mark.skipif(
-    not shutil.which("php"), reason="PHP is not installed"
+    not shutil.which("php"), reason="php-cli is not installed"
 )
 
 
