@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,27 @@ def serving(server: HTTPServer) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+Response = tuple[int, list[tuple[str, str]], bytes]
+"""The status, the sorted headers and the body."""
+
+
+def send_raw(
+    url: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+) -> Response:
+    """Send a target as it is, and exactly these headers; `requests` changes both."""
+    host = url.removeprefix("http://")
+    with closing(HTTPConnection(host, timeout=20)) as connection:
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        response = connection.getresponse()
+        content = response.read()
+    sent = [(name.lower(), value) for name, value in response.getheaders()]
+    return response.status, sorted(sent), content

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,11 @@ from tests.fork_server import ROOT as ROOT
 from tests.programs import answers
 from tests.settings import read_settings
 from tests.waiting import wait_until
+
+
+def read_project_file(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
 
 _SETTINGS = ("FEEDSVC_", "GUNICORN_", "HOST", "PORT", "WEB_CONCURRENCY")
 """Beginnings of the variables that the service itself reads."""
@@ -69,7 +74,8 @@ class Service:
 
     def __init__(self, database_url: str, **environ: str) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        host = environ.get("HOST", "127.0.0.1")
+        self.url = f"http://{host}:{self.port}"
         others = {
             name: value
             for name, value in os.environ.items()
@@ -119,6 +125,23 @@ class Service:
         are_settings = all(name.startswith(_SETTINGS) for name, _ in changed)
         is_here = self.root == ROOT and not self.within
         return self.is_forked and are_settings and is_here
+
+    def begin_body(
+        self,
+        stack: ExitStack,
+        length: int,
+        start: str = "PUT /api/v1/articles/x",
+    ) -> socket.socket:
+        """Send the head of a request whose body has a length; return the connection."""
+        authorization = f"Authorization: Bearer {self.token}\r\n"
+        head = (
+            f"{start} HTTP/1.1\r\nHost: a\r\n{authorization if self.token else ''}"
+            f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        )
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        stack.enter_context(connection)
+        connection.sendall(head.encode())
+        return connection
 
     def make_token(self, *scopes: str) -> str:
         """Migrate the database and create a token, used by `request` from now on.

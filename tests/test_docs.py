@@ -29,15 +29,16 @@ from tests.conftest import MakeApp
 from tests.data import read
 from tests.full_entries import MEMBERS
 from tests.programs import serving
-from tests.server import ROOT, Service
+from tests.server import ROOT, Service, read_project_file
 from tests.settings import setting_names
+from tests.wordpress.blogs import run_documented_script
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-OPERATING = (ROOT / "docs/operating.md").read_text("utf-8")
-API = (ROOT / "docs/api.md").read_text("utf-8")
-FEEDS = (ROOT / "docs/feeds.md").read_text("utf-8")
-PARTNERS = (ROOT / "docs/partners.md").read_text("utf-8")
-CONNECTING = (ROOT / "docs/connecting.md").read_text("utf-8")
+OPERATING = read_project_file("docs/operating.md")
+API = read_project_file("docs/api.md")
+FEEDS = read_project_file("docs/feeds.md")
+PARTNERS = read_project_file("docs/partners.md")
+CONNECTING = read_project_file("docs/connecting.md")
 
 
 @pytest.mark.parametrize(
@@ -154,10 +155,6 @@ LANGUAGES = {
 """The languages of examples, and the commands that run a script of standard input."""
 
 
-def documented_scripts(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", CONNECTING, re.DOTALL)
-
-
 def run_script(
     language: str, script: str, environ: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
@@ -200,7 +197,8 @@ def busy(service: Service) -> HTTPServer:
 def test_examples_try_again_while_busy_and_say_why_a_document_is_refused(
     shared_service: Service, language: str
 ) -> None:
-    script = documented_scripts(language)[0]
+    pattern = rf"```{language}\n(.*?)```"
+    script = re.findall(pattern, CONNECTING, re.DOTALL)[0]
     shared_service.put("/categories/van-hoa", {"title": "Văn hóa"})
     before = shared_service.request("GET", "/api/v1/changes").json()["next"]
     with serving(busy(shared_service)) as url:
@@ -279,14 +277,8 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
     service: Service,
 ) -> None:
     service.put("/categories/tin", {"title": "Tin của cổng"})
-    function, script = documented_scripts("python")
-    function = function.partition("\nsend(")[0]
-    environ = {**service.environ, "TOKEN": service.token, "FEEDS": service.url}
     with serving(HTTPServer(("127.0.0.1", 0), Blog)) as url:
-        done = run_script(
-            "python", function + script, {**environ, "BLOG": url}
-        )
-    assert done.returncode == 0, done.stderr
+        printed = run_documented_script(service, url)
     (item,) = service.request("GET", "/api/v1/articles").json()["items"]
     entry = service.request("GET", f"/api/v1/articles/{item['id']}").json()
     assert EXPECTED["article"].items() <= entry.items()
@@ -298,13 +290,13 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
     guid = PAGES["posts"][0][1]["guid"]["rendered"]
     refused = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
     assert re.findall(
-        "^not sent: (.*): HTTP Error 422", done.stdout, re.MULTILINE
+        "^not sent: (.*): HTTP Error 422", printed, re.MULTILINE
     ) == [f"/articles/{refused}"]
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:
     """Return the cells of a document's first table, by row and column."""
-    text = (ROOT / name).read_text("utf-8")
+    text = read_project_file(name)
     table = re.search(r"(^\|.*\|\n)+", text, re.MULTILINE)
     assert table
     lines = re.findall(r"^\| (.*) \|$", table[0], re.MULTILINE)

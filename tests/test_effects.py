@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +58,7 @@ def log_in(client: FlaskClient) -> list[int]:
 SETTINGS: dict[str, tuple[str, str]] = read("settings")["effects"]
 """A value of each setting, and the view or the path that it changes."""
 VIEWS = {"put": put, "preview": preview, "log_in": log_in}
+# Other tests start services with them.
 PROCESS_SETTINGS = {
     "HOST",
     "PORT",
@@ -97,18 +97,9 @@ def test_setting_has_an_effect(
         assert view(app.test_client()) != first
 
 
-def test_settings_of_the_process_have_effects(tmp_path: Path) -> None:
-    path = tmp_path / "here.db"
-    service = Service(
-        f"sqlite:///{path}", HOST="127.0.0.2", FEEDSVC_LOG_FORMAT="json"
-    )
-    service.url = f"http://127.0.0.2:{service.port}"
-    log = tmp_path / "log"
-    service.start(log)
-    service.kill()
-    assert path.exists()
-    lines = log.read_text().splitlines()
-    assert all(json.loads(line)["level"] for line in lines)
+def test_host_has_an_effect(sqlite_url: str) -> None:
+    with Service(sqlite_url, HOST="127.0.0.2") as service:
+        assert service.request("GET", "/healthz").ok
 
 
 def test_every_command_has_an_effect(

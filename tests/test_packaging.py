@@ -15,11 +15,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from feedsvc import __version__
-from tests.server import ROOT, Service
+from tests.server import ROOT, Service, read_project_file
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
-    "project"
-]
+PROJECT = tomllib.loads(read_project_file("pyproject.toml"))["project"]
 
 BUILD_SDIST = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
 
@@ -118,15 +116,15 @@ def test_make_clears_the_environment_of_a_failed_attempt(
 
 
 def test_requirements_are_pinned_and_explained() -> None:
-    documented = (ROOT / "docs/dependencies.md").read_text("utf-8").lower()
-    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    documented = read_project_file("docs/dependencies.md").lower()
+    lines = read_project_file("requirements.txt").splitlines()
     requirements = [
         line.partition(";")[0].split("==")
         for line in lines
         if not line.startswith("#")
     ]
     pins = {canonicalize_name(name): pin for name, pin in requirements}
-    extra = (ROOT / "deploy/postgres.txt").read_text("utf-8").splitlines()
+    extra = read_project_file("deploy/postgres.txt").splitlines()
     for text in PROJECT["dependencies"] + extra[1:]:
         requirement = Requirement(text)
         assert (

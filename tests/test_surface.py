@@ -19,7 +19,7 @@ from feedsvc.cli.commands import commands
 from tests.conftest import ApiClient
 from tests.data import read, read_tables
 from tests.full_entries import ARTICLE, EVENT
-from tests.server import ROOT
+from tests.server import read_project_file
 from tests.settings import read_settings, setting_names
 
 TABLES = read_tables("surface")
@@ -131,7 +131,7 @@ def command_lines(command: click.Command, path: str = "") -> Iterator[str]:
 
 def copy_lines() -> Iterator[str]:
     """Return the columns of the copy that docs/replicate.py makes."""
-    text = (ROOT / "docs/replicate.py").read_text("utf-8")
+    text = read_project_file("docs/replicate.py")
     copy = sqlite3.connect(":memory:")
     copy.executescript(text.split('SCHEMA = """')[1].split('"""')[0])
     for (table,) in copy.execute(

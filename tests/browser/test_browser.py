@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Open, today
 from tests.programs import serving
-from tests.server import ROOT, Service
+from tests.server import Service, read_project_file
 
 scripts = pytest.mark.parametrize(
     "script", [True, False], ids=["script", "none"]
@@ -181,15 +181,10 @@ def test_list_leads_to_an_event_and_its_ics_file(
     items = page.get_by_role("article")
     assert items.count() == 3
     expect(items.nth(0).locator(".leaf strong")).to_have_text(f"{today().day}")
-    assert ("Hôm nay" in items.nth(0).inner_text()) is script
     assert items.get_by_text("Hôm nay").count() == int(script)
-    struck = page.locator("article s")
-    expect(struck).to_have_text(["Hoà nhạc"])
-    expect(items.filter(has=page.locator("s"))).to_contain_text("Đã hủy")
     page.get_by_role("link", name="Hội sách").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
     expect(page.get_by_text("Nhà hát Lớn · 1 Tràng Tiền")).to_be_visible()
-    expect(page.locator("figcaption")).to_have_text("Cây cầu & sông Ảnh: Nam")
     with page.expect_download() as download:
         page.locator(".facts").get_by_role(
             "link", name="Thêm vào lịch"
@@ -214,7 +209,7 @@ def portal_page(chromium: Browser, folder: Path, body: str) -> Iterator[Page]:
 def test_headlines_of_partners_are_on_their_page(
     chromium: Browser, portal_service: Service, tmp_path: Path
 ) -> None:
-    partners = (ROOT / "docs/partners.md").read_text("utf-8")
+    partners = read_project_file("docs/partners.md")
     (body,) = re.findall(r"```html\n(.*?)```", partners, re.DOTALL)
     body = body.replace("https://feeds.example", portal_service.url)
     with portal_page(chromium, tmp_path, body) as page:
@@ -252,3 +247,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+def test_api_documentation_shows_every_operation_without_errors(
+    open_page: Open,
+) -> None:
+    """`open_page` fails on errors in the console and on requests to other hosts."""
+    page = open_page("/api/docs/")
+    page.wait_for_selector(".opblock")
+    assert page.locator(".opblock").count() == 19
+    page.locator(".opblock-summary").first.click()
+    page.wait_for_selector(".opblock-body .opblock-section")

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.nginx import NGINX
-from tests.server import ROOT
+from tests.server import ROOT, read_project_file
 
 DEBIAN = Path("/etc/nginx")
 NAMESPACES = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
@@ -52,7 +51,7 @@ def documented_commands() -> str:
 
     Those that install packages and a certificate are left out.
     """
-    text = (ROOT / "docs/operating.md").read_text("utf-8")
+    text = read_project_file("docs/operating.md")
     step = re.split(r"\n#+ ", text.partition("\n### 4. nginx with TLS\n")[2])[
         0
     ]
@@ -65,13 +64,9 @@ def documented_commands() -> str:
     )
 
 
-@pytest.mark.skipif(not NGINX, reason="nginx is not installed")
 @pytest.mark.skipif(
-    not (DEBIAN / "sites-enabled/default").exists(),
-    reason="/etc/nginx has not Debian's layout with its default site",
-)
-@pytest.mark.skipif(
-    not can_unshare(), reason="unshare(1) makes no namespace here"
+    not (DEBIAN / "sites-enabled/default").exists() or not can_unshare(),
+    reason="there is no nginx with Debian's default site, or no namespace",
 )
 def test_documented_commands_start_nginx_beside_debians_site(
     tmp_path: Path,

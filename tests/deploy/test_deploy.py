@@ -25,18 +25,14 @@ from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from tests.formats.golden import assert_generated
 from tests.postgres import Cluster
-from tests.server import ROOT
+from tests.server import ROOT, read_project_file
 from tests.settings import read_settings, setting_names
 
 DEPLOY = ROOT / "deploy"
 DOCUMENTS = list(
-    yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    yaml.safe_load_all(read_project_file("deploy/kubernetes.yaml"))
 )
-COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
-
-
-def read(name: str) -> str:
-    return (ROOT / name).read_text("utf-8")
+COMPOSE = yaml.safe_load(read_project_file("deploy/compose.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -78,17 +74,17 @@ def test_kubernetes_pods_are_behind_nginx() -> None:
     _, _, command = nginx["containers"][0]["command"]
     shipped, own = re.findall(r"s/(.*?)/(.*?)/", command)[0]
     assert own == f"feedsvc:{port['port']}"
-    assert f"server {shipped};" in read("deploy/upstream.conf")
+    assert f"server {shipped};" in read_project_file("deploy/upstream.conf")
 
 
 def test_image_has_the_same_version_and_user_everywhere() -> None:
     assert CONTAINER["image"] == f"feedsvc:{__version__}"
     assert CONTAINER["securityContext"]["readOnlyRootFilesystem"] is True
-    operating = read("docs/operating.md")
+    operating = read_project_file("docs/operating.md")
     assert f" feedsvc:{__version__}\n" in operating
     assert f"`feedsvc, version {__version__}`" in operating
-    assert f" feedsvc:{__version__} " in read("README.md")
-    users = re.findall(r"--[ug]id (\d+)", read("Dockerfile"))
+    assert f" feedsvc:{__version__} " in read_project_file("README.md")
+    users = re.findall(r"--[ug]id (\d+)", read_project_file("Dockerfile"))
     users.append(str(PODS["securityContext"]["runAsUser"]))
     assert set(users) == {"990"}
 
@@ -126,16 +122,14 @@ def test_nginx_and_the_service_of_compose_find_each_other() -> None:
     # All are in the default network of the project.
     for each in services.values():
         assert not {"network_mode", "networks"} & set(each)
-    volumes = services["nginx"]["volumes"]
-    files = dict(volume.removesuffix(":ro").split(":") for volume in volumes)
-    assert files == {
-        "./nginx.conf": "/etc/nginx/conf.d/default.conf",
-        "./upstream-compose.conf": "/etc/nginx/conf.d/upstream.conf",
+    assert set(services["nginx"]["volumes"]) == {
+        "./nginx.conf:/etc/nginx/conf.d/default.conf:ro",
+        "./upstream-compose.conf:/etc/nginx/conf.d/upstream.conf:ro",
     }
-    upstream = read("deploy/upstream-compose.conf")
+    upstream = read_project_file("deploy/upstream-compose.conf")
     assert "default feedsvc:8000;" in upstream
-    assert "HOST=0.0.0.0 PORT=8000" in read("Dockerfile")
-    assert "listen 80 " in read("deploy/nginx.conf")
+    assert "HOST=0.0.0.0 PORT=8000" in read_project_file("Dockerfile")
+    assert "listen 80 " in read_project_file("deploy/nginx.conf")
     assert services["nginx"]["ports"] == ["80:80"]
     assert "ports" not in services["feedsvc"]
 
@@ -164,7 +158,7 @@ def test_password_of_compose_needs_no_escape(
 
 def test_connections_of_kubernetes_fit_postgresql() -> None:
     """A worker has 10 connections and 10 more for a time; another one may replace it."""
-    text = read("deploy/kubernetes.yaml")
+    text = read_project_file("deploy/kubernetes.yaml")
     (maximum,) = re.findall(r"max_connections to (\d+)", text)
     surge = DEPLOYMENT["strategy"]["rollingUpdate"]["maxSurge"]
     workers = (DEPLOYMENT["replicas"] + surge) * (
@@ -175,7 +169,9 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
 
 def test_files_name_only_existing_settings() -> None:
     for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.env"):
-        named = re.findall(r"\bFEEDSVC_[A-Z_]+\b", read(f"deploy/{name}"))
+        named = re.findall(
+            r"\bFEEDSVC_[A-Z_]+\b", read_project_file(f"deploy/{name}")
+        )
         assert named
         assert set(named) <= setting_names(), name
 
@@ -187,7 +183,10 @@ def test_files_name_only_existing_settings() -> None:
         COMPOSE["services"]["feedsvc"]["environment"],
         ENVIRONMENT,
         dict(
-            re.findall(r" -e (\w+)=('[^']+'|\S+)", read("docs/operating.md"))
+            re.findall(
+                r" -e (\w+)=('[^']+'|\S+)",
+                read_project_file("docs/operating.md"),
+            )
         ),
     ],
     ids=["feedsvc.env", "compose.yaml", "kubernetes.yaml", "docker run"],
@@ -203,7 +202,7 @@ def test_example_replaces_the_defaults_of_hanoi(
 
 def test_systemd_unit_starts_the_command_of_make_serve() -> None:
     for name in ("deploy/feedsvc.service", "Makefile"):
-        assert "/feedsvc serve\n" in read(name)
+        assert "/feedsvc serve\n" in read_project_file(name)
 
 
 @pytest.mark.skipif(
@@ -219,7 +218,7 @@ def test_backup_unit_replaces_what_is_old_or_incomplete(
     (backups / "new").write_text("incomplete")
     (backups / "feedsvc-old").touch()
     os.utime(backups / "feedsvc-old", (0, 0))
-    unit = read("deploy/feedsvc-backup.service")
+    unit = read_project_file("deploy/feedsvc-backup.service")
     for command in re.findall(r"^ExecStart=(.*)", unit, re.MULTILINE):
         for specifier, value in (
             ("%S", str(tmp_path)),
@@ -239,7 +238,7 @@ def test_backup_unit_replaces_what_is_old_or_incomplete(
 )
 def test_systemd_units_are_valid_and_restricted(tmp_path: Path) -> None:
     unit = tmp_path / "feedsvc.service"
-    text = read("deploy/feedsvc.service")
+    text = read_project_file("deploy/feedsvc.service")
     command = r"(ExecStart=)/opt/feedsvc/\S+"
     unit.write_text(re.sub(command, r"\1/bin/true", text))
     backups = sorted(map(str, DEPLOY.glob("feedsvc-backup.*")))

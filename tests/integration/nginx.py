@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.programs import answers, running
-from tests.server import ROOT, free_port
+from tests.server import free_port, read_project_file
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -28,10 +28,10 @@ def nginx(folder: Path, *ports: int) -> Iterator[str]:
     """Run nginx before some ports, with its files in a folder; yield its URL."""
     assert NGINX
     own = free_port()
-    upstream = (ROOT / "deploy/upstream.conf").read_text("utf-8")
+    upstream = read_project_file("deploy/upstream.conf")
     servers = [f"server 127.0.0.1:{port};" for port in ports]
     upstream = upstream.replace("server 127.0.0.1:8000;", " ".join(servers))
-    text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
+    text = read_project_file("deploy/nginx.conf")
     for old, new in (
         ("listen 80 ", f"listen 127.0.0.1:{own} "),
         ("    listen [::]:80 backlog=4096 reuseport;\n", ""),

@@ -312,8 +312,8 @@ def test_batches_whose_clients_hang_up_leave_threads_for_others(
     for _ in range(4):
         with ExitStack() as stack:
             for _ in range(4):
-                connection = begin_body(
-                    stack, one_worker, len(body), "POST /api/v1/batch"
+                connection = one_worker.begin_body(
+                    stack, len(body), "POST /api/v1/batch"
                 )
                 connection.sendall(body.encode())
             time.sleep(0.5)
@@ -341,7 +341,7 @@ def test_half_bodies_without_a_token_occupy_little(
     meter = Meter(one_worker)
     with ExitStack() as stack:
         connections = [
-            begin_body(stack, one_worker, length)
+            one_worker.begin_body(stack, length)
             for length in [MAX_BODY] * 40 + [SMALL] * 300
         ]
         # Requests without a body come between heads and bodies.
@@ -371,24 +371,6 @@ def put_large(service: Service) -> requests.Response:
     return service.request("PUT", "/api/v1/articles/x", large)
 
 
-def begin_body(
-    stack: ExitStack,
-    service: Service,
-    length: int,
-    start: str = "PUT /api/v1/articles/x",
-) -> socket.socket:
-    """Send the head of a request."""
-    authorization = f"Authorization: Bearer {service.token}\r\n"
-    head = (
-        f"{start} HTTP/1.1\r\nHost: a\r\n{authorization if service.token else ''}"
-        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    )
-    connection = socket.create_connection(("127.0.0.1", service.port))
-    stack.enter_context(connection)
-    connection.sendall(head.encode())
-    return connection
-
-
 def send_part(connection: socket.socket, size: int) -> None:
     # The service may refuse it before it is complete.
     with suppress(ConnectionError):
@@ -399,12 +381,12 @@ def send_part(connection: socket.socket, size: int) -> None:
 def test_bodies_being_sent_are_bounded(one_worker: Service) -> None:
     token, one_worker.token = one_worker.token, ""
     with ExitStack() as stack:
-        without_token = begin_body(stack, one_worker, MAX_BODY)
+        without_token = one_worker.begin_body(stack, MAX_BODY)
         assert without_token.recv(65536).startswith(b"HTTP/1.1 401 ")
         one_worker.token = token
         connections = []
         for _ in range(9):
-            connections.append(begin_body(stack, one_worker, MAX_BODY))
+            connections.append(one_worker.begin_body(stack, MAX_BODY))
             send_part(connections[-1], MAX_BODY - 1)
         # Eight have room; the others still wait for their last byte.
         (refused,), _, _ = select.select(connections, [], [], 20)

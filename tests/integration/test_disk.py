@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 import requests
 
 from tests.conftest import CheckLimit, RecordMeasurement
 from tests.integration.test_kill import check_integrity
 from tests.integration.tmpfs import Disk, small_disk
-from tests.integration.writers import WRITERS
+from tests.integration.writers import WRITERS, foreign_lock
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -91,20 +88,6 @@ def test_full_disk_refuses_writes_and_loses_none(
     for file in disk.seen.glob("feedsvc.db*"):
         shutil.copy(file, tmp_path / "after")
     check_integrity(f"sqlite:///{tmp_path}/after/feedsvc.db")
-
-
-@contextmanager
-def foreign_lock(database_url: str) -> Iterator[None]:
-    """Hold the lock that every write needs."""
-    if database_url.startswith("sqlite"):
-        path = database_url.removeprefix("sqlite:///")
-        with closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            yield
-    else:
-        with psycopg.connect(database_url.replace("+psycopg", "")) as other:
-            other.execute("SELECT id FROM revisions FOR UPDATE")
-            yield
 
 
 @pytest.mark.bar

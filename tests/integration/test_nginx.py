@@ -19,7 +19,8 @@ import requests
 
 from tests.conftest import CheckLimit
 from tests.integration.nginx import NGINX, cache_keys, nginx
-from tests.server import ROOT, Service
+from tests.programs import send_raw
+from tests.server import Service, read_project_file
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed")
@@ -77,15 +78,8 @@ def get(url: str, **headers: str) -> requests.Response:
 def get_raw(proxy: str, target: str, **headers: str) -> tuple[int, bytes]:
     """Send a target as it is, while `requests` would normalize it."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    with closing(connect(proxy)) as connection:
-        connection.request("GET", target, headers=named)
-        response = connection.getresponse()
-        return response.status, response.read()
-
-
-def connect(proxy: str) -> http.client.HTTPConnection:
-    host = proxy.removeprefix("http://")
-    return http.client.HTTPConnection(host, timeout=10)
+    status, _, body = send_raw(proxy, "GET", target, named)
+    return status, body
 
 
 def test_every_coding_is_served_and_revalidated(
@@ -235,7 +229,8 @@ def test_api_is_rate_limited_and_feeds_are_not(own: Pair) -> None:
         """Send many requests; return headers and a body by status."""
         # A client that does more, such as `requests`, may be slower than the limit.
         by_status = {}
-        with closing(connect(proxy)) as client:
+        host = proxy.removeprefix("http://")
+        with closing(http.client.HTTPConnection(host, timeout=10)) as client:
             for _ in range(600):
                 client.request("GET", path)
                 response = client.getresponse()
@@ -281,7 +276,7 @@ def test_documented_command_counts_subscribers(
     for agent in ("Feedly/1.0 (12 subscribers; x)", "newsboat/2.3"):
         for path in (FEED, FEED, f"{FEED}?limit=1", "/feeds/x.rss", "/"):
             get_raw(proxy, path, User_Agent=agent)
-    text = (ROOT / "docs/operating.md").read_text("utf-8")
+    text = read_project_file("docs/operating.md")
     (command,) = re.findall(r"^    (awk .*?)\n\n", text, re.DOTALL | re.M)
     command = command.replace("/var/log/nginx", str(tmp_path))
     log = tmp_path / "access.log"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import socket
-import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,8 @@ import pytest
 
 from feedsvc.feeds.query import FORMATS
 from tests.data import read, read_tables
+from tests.integration.writers import foreign_lock
+from tests.programs import Response, send_raw
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -32,8 +31,6 @@ TABLES = read_tables("servers")
 STORED: dict[str, dict[str, Any]] = TABLES["stored"]
 """Documents by path."""
 STORED["/articles/long"]["content_html"] = f"<p>{'Nội dung. ' * 9_000}</p>"
-
-Response = tuple[int, list[tuple[str, str]], bytes]
 
 
 @pytest.fixture(scope="module")
@@ -67,28 +64,6 @@ def servers(database_path: Path) -> Iterator[list[Service]]:
     gthread.kill()
 
 
-def send(
-    service: Service,
-    method: str,
-    path: str,
-    headers: dict[str, str],
-    body: bytes = b"",
-) -> Response:
-    """Send a request with exactly these headers."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", service.port, timeout=20
-    )
-    with closing(connection):
-        connection.putrequest(method, path, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        connection.endheaders(body)
-        response = connection.getresponse()
-        content = response.read()
-    sent = [(name.lower(), value) for name, value in response.getheaders()]
-    return response.status, sorted(sent), content
-
-
 def comparable(response: Response) -> Response:
     """Return a response without what differs between two requests or servers."""
     status, headers, body = response
@@ -108,7 +83,7 @@ def check_equal(
 ) -> Response:
     """Assert that both servers give one response, also the second time."""
     responses = [
-        send(service, method, path, headers or {}, body)
+        send_raw(service.url, method, path, headers or {}, body)
         for service in servers
         # The second one is cached.
         for _ in range(2)
@@ -230,16 +205,18 @@ def test_client_decides_whether_the_connection_stays(
     for service in servers:
         # The second response is cached.
         for _ in range(2):
-            _, sent, _ = send(service, "GET", path, {"Connection": "close"})
+            _, sent, _ = send_raw(
+                service.url, "GET", path, {"Connection": "close"}
+            )
             assert dict(sent)["connection"] == "close"
-            _, sent, _ = send(service, "GET", path, {})
+            _, sent, _ = send_raw(service.url, "GET", path, {})
             assert dict(sent).get("connection") != "close"
 
 
 def test_slow_bodies_delay_no_other_request(servers: list[Service]) -> None:
     with ExitStack() as stack:
         for _ in range(MORE_THAN_THREADS):
-            send_half_a_body(servers[0], stack)
+            servers[0].begin_body(stack, 100).sendall(b"{")
         path = "/api/v1/articles/draft"
         assert servers[0].request("GET", path, timeout=5).ok
 
@@ -247,21 +224,12 @@ def test_slow_bodies_delay_no_other_request(servers: list[Service]) -> None:
 @pytest.mark.soak
 def test_body_that_does_not_arrive_is_refused(servers: list[Service]) -> None:
     with ExitStack() as stack:
-        connection = send_half_a_body(servers[0], stack)
+        connection = servers[0].begin_body(stack, 100)
+        connection.sendall(b"{")
         connection.settimeout(40)
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
-    slow = servers[0].request("GET", "/api/v1/articles/slow")
-    assert slow.status_code == 404
-
-
-def send_half_a_body(service: Service, stack: ExitStack) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", service.port))
-    stack.enter_context(connection).sendall(
-        b"PUT /api/v1/articles/slow HTTP/1.1\r\nHost: a\r\n"
-        b"Authorization: Bearer " + service.token.encode() + b"\r\n"
-        b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
-    )
-    return connection
+    refused = servers[0].request("GET", "/api/v1/articles/x")
+    assert refused.status_code == 404
 
 
 def test_waiting_writers_delay_no_cached_feed(
@@ -272,13 +240,11 @@ def test_waiting_writers_delay_no_cached_feed(
     document = STORED["/articles/short"] | {"title": "Khác"}
     with (
         ThreadPoolExecutor(MORE_THAN_THREADS) as pool,
-        closing(sqlite3.connect(database_path, isolation_level=None)) as lock,
+        foreign_lock(f"sqlite:///{database_path}"),
     ):
-        lock.execute("BEGIN IMMEDIATE")
         for _ in range(MORE_THAN_THREADS):
             pool.submit(
                 asgi.request, "PUT", "/api/v1/articles/short", document
             )
         time.sleep(1)
         assert asgi.request("GET", "/feeds/news.rss", timeout=2).ok
-        lock.execute("ROLLBACK")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+import psycopg
 import requests
 
 from tests.server import Service
@@ -80,3 +82,17 @@ def wait_until_acknowledged(
         lambda: all(writer.acknowledged > count for writer, count in before),
         timeout,
     )
+
+
+@contextmanager
+def foreign_lock(database_url: str) -> Iterator[None]:
+    """Hold the lock that every write needs."""
+    if database_url.startswith("sqlite"):
+        path = database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(database_url.replace("+psycopg", "")) as other:
+            other.execute("SELECT id FROM revisions FOR UPDATE")
+            yield

@@ -15,9 +15,9 @@ import pytest
 
 from feedsvc import __version__
 from tests.programs import running
-from tests.server import ROOT, free_port
+from tests.server import free_port, read_project_file
 
-README = (ROOT / "README.md").read_text("utf-8")
+README = read_project_file("README.md")
 COMMANDS = re.findall(r"^ {4}(\S.*)$", README, re.MULTILINE)
 (OUTPUT,) = re.findall(r"```xml\n(.*?)```", README, re.DOTALL)
 

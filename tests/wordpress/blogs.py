@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import itertools
 import json
+import re
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ import pytest
 import requests
 
 from tests.programs import answers, running
-from tests.server import ROOT, Service, free_port
+from tests.server import ROOT, Service, free_port, read_project_file
 
 FOLDER = Path(__file__).parent
 
@@ -234,3 +236,17 @@ def _database(folder: Path) -> Iterator[Path]:
     ]
     with running(command, folder / "database.log", socket.exists):
         yield socket
+
+
+def run_documented_script(service: Service, blog: str) -> str:
+    """Send all posts of a blog by the script of docs/; return what it prints."""
+    guide = read_project_file("docs/connecting.md")
+    function, script = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", function.partition("\nsend(")[0] + script],
+        env={"TOKEN": service.token, "FEEDS": service.url, "BLOG": blog},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

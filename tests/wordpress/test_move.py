@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,8 +12,12 @@ import feedparser
 import pytest
 
 from tests.integration.nginx import NGINX, run_nginx
-from tests.server import ROOT, Service, free_port
-from tests.wordpress.blogs import needs_wordpress, real_blog
+from tests.server import Service, free_port, read_project_file
+from tests.wordpress.blogs import (
+    needs_wordpress,
+    real_blog,
+    run_documented_script,
+)
 
 pytestmark = [
     pytest.mark.wordpress,
@@ -23,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not NGINX, reason="nginx is not installed"),
 ]
 
-GUIDE = (ROOT / "docs/connecting.md").read_text("utf-8")
+GUIDE = read_project_file("docs/connecting.md")
 
 SITE = """
 access_log off;
@@ -41,19 +43,6 @@ def nginx(
     """Run nginx before a blog, with the line that redirects its feed."""
     site = SITE.format(port=port, blog=blog, redirect=redirect)
     return run_nginx(folder, site, f"http://127.0.0.1:{port}/readme.html")
-
-
-def run_documented_script(service: Service, blog: str) -> str:
-    """Send all posts; return what the script prints."""
-    function, script = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", function.partition("\nsend(")[0] + script],
-        env={"TOKEN": service.token, "FEEDS": service.url, "BLOG": blog},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def list_articles(service: Service) -> dict[str, dict[str, Any]]:
