@@ -1,4 +1,4 @@
-"""Addresses and HTML in feeds."""
+"""HTML in feeds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,11 @@ from urllib.parse import urlsplit
 
 import html5lib
 
-_URI = re.compile(
-    r"[a-z][a-z0-9+.-]*:([\w.~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-F]{2})+",
-    re.ASCII | re.IGNORECASE,
-)
 _UNSAFE_TAGS = set(
     "applet base body embed frame frameset head html iframe link meta noscript object "
     "param script style svg math title xmp".split()
 )
 _ADDRESSES = ("href", "src", "poster", "cite", "srcset")
-
-
-def is_uri(value: str) -> bool:
-    """Tell if a value is an absolute URI (RFC 3986), all of it in ASCII."""
-    if not _URI.fullmatch(value):
-        return False
-    return not value.startswith("http") or bool(urlsplit(value).hostname)
 
 
 def looks_like_html(value: str) -> bool:
