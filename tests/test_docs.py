@@ -86,19 +86,6 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-def documented_commands() -> list[str]:
-    """Return the arguments of each command that is written out in the documents."""
-    text = "\n".join(path.read_text("utf-8") for path in DOCUMENTS)
-    # Not those with a place to fill in.
-    return [
-        command.strip()
-        for command in set(
-            re.findall(r"\.venv/bin/feedsvc ([^`\n#|&;]+)", text)
-        )
-        if not re.search("…|COMMAND", command)
-    ]
-
-
 def test_documented_commands_run(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +94,13 @@ def test_documented_commands_run(
     run(app, "demo")
     feed = '<rss version="2.0"><channel><title>t</title></channel></rss>'
     (tmp_path / "calendar.ics").write_text("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
-    lines = documented_commands()
+    text = "\n".join(path.read_text("utf-8") for path in DOCUMENTS)
+    lines = {
+        line.strip()
+        for line in re.findall(r"\.venv/bin/feedsvc ([^`\n#|&;]+)", text)
+        # Not those with a place to fill in.
+        if not re.search("…|COMMAND", line)
+    }
     assert len(lines) > 6
     # In the order in which they find what they need.
     for line in sorted(lines, key=lambda line: line.startswith("import")):

@@ -104,12 +104,9 @@ def test_hub_is_told_once_by_two_workers_beside_failing_hubs(
             service.put("/categories/a", {"title": "A"})
             service.put("/categories/b", {"title": "B", "parent": "a"})
             service.put("/categories/other", {"title": "C"})
+            article = {**ARTICLE, "categories": ["b"]}
             for path, document, changed in (
-                (
-                    "/articles/1",
-                    {"title": "x", "categories": ["b"]},
-                    ["news", "news/a", "news/b"],
-                ),
+                ("/articles/1", article, ["news", "news/a", "news/b"]),
                 ("/events/2", EVENT, ["events"]),
             ):
                 started = time.monotonic()

@@ -152,6 +152,22 @@ def one_worker(database_url: str) -> Iterator[Service]:
         yield service
 
 
+NUMBERS = count()
+
+
+def write(service: Service) -> None:
+    service.put("/articles/other", {"title": f"Bài {next(NUMBERS)}"})
+
+
+def read(service: Service) -> None:
+    # Another kind than the one that is written, so it is cached.
+    assert service.request("GET", "/feeds/events.json").ok
+
+
+def probe(service: Service) -> None:
+    assert service.request("GET", "/healthz").text == "ok\n"
+
+
 CheckCost = Callable[..., None]
 
 
@@ -162,22 +178,14 @@ def check_cost(
     record_measurement: RecordMeasurement,
 ) -> CheckCost:
     """Return what measures a request beside a writer and a reader of a cached feed."""
-    numbers = count()
-
-    def write() -> None:
-        document = {"title": f"Bài {next(numbers)}"}
-        one_worker.put("/articles/other", document)
-
-    def read() -> None:
-        # Another kind than the one that is written, so it is cached.
-        assert one_worker.request("GET", "/feeds/events.json").ok
 
     def check(
         name: str, send: Callable[[], object], seconds: float = 2
     ) -> None:
-        read()
+        others = (partial(write, one_worker), partial(read, one_worker))
+        read(one_worker)
         meter = Meter(one_worker)
-        with longest_times(write, read) as longest:
+        with longest_times(*others) as longest:
             send()
         writing, reading = longest
         check_limit(f"{name}: processor", meter.seconds(), seconds / DIVISOR)
@@ -280,18 +288,10 @@ def test_batches_leave_threads_for_others(
         path = f"/api/v1/batch?number={number}"
         return one_worker.request("POST", path, items).status_code
 
-    def read() -> None:
-        assert one_worker.request("GET", "/feeds/events.json").ok
-
-    def probe() -> None:
-        assert one_worker.request("GET", "/healthz").text == "ok\n"
-
-    def write() -> None:
-        one_worker.put("/articles/other", {"title": "T"})
-
-    read()
+    actions = (partial(act, one_worker) for act in (write, read, probe))
+    read(one_worker)
     with (
-        longest_times(write, read, probe) as longest,
+        longest_times(*actions) as longest,
         ThreadPoolExecutor(16) as pool,
     ):
         statuses = Counter(pool.map(send, range(16)))

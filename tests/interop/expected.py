@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from html import unescape
+from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -68,24 +69,14 @@ class ExpectedFeeds:
             for kind, name in COLLECTIONS.items()
         }
 
-    def feeds(self) -> list[tuple[str, str | None]]:
-        """Return the kind and category of every feed, whole sections first."""
-        return [
-            (kind, slug)
-            for kind in COLLECTIONS
-            for slug in (None, *self.parents)
-        ]
-
-    def covering_feeds(self) -> list[tuple[str, str | None]]:
-        """Return the whole sections, and as many categories as show every entry."""
-        chosen: list[tuple[str, str | None]] = []
+    def covering_feeds(self) -> Iterator[tuple[str, str | None]]:
+        """Yield the whole sections, and as many categories as show every entry."""
         shown: set[str] = set()
-        for kind, category in self.feeds():
+        for kind, category in product(COLLECTIONS, (None, *self.parents)):
             ids = {entry.id for entry in self.feed(kind, category)}
             if category is None or ids - shown:
-                chosen.append((kind, category))
+                yield kind, category
                 shown |= ids
-        return chosen
 
     def feed(
         self, kind: str, category: str | None, limit: int = MAX_ENTRIES
