@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import runpy
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from sqlalchemy.engine import make_url
 
-from feedsvc.__main__ import main
 from feedsvc.config import SettingError
 from tests.data import read
+from tests.fork_server import run_module
 from tests.settings import read_settings
 
 
@@ -108,32 +107,13 @@ def test_all_invalid_values_are_named_at_once() -> None:
     assert sorted(names) == sorted(environ)
 
 
-Run = Callable[..., tuple[int, str]]
+def warnings(folder: Path, environ: dict[str, str]) -> list[str]:
+    """Return what a command warns of, before the error that there is no database."""
+    done = run_module(["feedsvc", "token", "list"], folder, environ)
+    return done.stderr.splitlines()[:-1]
 
 
-@pytest.fixture
-def run_command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Run:
-    """Return what runs a command with settings; it returns its status and errors."""
-
-    def run(command: str, environ: dict[str, str]) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["feedsvc", *command.split()])
-        with (
-            patch.dict(os.environ, environ, clear=True),
-            pytest.raises(SystemExit) as ended,
-        ):
-            main()
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        return int(str(ended.value.code)), printed.err
-
-    return run
-
-
-def test_variable_that_is_no_setting_is_a_warning(
-    run_command: Run, tmp_path: Path
-) -> None:
+def test_variable_that_is_no_setting_is_a_warning(tmp_path: Path) -> None:
     file, rate = tmp_path / "feedsvc.env", tmp_path / "rate"
     file.write_text("FEEDSVC_SITE_TITEL=Ví Dụ\n")
     rate.write_text("600/minute\n")
@@ -146,27 +126,27 @@ def test_variable_that_is_no_setting_is_a_warning(
         "FEEDSVC_EMPTY": "",
         "FEEDSVC_SITE_LANGUAGE": "de-AT",
     }
-    _, errors = run_command("token list", environ)
     expected = [
         "Warning: FEEDSVC_PORT is not a setting. Did you mean PORT?",
         "Warning: FEEDSVC_QQQ is not a setting.",
         "Warning: FEEDSVC_SITE_TITEL is not a setting. Did you mean FEEDSVC_SITE_TITLE?",
     ]
-    assert errors.splitlines()[:-1] == expected
-    language = {**environ, "FEEDSVC_SITE_LANGUAGE": "pt"}
-    _, errors = run_command("token list", language)
-    assert errors.splitlines()[:-1] == [
+    assert warnings(tmp_path, environ) == expected
+    environ["FEEDSVC_SITE_LANGUAGE"] = "pt"
+    assert warnings(tmp_path, environ) == [
         *expected,
         "Warning: No words in “pt”; pages and feeds use English. There are words in: de, en, es, fr, ja, ko, vi, zh.",
     ]
 
 
 @pytest.mark.parametrize("command", ["token list", "serve"])
-def test_invalid_value_stops_the_start(run_command: Run, command: str) -> None:
-    status, errors = run_command(command, {"FEEDSVC_MAX_BODY": "soon"})
-    assert status == 2
-    assert errors.endswith("Error: FEEDSVC_MAX_BODY: Not a valid integer.\n")
-    assert "Traceback" not in errors
+def test_invalid_value_stops_the_start(tmp_path: Path, command: str) -> None:
+    environ = {"FEEDSVC_MAX_BODY": "soon"}
+    done = run_module(["feedsvc", *command.split()], tmp_path, environ)
+    assert (done.returncode, done.stdout) == (2, "")
+    error = "Error: FEEDSVC_MAX_BODY: Not a valid integer.\n"
+    assert done.stderr.endswith(error)
+    assert "Traceback" not in done.stderr
 
 
 def test_gunicorn_has_the_default_address_of_the_settings() -> None:

@@ -108,18 +108,24 @@ def seeded_template(
     return build_once(tmp_path_factory, "sample", copy_database, load)
 
 
-def copy_url(template: Path, folder: Path) -> str:
-    """Copy a database into a folder; return its URL."""
-    return f"sqlite:///{shutil.copy(template, folder / 'copy.db')}"
+MakeCopy = Callable[[Path], Flask]
+"""Makes an app of a copy of a database, at `data.NOW`."""
 
 
 @pytest.fixture
-def seeded_app(
-    seeded_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
-) -> Flask:
-    """Return an app with the sample data, at `data.NOW`."""
-    clock.now = data.NOW
-    return make_app(database_url=copy_url(seeded_template, tmp_path))
+def make_copy(make_app: MakeApp, clock: Clock, tmp_path: Path) -> MakeCopy:
+    def make(template: Path) -> Flask:
+        clock.now = data.NOW
+        path = shutil.copy(template, tmp_path / "copy.db")
+        return make_app(database_url=f"sqlite:///{path}")
+
+    return make
+
+
+@pytest.fixture
+def seeded_app(seeded_template: Path, make_copy: MakeCopy) -> Flask:
+    """Return an app with the sample data."""
+    return make_copy(seeded_template)
 
 
 @pytest.fixture(scope="session")
@@ -139,9 +145,6 @@ def attacked_template(
 
 
 @pytest.fixture
-def attacked_app(
-    attacked_template: Path, make_app: MakeApp, clock: Clock, tmp_path: Path
-) -> Flask:
-    """Return an app with every payload, at `data.NOW`."""
-    clock.now = data.NOW
-    return make_app(database_url=copy_url(attacked_template, tmp_path))
+def attacked_app(attacked_template: Path, make_copy: MakeCopy) -> Flask:
+    """Return an app with every payload."""
+    return make_copy(attacked_template)
