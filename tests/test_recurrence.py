@@ -71,16 +71,8 @@ def rules(draw: st.DrawFn) -> str:
         raise
 
 
-DENSE = st.sampled_from(
-    """
-    FREQ=DAILY FREQ=DAILY;INTERVAL=3 FREQ=DAILY;COUNT=100 FREQ=WEEKLY;COUNT=70
-    FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE,SU;WKST=SU
-    FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=1 FREQ=MONTHLY FREQ=MONTHLY;INTERVAL=2
-    FREQ=MONTHLY;BYMONTHDAY=-1 FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1
-    FREQ=MONTHLY;COUNT=12 FREQ=YEARLY FREQ=YEARLY;BYMONTH=3,10;BYDAY=-1SU
-    FREQ=DAILY;UNTIL=20201025T013000Z
-    """.split()
-)
+RULES = read_tables("rules")
+DENSE = st.sampled_from(RULES["dense"])
 # Without an end, the walk of a rule that never matches would take seconds.
 BOUNDED = rules().map(lambda rule: f"{rule};UNTIL=20300101T000000Z")
 
@@ -146,9 +138,7 @@ def walk(event: Event, since: datetime, end: datetime) -> list[datetime]:
     return [moment for moment in before if moment + length > since]
 
 
-@pytest.mark.parametrize(
-    ("rrule", "expected"), read_tables("rules")["last"].items()
-)
+@pytest.mark.parametrize(("rrule", "expected"), RULES["last"].items())
 def test_last_occurrence_is_the_current_one_afterwards(
     rrule: str, expected: date
 ) -> None:

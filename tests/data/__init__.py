@@ -69,20 +69,17 @@ def read(name: str) -> Any:
 def _titles() -> Iterator[Json]:
     """Yield an article for each difficult title, an hour apart."""
     for number, title in enumerate(read("titles")):
-        published = datetime(2026, 11, 23, 20, tzinfo=UTC) - timedelta(
-            hours=number
-        )
-        yield _article(
-            title["id"], title["title"], number, published.isoformat()
-        )
+        newest = datetime(2026, 11, 23, 20, tzinfo=UTC)
+        published = newest - timedelta(hours=number)
+        yield _article(title["id"], title["title"], number, published)
 
 
-def _article(id: str, title: str, number: int, published: str) -> Json:
+def _article(id: str, title: str, number: int, published: datetime) -> Json:
     return {
         "id": id,
         "title": title,
         "categories": [_LEAVES[number % len(_LEAVES)]],
-        "date_published": published,
+        "date_published": published.isoformat(),
     }
 
 
@@ -99,12 +96,7 @@ def _bodies() -> Iterator[Json]:
     for number, (name, body) in enumerate(bodies.items()):
         published = datetime(2026, 10, 20, tzinfo=UTC) - timedelta(days=number)
         yield {
-            **_article(
-                f"b-{name}",
-                f"Thân bài: {name}",
-                number,
-                published.isoformat(),
-            ),
+            **_article(f"b-{name}", f"Thân bài: {name}", number, published),
             "url": f"https://portal.example/tin-tức/2026/{name}/",
             "content_html": body,
         }
@@ -113,7 +105,10 @@ def _bodies() -> Iterator[Json]:
 def _dates() -> Iterator[Json]:
     """Yield an article for each date at a boundary."""
     for number, date in enumerate(read("dates")):
-        yield _article(f"d-{number:02}", f"Đăng lúc {date}", number, date)
+        yield {
+            **_article(f"d-{number:02}", f"Đăng lúc {date}", number, NOW),
+            "date_published": date,
+        }
 
 
 def read_tables(name: str) -> Json:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.data import read
 from tests.postgres import Cluster
+from tests.programs import send_raw
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -51,10 +52,7 @@ def test_log_has_writes_and_errors_but_no_token(
         response = service.request("GET", path, headers={"User-Agent": token})
         assert response.status_code == 404
         assert service.request("GET", "/%0A[forged]%1B").status_code == 404
-        address = ("127.0.0.1", service.port)
-        with socket.create_connection(address, 10) as connection:
-            connection.sendall(f"{token} / HTTP/1.1\r\n\r\n".encode())
-            assert connection.recv(65536)
+        send_raw(service.url, token, "/", {})
     finally:
         service.stop()
     text = log.read_text()

@@ -68,17 +68,19 @@ def put(service: Service, title: str) -> None:
     service.put("/articles/a", document)
 
 
+def named(headers: dict[str, str]) -> dict[str, str]:
+    """Return headers whose names have `_` instead of `-`."""
+    return {name.replace("_", "-"): headers[name] for name in headers}
+
+
 def get(url: str, **headers: str) -> requests.Response:
-    """Send a request; names of headers have `_` instead of `-`."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    sent = {"Accept-Encoding": "identity", **named}
+    sent = {"Accept-Encoding": "identity", **named(headers)}
     return requests.get(url, headers=sent, timeout=10)
 
 
 def get_raw(proxy: str, target: str, **headers: str) -> tuple[int, bytes]:
     """Send a target as it is, while `requests` would normalize it."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    status, _, body = send_raw(proxy, "GET", target, named)
+    status, _, body = send_raw(proxy, "GET", target, named(headers))
     return status, body
 
 
