@@ -20,17 +20,14 @@ from unittest.mock import patch
 
 ROOT = Path(__file__).parent.parent
 
-IS_LINUX = sys.platform == "linux"
-
-END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if IS_LINUX else ()
+END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
 """Words before a command: it is terminated when the process that starts it dies."""
 
 
 def end_with_parent() -> None:
     """Terminate this process when its parent dies, even by `kill -9`."""
     pr_set_pdeathsig = 1
-    if IS_LINUX:
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 _CONTEXT = multiprocessing.get_context("forkserver")

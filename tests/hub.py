@@ -74,9 +74,6 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.server.is_disconnected.set()
 
-    def log_message(self, *args: object) -> None:
-        """Log nothing."""
-
 
 @contextmanager
 def run(hub: Hub) -> Iterator[Hub]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,22 +14,20 @@ from tests.fork_server import run_module
 from tests.server import ROOT
 
 
+@pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """Return the settings of a database that does not exist."""
-    database = f"sqlite:///{tmp_path}/var/feedsvc.db"
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "FEEDSVC_DATABASE_URL": database,
-    }
+    """Return the setting of a database that does not exist."""
+    return {"FEEDSVC_DATABASE_URL": f"sqlite:///{tmp_path}/var/feedsvc.db"}
 
 
-def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
+def test_wsgi_starts_no_thread_and_creates_no_database(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
     script = "import threading, feedsvc.wsgi; print(threading.active_count())"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
-        env=environ(tmp_path),
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
         capture_output=True,
         text=True,
     )
@@ -36,13 +35,10 @@ def test_wsgi_starts_no_thread_and_creates_no_database(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["--version", "token list"])
-def test_command_creates_no_database(tmp_path: Path, command: str) -> None:
-    done = run_module(
-        ["feedsvc", *command.split()], tmp_path, environ(tmp_path)
-    )
-    if command != "--version":
-        assert done.returncode == 1
-        assert done.stderr.startswith("Error: ")
-        assert len(done.stderr.splitlines()) == 1
+def test_command_creates_no_database(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    done = run_module(["feedsvc", "token", "list"], tmp_path, environ)
+    assert done.returncode == 1
+    assert re.fullmatch("Error: .*\n", done.stderr)
     assert not list(tmp_path.iterdir())

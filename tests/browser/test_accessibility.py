@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -11,16 +11,7 @@ from playwright.sync_api import ViewportSize, expect
 from tests.browser.conftest import Open
 from tests.data import read_tables
 
-PAGES = read_tables("browser")["pages"]
-Look = tuple[int, Literal["light", "dark"]]
-LOOKS: list[Look] = [(320, "dark"), (1280, "light")]
-MORE_LOOKS: list[Look] = [
-    (390, "light"),
-    (768, "light"),
-    (768, "dark"),
-    (1280, "dark"),
-    (1600, "light"),
-]
+TABLES = read_tables("browser")
 LANDSCAPE: ViewportSize = {"width": 844, "height": 390}
 PORTRAIT: ViewportSize = {"width": 390, "height": 844}
 # A ResizeObserver has been called when the second frame begins.
@@ -40,13 +31,13 @@ RUNS = [
 @pytest.mark.parametrize(
     "looks",
     [
-        pytest.param(LOOKS, id="looks"),
-        pytest.param(MORE_LOOKS, id="more", marks=pytest.mark.soak),
+        pytest.param(TABLES["looks"], id="looks"),
+        pytest.param(TABLES["more_looks"], id="more", marks=pytest.mark.soak),
     ],
 )
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("path", TABLES["pages"].values(), ids=TABLES["pages"])
 def test_page_has_no_accessibility_violation(
-    open_page: Open, path: str, looks: list[Look]
+    open_page: Open, path: str, looks: list[Any]
 ) -> None:
     page = open_page(path)
     page.evaluate(AXE_SCRIPT)

@@ -199,7 +199,9 @@ def portal_page(chromium: Browser, folder: Path, body: str) -> Iterator[Page]:
     (folder / "index.html").write_text(
         f'<!doctype html><meta charset="utf-8"><body>{body}', "utf-8"
     )
-    handler = partial(Quiet, directory=str(folder))
+    handler = partial(
+        http.server.SimpleHTTPRequestHandler, directory=str(folder)
+    )
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     with serving(server) as url, chromium.new_page() as page:
         page.goto(url)
@@ -240,13 +242,6 @@ def test_framed_list_begins_with_its_events_and_opens_them_in_the_window(
         title.click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
         assert page.url.startswith(f"{portal_service.url}/entries/")
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Logs nothing."""
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 def test_api_documentation_shows_every_operation_without_errors(

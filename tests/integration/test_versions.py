@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,33 +16,27 @@ MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "{revision}"
-down_revision = "{down_revision}"
+revision = "{later:04}"
+down_revision = "{earlier:04}"
 
 
 def upgrade():
     column = sa.Column("later", sa.Integer, nullable=False, server_default="0")
     op.add_column("{table}", column)
 """
-NUMBER = int(HEAD)
 TABLES = ("categories", "entries", "entry_categories", "revisions")
+NEWEST = int(HEAD) + len(TABLES)
 
 
 def make_later_version(folder: Path) -> None:
     """Copy the code, and add a column to several tables."""
-    shutil.copytree(ROOT / "feedsvc", folder / "feedsvc")
-    for number, table in enumerate(TABLES, NUMBER + 1):
-        text = MIGRATION.format(
-            revision=f"{number:04}",
-            down_revision=f"{number - 1:04}",
-            table=table,
-        )
-        name = f"feedsvc/storage/migrations/versions/{number:04}_later.py"
-        (folder / name).write_text(text)
-    path = folder / "feedsvc/__init__.py"
-    text, count = re.subn('"[0-9.]+"', '"99.0.0"', path.read_text("utf-8"))
-    assert count == 1
-    path.write_text(text, "utf-8")
+    package = folder / "feedsvc"
+    shutil.copytree(ROOT / "feedsvc", package)
+    versions = package / "storage/migrations/versions"
+    for later, table in enumerate(TABLES, int(HEAD) + 1):
+        text = MIGRATION.format(later=later, earlier=later - 1, table=table)
+        (versions / f"{later:04}_later.py").write_text(text)
+    (package / "__init__.py").write_text('__version__ = "99.0.0"\n')
 
 
 @pytest.mark.postgresql
@@ -63,8 +56,7 @@ def test_instances_go_on_beside_a_later_version(
         stack.enter_context(later)
         writers += stack.enter_context(writing(later, 1))
         assert "99.0.0" in later.command("--version")
-        newest = f"{NUMBER + len(TABLES):04}"
-        assert f"schema {newest}," in earlier.command("db", "upgrade")
+        assert f"schema {NEWEST:04}," in earlier.command("db", "upgrade")
         # An instance of the earlier version that starts now goes on too.
         stack.enter_context(started)
         writers += stack.enter_context(writing(started, 1))
