@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.data import bulk
-
 Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 """The time for which the sample data is written."""
+
+_NEWEST = datetime(2026, 11, 20)  # noqa: DTZ001
 
 _LEAVES = "quyet-dinh gop-y xe-buyt tuyen-3 cap-nuoc pho-co am-nhac sach tiem-chung giao-duc moi-truong x1".split()
 
@@ -37,9 +37,9 @@ def entries() -> list[Json]:
         *_titles(),
         *_bodies(),
         *_dates(),
-        *bulk.articles(),
+        *_ordinary_articles(),
     ]
-    events = [*read("events"), *bulk.events()]
+    events = [*read("events"), *_ordinary_events()]
     return [
         {"kind": kind, **entry}
         for kind, documents in (("news", news), ("events", events))
@@ -64,6 +64,9 @@ def read(name: str) -> Any:
     """Return the content of a file of this folder."""
     path = Path(__file__).with_name(f"{name}.json")
     return json.loads(path.read_text("utf-8"))
+
+
+_WORDS = read("bulk")
 
 
 def _titles() -> Iterator[Json]:
@@ -115,3 +118,49 @@ def read_tables(name: str) -> Json:
     """Return the tables of a TOML file beside this one."""
     path = Path(__file__).with_name(f"{name}.toml")
     return tomllib.loads(path.read_text("utf-8"))
+
+
+def _ordinary_articles() -> Iterator[Json]:
+    """Yield 136 articles, five days and some hours apart."""
+    for number in range(136):
+        published = _NEWEST - timedelta(days=5 * number, hours=number % 11)
+        yield {
+            **_entry(f"bai-{number:03}", number),
+            "date_published": published.isoformat(),
+        }
+
+
+def _ordinary_events() -> Iterator[Json]:
+    """Yield sixty events ten days apart, half of them past, announced by hour."""
+    for number in range(60):
+        first = datetime(2026, 2, 1, 8)  # noqa: DTZ001
+        start = first + timedelta(days=10 * number, hours=number % 12)
+        entry = _entry(f"hoi-{number:03}", number)
+        announced = _NEWEST - timedelta(hours=number)
+        entry["date_published"] = announced.isoformat()
+        entry["start"] = (
+            start.isoformat() if number % 4 else start.date().isoformat()
+        )
+        if number % 4 > 1:
+            entry["end"] = (start + timedelta(hours=3)).isoformat()
+        yield entry
+
+
+def _word(kind: str, number: int) -> Any:
+    return _WORDS[kind][number % len(_WORDS[kind])]
+
+
+def _entry(id: str, number: int) -> Json:
+    place, category = _word("places", number)
+    sentences = [
+        _word("sentences", number + step) for step in range(1 + number % 4)
+    ]
+    return {
+        "id": id,
+        "title": f"{_word('actions', number)} {place}",
+        "content_html": "\n".join(
+            f"<p>{sentence}</p>" for sentence in sentences
+        ),
+        "authors": [{"name": _word("authors", number)}] if number % 4 else [],
+        "categories": [category],
+    }
