@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -278,14 +279,27 @@ def _is_soak(config: pytest.Config) -> bool:
     return bool(config.option.markexpr.startswith("soak"))
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+) -> Iterator[None]:
+    """Write, after all else, the measurements and what to install for skipped tests."""
+    yield
     if _is_soak(config):
         for row in (("quantity", "measured", "limit"), *_MEASUREMENTS):
             terminalreporter.write_line(
                 f"{row[0]:<80} {row[1]:>24}   {row[2]}"
             )
+    missing = [
+        name
+        for report in terminalreporter.getreports("skipped")
+        for name in re.findall(r"(\S+) is not installed", report.longrepr[2])
+    ]
+    if missing:
+        names = ", ".join(sorted(set(missing)))
+        terminalreporter.write_line(
+            f"Skipped: {len(missing)} tests; install {names} to run them."
+        )
 
 
 class ApiClient:
