@@ -46,6 +46,10 @@ def test_log_has_writes_and_errors_but_no_token(
     try:
         path = f"/api/v1/articles/{token}"
         assert service.request("PUT", path, {"title": token}).ok
+        # A line of the log ends within the token.
+        long = {"title": "T", f"{'x' * 470}{token}": 1}
+        refused = service.request("PUT", "/api/v1/articles/a", long)
+        assert refused.status_code == 422
         broken = service.request("GET", "/broken")
         assert broken.status_code == 500
         path = f"/{token}?token={token}"
@@ -56,6 +60,7 @@ def test_log_has_writes_and_errors_but_no_token(
     finally:
         service.stop()
     text = log.read_text()
+    assert token[:12] not in text
     assert token[-20:] not in text
     assert "\n[forged]" not in text
     assert "\x1b" not in text
