@@ -29,7 +29,7 @@ The others are posted as HTML alone: all else is only escaped. An odd number sel
 payloads for both kinds.
 """
 
-GROUP_SIZE = 75
+GROUP_SIZE = 60
 """Entries of a kind that share a category."""
 
 VALID_VALUES = {
@@ -67,7 +67,7 @@ def post_payloads(editor: ApiClient) -> None:
         fields = fill_fields(CategorySchema(), PAYLOADS[number])
         _put_category(editor, {**fields, "slug": f"p-{number}"})
     remaining = lines(schemas)
-    while batch := list(islice(remaining, 20)):
+    while batch := list(islice(remaining, 10)):
         # An item has ten errors at most, and some fields are checked only after others
         # are valid.
         for _ in range(10):
