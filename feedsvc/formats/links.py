@@ -98,8 +98,8 @@ def share_links(shown: Shown) -> dict[str, str]:
     """Return links that share an entry, by their names on a page."""
     url = quote(shown.url, safe="")
     title = quote(shown.entry.title, safe="")
-    # The networks' own buttons would be scripts that track readers.
     email = translate(shown.language, "entry.email")
+    # The networks' own buttons would be scripts that track readers.
     return {
         "Facebook": f"https://www.facebook.com/sharer/sharer.php?u={url}",
         email: f"mailto:?subject={title}&body={url}",

@@ -23,6 +23,8 @@ from feedsvc.input import sanitize
 from feedsvc.input.recurrence_validation import MAX_CANCELLED
 from feedsvc.models import EPOCH
 
+# These expressions, and those of `read`, take time in proportion to the text, since
+# files are not trusted.
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: An address as Outlook writes it behind its text.
 _ADDRESS = re.compile(

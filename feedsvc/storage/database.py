@@ -278,7 +278,7 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
-        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        _, _, path = connection.execute("PRAGMA database_list").fetchone()
         record.info["can_write"] = os.access(path, os.W_OK)
         # The driver must not begin transactions itself: BEGIN depends on their kind.
         connection.isolation_level = None
@@ -296,8 +296,8 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
     def checkin(
         connection: object, record: sa.pool.ConnectionPoolEntry
     ) -> None:
-        # Without it a connection never writes, also if the file could be written later.
-        # New ones would share its memory, and so be read-only too.
+        # One that was opened while the file could not be written never writes. While
+        # it is open, new ones share its memory, and so are read-only too.
         if not record.info["can_write"]:
             record.invalidate()
 

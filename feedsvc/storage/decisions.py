@@ -8,7 +8,7 @@ from datetime import datetime
 from feedsvc.errors import Conflict, FieldError, Forbidden, ValidationFailed
 from feedsvc.models import Entry
 
-#: Other entries with a translation key: lists and writes read all of them.
+#: The most other entries with one translation key; lists and writes read all of them.
 MAX_TRANSLATIONS = 30
 
 #: What raises the SEQUENCE of an event if it changes (RFC 5546 §2.1.4), besides the

@@ -265,7 +265,7 @@ def test_whole_series_that_is_off_has_no_overrides(
 def test_calendar_has_a_series_with_all_its_overrides_or_none(
     editor: ApiClient, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the size, or a limit, ends it."""
+    """Also of the series with which a calendar ends by its size or a limit."""
     for id in ("a", "b"):
         editor.put(f"/events/{id}", YOGA)
     whole = client.get("/feeds/events.ics")
