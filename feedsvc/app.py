@@ -28,7 +28,6 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     # Werkzeug's redirects for double slashes would lead where the Host header says.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(answer_preflight)

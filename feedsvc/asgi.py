@@ -5,19 +5,17 @@ responses are those of `feedsvc.wsgi:app`.
 """
 
 import asyncio
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
 
-from a2wsgi import WSGIMiddleware
-from a2wsgi.asgi_typing import (
-    HTTPRequestEvent,
-    HTTPScope,
-    Receive,
-    Scope,
-    Send,
-    SendEvent,
-)
-from flask import Response
+from a2wsgi.asgi_typing import HTTPScope, Receive, Scope, Send
+from a2wsgi.wsgi import build_environ
+from werkzeug.wrappers import Response
 
 from feedsvc.api import batch
 from feedsvc.errors import Unavailable
@@ -44,10 +42,15 @@ _MAX_BATCHES = 4
 #: Time that a further batch waits for one of them.
 _BATCH_WAIT_SECONDS = 5
 
+#: Bytes that wait for slow clients, beyond which nothing more is rendered.
+_MAX_QUEUED = 32 << 20
+
+_READS = ("GET", "HEAD")
+
 _services = get_services(flask_app)
-_flask = WSGIMiddleware(flask_app, workers=_THREADS)  # type: ignore[arg-type]
+_threads = ThreadPoolExecutor(_THREADS)
 # Batches have threads of their own: that of a client which hangs up goes on.
-_flask_batches = WSGIMiddleware(flask_app, workers=_MAX_BATCHES)  # type: ignore[arg-type]
+_batch_threads = ThreadPoolExecutor(_MAX_BATCHES)
 _batches = asyncio.Semaphore(_MAX_BATCHES)
 
 
@@ -62,6 +65,10 @@ class _Memory:
     limit: int
     used: int = 0
 
+    def release(self, body: bytearray) -> None:
+        """Stop counting a body."""
+        self.used -= len(body)
+
 
 #: The longest body that counts as small.
 _SMALL_BODY = 64 << 10
@@ -70,17 +77,48 @@ _small_bodies = _Memory(24 << 20)
 _large_bodies = _Memory(64 << 20)
 
 
+class _Queue:
+    """The bodies of responses that clients have not taken yet; `size` in bytes.
+
+    Each counts once, however many clients it is for: a file or a cached response is one
+    object.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._clients: Counter[int] = Counter()
+
+    @contextmanager
+    def hold(self, body: bytes) -> Iterator[None]:
+        """Count a body while the block sends it to a client."""
+        key = id(body)
+        self._clients[key] += 1
+        if self._clients[key] == 1:
+            self.size += len(body)
+        try:
+            yield
+        finally:
+            self._clients[key] -= 1
+            if not self._clients[key]:
+                del self._clients[key]
+                self.size -= len(body)
+
+
+_queue = _Queue()
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request; gunicorn also calls it at the start and end of a worker."""
+    """Answer a request."""
     if scope["type"] != "http":
-        await _flask(scope, receive, send)
+        await send({"type": "websocket.close", "code": 1000, "reason": ""})
         return
     headers = _decode_headers(scope)
-    response = _find_cached(scope)
+    is_read = scope["method"] in _READS
+    response = _find_cached(scope) if is_read else None
     if response:
         prepared = response.prepare(headers, _services.clock())
         await _send_response(*prepared, scope, send)
-    elif scope["path"] == HEALTH_PATH and scope["method"] in ("GET", "HEAD"):
+    elif scope["path"] == HEALTH_PATH and is_read:
         # Here no batch and no slow database can delay it.
         await _send_flask_response(alive_response(), scope, send)
     else:
@@ -94,37 +132,60 @@ async def _collect_and_answer(
     length = _collected_length(headers)
     memory = _small_bodies if length <= _SMALL_BODY else _large_bodies
     body = bytearray()
-    try:
+    threads = _threads
+    with ExitStack() as held:
+        held.callback(memory.release, body)
         if not await _collect_body(body, length, memory, receive):
             await _refuse("Too many bodies are being sent.", scope, send)
-        elif scope["path"] == batch.blueprint.url_prefix:
-            await _answer_batch(body, scope, send)
-        else:
-            await _flask(scope, _receive_collected(body), send)
-    finally:
-        memory.used -= len(body)
+            return
+        if scope["path"] == batch.blueprint.url_prefix:
+            threads = _batch_threads
+            if not await _acquire_batch():
+                await _refuse("Too many batches are running.", scope, send)
+                return
+            held.callback(_batches.release)
+        environ = build_environ(scope, BytesIO(body))  # type: ignore[arg-type]
+        future = threads.submit(_answer, dict(environ))
+        # It may go on after its client has hung up, so its end alone releases what it
+        # holds.
+        release = held.pop_all().close
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(release))
+    response = await asyncio.wrap_future(future)
+    # Others may have filled the queue since the thread began.
+    if response is None or _is_queue_full(scope["method"]):
+        await _refuse("Too many clients read too slowly.", scope, send)
+        return
+    await _send(
+        response.status_code,
+        [*response.headers],
+        response.get_data(),
+        send,
+    )
 
 
-async def _answer_batch(body: bytearray, scope: HTTPScope, send: Send) -> None:
-    """Let Flask answer a batch, when fewer than `_MAX_BATCHES` others run."""
+def _answer(environ: dict[str, Any]) -> Response | None:
+    """Return Flask's response as a whole, so that the thread waits for no client.
+
+    Return None if there is no room for it in the queue.
+    """
+    if _is_queue_full(environ["REQUEST_METHOD"]):
+        return None
+    return Response.from_app(flask_app, environ, buffered=True)
+
+
+def _is_queue_full(method: str) -> bool:
+    """Tell if a response would wait behind too many bytes; those of writes may."""
+    return method in _READS and _queue.size > _MAX_QUEUED
+
+
+async def _acquire_batch() -> bool:
+    """Wait until another batch may run; return false if that takes too long."""
     try:
         async with asyncio.timeout(_BATCH_WAIT_SECONDS):
-            await _batches.acquire()
+            return await _batches.acquire()
     except TimeoutError:
-        await _refuse("Too many batches are running.", scope, send)
-        return
-    events: list[SendEvent] = []
-
-    async def keep(event: SendEvent) -> None:
-        events.append(event)
-
-    try:
-        await _flask_batches(scope, _receive_collected(body), keep)
-    finally:
-        # Before the answer is sent, which a client may read slowly.
-        _batches.release()
-    for event in events:
-        await send(event)
+        return False
 
 
 def _decode_headers(scope: HTTPScope) -> dict[str, str]:
@@ -141,8 +202,6 @@ def _decode_headers(scope: HTTPScope) -> dict[str, str]:
 
 def _find_cached(scope: HTTPScope) -> CachedResponse | None:
     """Return the response of a canonical URL, which is its key in the cache."""
-    if scope["method"] not in ("GET", "HEAD"):
-        return None
     url = scope["raw_path"].decode("latin-1")
     if scope["query_string"]:
         url += "?" + scope["query_string"].decode("latin-1")
@@ -172,20 +231,27 @@ async def _send_response(
     status: int, headers: Headers, body: bytes, scope: HTTPScope, send: Send
 ) -> None:
     headers = headers + common_headers(scope["method"], scope["path"], status)
+    if scope["method"] == "HEAD":
+        body = b""
+    await _send(status, headers, body, send)
+
+
+async def _send(
+    status: int, headers: Headers, body: bytes, send: Send
+) -> None:
     encoded_headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in headers
     ]
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": encoded_headers,
-        }
-    )
-    if scope["method"] == "HEAD":
-        body = b""
-    await send({"type": "http.response.body", "body": body})
+    with _queue.hold(body):
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": encoded_headers,
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
 
 
 def _collected_length(headers: dict[str, str]) -> int:
@@ -220,16 +286,3 @@ async def _collect_body(
                 if memory.used > memory.limit:
                     return False
     return True
-
-
-def _receive_collected(body: bytearray) -> Receive:
-    """Return a `receive` that has a body."""
-
-    async def receive() -> HTTPRequestEvent:
-        return {
-            "type": "http.request",
-            "body": bytes(body),
-            "more_body": False,
-        }
-
-    return receive

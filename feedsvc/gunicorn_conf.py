@@ -6,6 +6,7 @@ gunicorn's first process has imported a reload does not load anew.
 
 import gc
 import os
+import signal
 import sys
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ bind = f"{_host}:{os.environ.get('PORT', '8000')}"
 wsgi_app = "feedsvc.asgi:app"
 worker_class = "asgi"
 asgi_loop = "uvloop"
+asgi_lifespan = "off"
 # gunicorn reads this variable too, but its default is 1.
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # Longer than nginx keeps idle connections in deploy/upstream.conf.
@@ -33,15 +35,24 @@ control_socket_disable = True
 # the path. Only feedsvc's own setting trusts proxies.
 forwarded_allow_ips = ""
 limit_request_line = 8190
+# As many digits as a header may have: gunicorn fails at a longer Content-Length.
+sys.set_int_max_str_digits(8190)
 limit_request_fields = 64
 # Without the header Authorization and the parameters of a URL, which may have secrets.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms "%(a)s"'
 logger_class = Logger
 
 
+# Signals that end a worker.
+_ENDS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Let a worker import the package anew, whose version a reload may change."""
     sys.modules.pop("feedsvc")
+    # uvloop loses a signal that comes before its loop runs: the worker would end only
+    # when gunicorn kills it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -52,6 +63,11 @@ def post_worker_init(worker: Any) -> None:
         worker.loop.create_server = partial(
             worker.loop.create_server, backlog=worker.cfg.backlog
         )
+        worker.loop.call_soon(
+            signal.pthread_sigmask, signal.SIG_UNBLOCK, _ENDS
+        )
+    else:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     from feedsvc import wsgi
     from feedsvc.services import get_services
     from feedsvc.storage.database import JOURNAL_MODE, SQLITE_VERSION

@@ -47,6 +47,7 @@ class Services:
         self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
         self.rate_writes = parse(config.rate_writes)
+        self.changes_lock = threading.Lock()
         self._searches = threading.BoundedSemaphore(MAX_SEARCHES)
 
     @cached_property

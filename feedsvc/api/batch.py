@@ -69,6 +69,9 @@ class BatchItemSchema(ma.Schema):
     id = fields.EntryId(required=True)
 
 
+_ITEM_SCHEMA = BatchItemSchema()
+
+
 class BatchResultSchema(ClosedSchema):
     """The result of one item of a batch."""
 
@@ -102,15 +105,16 @@ _BODY = {
 
 @dataclass(frozen=True)
 class _Item:
-    """A validated item of a batch: an entry to put or to delete, or its error.
+    """A validated item of a batch: an entry to put or to delete, or its failure.
 
     :param head: `action`, `kind` and `id`; empty if one of them is invalid.
     :param entry: None if it is to be deleted.
+    :param failure: the status and the errors. The exception would keep the document.
     """
 
     head: dict[str, str]
     entry: Entry | None = None
-    error: FeedsvcError | None = None
+    failure: dict[str, Any] | None = None
 
 
 blueprint = ApiBlueprint("batch", _NDJSON)
@@ -193,7 +197,7 @@ def _validate(document: Any, deadline: float) -> _Item:
     try:
         if isinstance(document, BadRequest):
             raise document
-        head = load_validated(BatchItemSchema(), document)
+        head = load_validated(_ITEM_SCHEMA, document)
         scope = f"{head['kind']}:write"
         if scope not in current_token().scopes:
             raise Forbidden(f"The token lacks the scope {scope}.")
@@ -206,22 +210,27 @@ def _validate(document: Any, deadline: float) -> _Item:
             schema = current_services().entry_schemas[head["kind"]]
             entry = load_validated(schema, document)
     except FeedsvcError as error:
-        return _Item(head, error=error)
+        return _Item(head, failure=_failure(error))
     return _Item(head, entry)
 
 
 def _store(item: _Item, transaction: Transaction) -> dict[str, Any]:
     """Put or delete the entry of an item, and return its status and errors."""
+    if item.failure:
+        return item.failure
     try:
-        if item.error:
-            raise item.error
         if item.entry:
             _, is_new = put_entry(transaction, item.entry)
             return {"status": 201 if is_new else 200}
         delete_entry(transaction, item.head["kind"], item.head["id"])
         return {"status": 204}
     except FeedsvcError as error:
-        errors: Sequence[FieldError] = [FieldError("#", str(error))]
-        if isinstance(error, ValidationFailed):
-            errors = error.errors[:MAX_ERRORS_PER_ITEM]
-        return {"status": error.status, "errors": errors}
+        return _failure(error)
+
+
+def _failure(error: FeedsvcError) -> dict[str, Any]:
+    """Return the status and the errors of an item that changes nothing."""
+    errors: Sequence[FieldError] = [FieldError("#", str(error))]
+    if isinstance(error, ValidationFailed):
+        errors = error.errors[:MAX_ERRORS_PER_ITEM]
+    return {"status": error.status, "errors": errors}

@@ -1,5 +1,6 @@
 """flask-smorest's Blueprint and Api with the project's parser and error responses."""
 
+import json
 import logging
 from collections.abc import Callable
 from functools import partial, wraps
@@ -11,7 +12,6 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask, Response, g, request
 from flask_smorest import Api, Blueprint
-from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow.validate import Range
 from werkzeug.exceptions import HTTPException
 
@@ -23,6 +23,7 @@ from feedsvc.input.schemas import ClosedSchema
 from feedsvc.models import Site
 from feedsvc.web.errors import MEDIA_TYPE, error_response
 from feedsvc.web.responses import redirect
+from feedsvc.web.static_files import FilesBlueprint
 
 _DESCRIPTION = (
     "Write a portal's news and events in JSON; anyone reads them as feeds. A member "
@@ -209,18 +210,35 @@ def _log_refusal(response: Response) -> Response:
 
 
 def swagger_ui_blueprint(site: Site) -> flask.Blueprint:
-    """Return the blueprint of the documentation page, `/api/docs/`."""
-    blueprint: flask.Blueprint = get_swaggerui_blueprint(
-        "/api/docs",
-        "/api/openapi.json",
-        # Without the validator's picture, which is on another host.
-        # Its default for the other URL is the Host header of the first request.
-        config={
-            "app_name": "feedsvc",
-            "validatorUrl": None,
-            "oauth2RedirectUrl": f"{site.public_url}/api/docs/oauth2-redirect.html",
-        },
+    """Return the blueprint of the documentation page, `/api/docs/`.
+
+    That of flask-swagger-ui reads its files anew for each client.
+    """
+    blueprint = FilesBlueprint(
+        "swagger_ui",
+        "flask_swagger_ui",
+        url_prefix="/api/docs",
+        static_folder="dist",
+        static_url_path="",
+        template_folder="templates",
     )
+
+    @blueprint.get("/")
+    def show_documentation() -> str:
+        config = {
+            "url": "/api/openapi.json",
+            "dom_id": "#swagger-ui",
+            "layout": "StandaloneLayout",
+            "deepLinking": True,
+            # Its picture is on another host.
+            "validatorUrl": None,
+        }
+        return flask.render_template(
+            "index.template.html",
+            base_url="/api/docs",
+            app_name="feedsvc",
+            config_json=json.dumps(config),
+        )
 
     # Werkzeug's redirect to the slash would lead where the Host header says.
     @blueprint.get("")

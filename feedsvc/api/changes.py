@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, request
 from flask.views import MethodView
 from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
@@ -64,7 +64,9 @@ class Changes(MethodView):
     @blueprint.response(200, ChangesSchema)
     def get(self, arguments: dict[str, Any]) -> Response:
         """List public changes after a cursor, oldest first."""
-        with current_services().database.read() as session:
+        services = current_services()
+        # A page needs some 20 MiB, and threads take turns at the processor in any case.
+        with services.changes_lock, services.database.read() as session:
             return _page(session, **arguments)
 
 
@@ -82,12 +84,13 @@ def _page(
             "There is no change with this cursor: the database was restored from a "
             "backup. Begin again with after=0."
         )
-    items: list[dict[str, Any]] = []
+    items: list[bytes] = []
     size = 0
     deadline = time.thread_time() + PAGE_SECONDS
     for row in list_changes(session, from_microseconds(after), kind, limit):
-        item = _document(row)
-        size += len(current_app.json.dumps(item).encode())
+        # As bytes at once: objects of a whole page need many times the memory.
+        item = _encode(_document(row))
+        size += len(item)
         is_full = size > PAGE_BYTES or time.thread_time() > deadline
         # The first change is sent however large it is, or the client would never get
         # past it.
@@ -95,11 +98,16 @@ def _page(
             break
         items.append(item)
         after = to_microseconds(row.changed_at)
-    response = jsonify(changes=items, next=after)
+    body = b'{"changes":[%b],"next":%d}\n' % (b",".join(items), after)
+    response = Response(body, mimetype="application/json")
     response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)
     return response
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    return current_app.json.dumps(document, separators=(",", ":")).encode()
 
 
 def _document(row: EntryRow) -> dict[str, Any]:

@@ -62,13 +62,19 @@ class ClosedSchema(ma.Schema):
     def handle_error(
         self, error: ValidationError, data: Any, **kwargs: Any
     ) -> None:
-        """Say which known field an unknown one probably is."""
+        """Say which known field an unknown one probably is.
+
+        :raises ValidationError: always.
+        """
         messages = error.messages_dict
         unknown = [name for name in messages if messages[name] == [_UNKNOWN]]
         # To look for similar names takes long, so a few get a hint.
         for name in unknown[:_MAX_HINTS]:
             if len(str(name)) <= _MAX_HINTED_LENGTH:
                 messages[name] = [_UNKNOWN + self.hint(str(name), data[name])]
+        # marshmallow would raise an error that its own frame refers to. Such a cycle
+        # keeps the document until a garbage collection, which may be long after.
+        raise ValidationError(messages, valid_data=error.valid_data)
 
     def hint(self, name: str, value: Any) -> str:
         """Return a sentence after a space about an unknown field, or an empty text."""

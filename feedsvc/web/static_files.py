@@ -1,33 +1,50 @@
-"""Files that come with the service, and the style sheet of the site's color.
+"""Files that come with the service, and the style sheet of the site's color."""
 
-The proxy compresses them.
-"""
+from datetime import UTC, datetime
+from functools import lru_cache
+from mimetypes import guess_type
+from os.path import getmtime, isfile
+from pathlib import Path
 
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, Response
+from werkzeug.exceptions import NotFound
+from werkzeug.security import safe_join
 
+from feedsvc.feeds.response import CachedResponse
 from feedsvc.services import current_services
-from feedsvc.web.responses import PAGE_MAX_AGE, public
+from feedsvc.web.responses import PAGE_MAX_AGE, conditional_response, public
+
+#: Seconds that caches keep files.
+_MAX_AGE = 3600
 
 
-class _Files(Blueprint):
+class FilesBlueprint(Blueprint):
+    """A blueprint whose static files are responses that stay in memory."""
+
     def send_static_file(self, filename: str) -> Response:
         """Answer with a file, whose ETag is equal on all machines."""
-        assert self.static_folder
-        response = send_from_directory(
-            self.static_folder,
-            filename,
-            conditional=False,
-            etag=False,
-            max_age=self.get_send_file_max_age(filename),
-        )
-        # Its bytes are read, for the ETag.
-        response.direct_passthrough = False
-        response.add_etag()
-        response.make_conditional(request)
-        return response
+        path = safe_join(str(self.static_folder), filename)
+        if path is None or not isfile(path):
+            raise NotFound
+        response = _read_file(path, getmtime(path))
+        return conditional_response(response, current_services().clock())
 
 
-blueprint = _Files("files", __name__, static_folder="static")
+# All clients are sent the same bytes, which so stay in memory once.
+@lru_cache
+def _read_file(path: str, modified: float) -> CachedResponse:
+    """Return the response with a file; another time makes another response."""
+    media_type, _ = guess_type(path)
+    return CachedResponse(
+        Path(path).read_bytes(),
+        media_type or "application/octet-stream",
+        datetime.fromtimestamp(modified, UTC),
+        due_at=None,
+        max_age=_MAX_AGE,
+    )
+
+
+blueprint = FilesBlueprint("files", __name__, static_folder="static")
 
 # Crawlers and browsers request these two without a link to them.
 for _name in ("robots.txt", "favicon.ico"):

@@ -110,6 +110,10 @@ class Meter:
         """Return the memory at its peak above that at the begin."""
         return self._read_mib("VmHWM") - self._mib
 
+    def mib_now(self) -> float:
+        """Return the present memory above that at the begin."""
+        return self._read_mib("VmRSS") - self._mib
+
     def _read_seconds(self) -> float:
         fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
@@ -145,7 +149,10 @@ def longest_times(*actions: Callable[[], object]) -> Iterator[list[float]]:
 
 @pytest.fixture
 def one_worker(database_url: str) -> Iterator[Service]:
-    with Service(database_url, WEB_CONCURRENCY="1") as service:
+    service = Service(database_url, WEB_CONCURRENCY="1")
+    # The variables of `feedsvc serve` count for a process that is started anew.
+    service.is_forked = False
+    with service:
         service.put("/articles/articles", {"title": "T"})
         service.put("/categories/categories", {"title": "T"})
         service.put("/events/events", {"title": "T", "start": MONDAY})
@@ -261,6 +268,40 @@ def test_calendar_of_many_time_zones_over_200_years_is_bounded(
         check_limit(f"time zones, {name} time", meter.seconds(), limit)
 
 
+@pytest.mark.soak
+def test_lists_of_many_events_render_no_calendar(
+    one_worker: Service,
+    check_limit: CheckLimit,
+    record_measurement: RecordMeasurement,
+) -> None:
+    documents = [
+        article(
+            start=f"2030-{number // 80 + 1:02}-{number % 28 + 1:02}T19:00:00",
+            summary="Tóm tắt. " * 50,
+        )
+        for number in range(960)
+    ]
+    items = batch("events", documents * 2)
+    for number, item in enumerate(items):
+        item["id"] = f"ahead{number}"
+    assert one_worker.request("POST", "/api/v1/batch", items).ok
+    meter = Meter(one_worker)
+
+    def read_list(number: int) -> None:
+        path = f"/feeds/events.html?limit={number + 1}"
+        assert one_worker.request("GET", path).ok
+
+    with (
+        longest_times(partial(write, one_worker)) as longest,
+        ThreadPoolExecutor(100) as pool,
+    ):
+        list(pool.map(read_list, range(100)))
+    check_limit("100 lists of events: a write", longest[0], 2)
+    mib = meter.mib()
+    record_measurement("100 lists of events", f"{mib:.0f} MiB", "110 MiB")
+    assert mib < 110
+
+
 def test_long_headers_cost_little(
     one_worker: Service, check_limit: CheckLimit
 ) -> None:
@@ -326,6 +367,66 @@ def test_batches_whose_clients_hang_up_leave_threads_for_others(
     writing = time.monotonic() - begin - reading
     check_limit("hung-up batches: a feed", reading, 2)
     check_limit("hung-up batches: a write", writing, 2)
+
+
+@pytest.mark.sqlite
+def test_refused_documents_of_batches_leave_no_memory(
+    one_worker: Service, record_measurement: RecordMeasurement
+) -> None:
+    document = article(content_html="<b><i>x<p>" * 14_000, unknown=1)
+    items = batch("news", [document] * 54)
+
+    def send(_: int) -> None:
+        answer = one_worker.request("POST", "/api/v1/batch", items)
+        assert answer.status_code == 207
+
+    meter = Meter(one_worker)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, range(12)))
+    mib = meter.mib()
+    record_measurement("refused batches", f"{mib:.0f} MiB", "300 MiB")
+    assert mib < 300
+    wait_until(lambda: meter.mib_now() < 110)
+
+
+@pytest.mark.soak
+@pytest.mark.sqlite
+def test_large_batches_whose_clients_hang_up_are_bounded(
+    one_worker: Service,
+    check_limit: CheckLimit,
+    record_measurement: RecordMeasurement,
+) -> None:
+    """What a thread holds counts until its end, also when its client has gone."""
+    document = NEWS["formatting in HTML"]
+    body = json.dumps(batch("news", [document] * (MAX_BODY // len(document))))
+    end = time.monotonic() + 120
+
+    def hang_up(_: int) -> None:
+        while time.monotonic() < end:
+            with ExitStack() as stack:
+                connection = one_worker.begin_body(
+                    stack, len(body), "POST /api/v1/batch"
+                )
+                # The service may refuse it before it is complete.
+                with suppress(ConnectionError):
+                    connection.sendall(body.encode())
+                time.sleep(6)
+
+    meter = Meter(one_worker)
+    with ThreadPoolExecutor(4) as pool:
+        clients = pool.map(hang_up, range(4))
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            items = batch("news", [article()])
+            answer = one_worker.request("POST", "/api/v1/batch", items)
+            assert answer.status_code in (200, 503)
+            seconds = time.monotonic() - begin
+            check_limit("hung-up batches: one of an item", seconds, 6)
+        list(clients)
+    mib = meter.mib()
+    record_measurement("hung-up batches", f"{mib:.0f} MiB", "300 MiB")
+    assert mib < 300
+    wait_until(lambda: meter.mib_now() < 200)
 
 
 HALF = MAX_BODY // 2

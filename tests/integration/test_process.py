@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -108,6 +109,36 @@ def test_clean_stop_leaves_all_data_in_one_file(
     assert count_in_copy(tmp_path, "entries") == 1
     service.command("token", "create", "lan")
     assert count_in_copy(tmp_path, "tokens") == 2
+
+
+@pytest.mark.sqlite
+def test_stop_while_workers_import_the_package_is_soon(
+    database_url: str, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
+    begun = tmp_path / "begun"
+    with (tmp_path / "feedsvc/wsgi.py").open("a") as module:
+        module.write(
+            f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\n"
+            "time.sleep(2)\n"
+        )
+    service = Service(
+        database_url, PYTHONPATH=str(tmp_path), WEB_CONCURRENCY="1"
+    )
+    service.root = tmp_path
+    service.command("db", "upgrade")
+    command = [service.python, "-m", "feedsvc", "serve"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=service.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        wait_until(begun.exists)
+        process.send_signal(signal.SIGTERM)
+        # gunicorn would kill the worker after 25 s.
+        assert process.wait(15) == 0
 
 
 def count_in_copy(folder: Path, table: str) -> int:

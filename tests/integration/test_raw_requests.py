@@ -17,6 +17,10 @@ CASES: dict[str, str] = {
     **read("raw_requests"),
     "a long header": f"{HEAD}A: {'b' * 8200}\r\n\r\n",
     "a long target": f"GET /{'a' * 8200} HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a length of 5,000 digits": (
+        "POST /api/v1/articles HTTP/1.1\r\nHost: a\r\n"
+        f"Content-Length: {'1' * 5_000}\r\n\r\n"
+    ),
     "many headers": HEAD + "A: b\r\n" * 80 + "\r\n",
 }
 

@@ -323,7 +323,7 @@ def test_short_url_redirects(
 
 def test_robots_and_icon(shared_client: FlaskClient) -> None:
     robots = shared_client.get("/robots.txt", buffered=True)
-    assert robots.headers["Cache-Control"] == "public, max-age=3600"
+    assert "max-age=3600" in robots.headers["Cache-Control"]
     assert robots.mimetype == "text/plain"
     assert "Disallow: /api/" in robots.text
     # The longer rule wins (RFC 9309 §2.2.2), over those of combinations and parameters.
@@ -342,7 +342,7 @@ def test_etag_of_a_file_is_equal_on_all_machines(
     for modified in (time - 60, time):
         os.utime(file, (modified, modified))
         response = shared_client.get("/static/style.css", buffered=True)
-        assert response.headers["Cache-Control"] == "public, max-age=3600"
+        assert "max-age=3600" in response.headers["Cache-Control"]
         etags.add(response.headers["ETag"])
     assert len(etags) == 1
     headers = {"If-None-Match": etags.pop()}
