@@ -114,9 +114,9 @@ class Feed(FeedHead):
 
     `updated` is the last change of the entries that it shows. `has_more` tells that
     another page follows. `upcoming` is the number of those that are not over, with one
-    that has no room. `first_day` and `last_day` are those by which it selects
-    events; at `due_at` they change. `calendar_end` is the day of the last event in the
-    calendar of a page, if that lacks later ones. `directory` is for pages alone.
+    that has no room. `first_day` and `last_day` are those by which it selects events;
+    at `due_at` they change. Pages alone have `has_long_calendar`, true if the calendar
+    may lack events, and `directory`.
     """
 
     updated: datetime = NEVER_MODIFIED
@@ -126,7 +126,7 @@ class Feed(FeedHead):
     first_day: date | None = None
     last_day: date | None = None
     due_at: datetime | None = None
-    calendar_end: date | None = None
+    has_long_calendar: bool = False
     directory: Directory = Directory()
 
     @property

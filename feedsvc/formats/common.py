@@ -29,6 +29,16 @@ def place_text(place: Place) -> str:
     return f"{place.name}, {place.address}" if place.address else place.name
 
 
+def coordinates(place: Place) -> list[str]:
+    """Return latitude and longitude with six decimals, 10 cm; an empty list without.
+
+    Six decimals are what RFC 5545 §3.8.1.6 recommends; `str` could give an exponent.
+    """
+    if place.latitude is None or place.longitude is None:
+        return []
+    return [f"{place.latitude:.6f}", f"{place.longitude:.6f}"]
+
+
 def iri_to_uri(iri: str) -> str:
     """Return the URI of an IRI (RFC 3987 §3.1), as RSS requires.
 

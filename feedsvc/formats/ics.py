@@ -13,7 +13,7 @@ from icalendar.timezone import tzid_from_dt
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
-from feedsvc.formats.common import iri_to_uri, place_text
+from feedsvc.formats.common import coordinates, iri_to_uri, place_text
 from feedsvc.formats.shown import Shown, show
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
@@ -58,14 +58,9 @@ Properties = Mapping[str, Any]
 
 
 def render(feed: Feed) -> bytes:
-    """Render a feed as a calendar."""
-    return render_with_end(feed)[0]
+    """Render a feed as a calendar.
 
-
-def render_with_end(feed: Feed) -> tuple[bytes, date | None]:
-    """Render a feed as a calendar; return its last day too, if later events are not in.
-
-    Its description tells that day.
+    If later events are not in, its description tells the day of the last one that is.
     """
     entries = feed.entries
     if feed.query["cancelled"] == "hide":
@@ -81,7 +76,7 @@ def render_with_end(feed: Feed) -> tuple[bytes, date | None]:
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
-    return _calendar({}, [Shown(entry, site, entry.date, is_whole=True)])[0]
+    return _calendar({}, [Shown(entry, site, entry.date, is_whole=True)])
 
 
 def _calendar_properties(feed: Feed) -> Properties:
@@ -114,10 +109,10 @@ def _calendar_properties(feed: Feed) -> Properties:
 
 def _calendar(
     properties: Properties, entries: Iterable[Shown], upcoming: int = 0
-) -> tuple[bytes, date | None]:
+) -> bytes:
     """Return a calendar of the first entries for which MAX_BYTES have room, by guid.
 
-    It has the time zones that they need. See `render_with_end`.
+    It has the time zones that they need.
 
     :param upcoming: the number of entries that are not over, which are the first ones.
     """
@@ -157,7 +152,6 @@ def _calendar(
         last = entry
         updated = max(updated, entry.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
-    day = None
     if 0 < len(components) < upcoming and last.starts:
         day = last.starts.astimezone(shown.site.timezone).date()
         note = titles.calendar_note(day, shown.site.words_language)
@@ -171,7 +165,7 @@ def _calendar(
         _END,
     ]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
-    return b"".join(parts).replace(b"\x7f", b""), day
+    return b"".join(parts).replace(b"\x7f", b"")
 
 
 def _fold(line: str) -> bytes:
@@ -220,8 +214,8 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     yield f"CREATED:{_utc(entry.date)}"
     yield f"DESCRIPTION{language}:{_text(shown.text)}"
     place = event.location
-    if place and place.latitude is not None:
-        yield f"GEO:{place.latitude};{place.longitude}"
+    if place and (point := coordinates(place)):
+        yield f"GEO:{';'.join(point)}"
     if entry.image:
         parameters = _parameters(FMTTYPE=entry.image.type, VALUE="URI")
         yield f"IMAGE{parameters}:{iri_to_uri(entry.image.url)}"

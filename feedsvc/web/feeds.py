@@ -1,7 +1,6 @@
 """Feeds: every URL below `/feeds`, in every format."""
 
 from dataclasses import replace
-from datetime import date
 
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
@@ -12,7 +11,6 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, FeedMoved, FeedQuery, parse_feed_query
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import render_feed
-from feedsvc.formats.ics import render_with_end
 from feedsvc.models import KINDS
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
@@ -103,7 +101,7 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
         if query.format.is_page:
             feed = replace(
                 feed,
-                calendar_end=_calendar_end(session, feed),
+                has_long_calendar=_has_long_calendar(session, feed),
                 directory=build_directory(session, feed),
             )
     due_times = [each for each in (validity.due_at, feed.due_at) if each]
@@ -121,25 +119,25 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     )
 
 
-def _calendar_end(session: Session, feed: Feed) -> date | None:
-    """Return the last day of the calendar of a page, if later events are not in.
+def _has_long_calendar(session: Session, feed: Feed) -> bool:
+    """Tell if the calendar of a page may have no room for all events ahead.
 
-    Searches and days are not examined: they cost much, and select few events.
+    It is not rendered to know it: that takes many times as long as the page. Searches
+    and days select few events.
     """
     query = feed.query
-    is_costly = query["q"] or feed.first_day or feed.last_day
-    if query["when"] != "upcoming" or is_costly:
-        return None
+    is_short = query["q"] or feed.first_day or feed.last_day
+    if query["when"] != "upcoming" or is_short:
+        return False
     lang = feed.site.feed_language(query["lang"])
-    calendar = query.in_format(FORMATS["ics"]).with_parameters(lang=lang)
-    # Most calendars are short, and need not be made to know it.
-    number = min(calendar["limit"], _SHORT_CALENDAR) + 1
-    following = query.with_parameters(lang=lang, limit=1, page=number)
+    following = query.with_parameters(
+        lang=lang, limit=1, page=_SHORT_CALENDAR + 1
+    )
     try:
         build_feed(session, following, feed.site)
     except NotFound:
-        return None
-    return render_with_end(build_feed(session, calendar, feed.site))[1]
+        return False
+    return True
 
 
 def _feed_headers(feed: Feed) -> tuple[tuple[str, str], ...]:
