@@ -41,12 +41,12 @@ class Background:
         # It is never released.
         if not self._start_once.acquire(blocking=False):
             return
-        _repeat(self.tick, _TICK_SECONDS)
-        _repeat(self._database.poll, _POLL_SECONDS)
+        self._repeat(self.tick, _TICK_SECONDS)
+        self._repeat(self._database.poll, _POLL_SECONDS)
         for hub in self._site.hubs:
             # In a thread of its own, so that a slow hub delays no other.
             notifier = HubNotifier(self._database, self._site, hub)
-            _repeat(notifier.notify, _TICK_SECONDS)
+            self._repeat(notifier.notify, _TICK_SECONDS)
 
     def tick(self) -> None:
         """Publish, expire and advance what is due.
@@ -95,28 +95,27 @@ class Background:
             installation_row(transaction.session).fingerprint = fingerprint
             transaction.next_revision(*KINDS)
 
+    def _repeat(self, action: Callable[[], None], seconds: float) -> None:
+        """Run an action again and again in a thread, whatever errors it raises."""
 
-def _repeat(action: Callable[[], None], seconds: float) -> None:
-    """Run an action again and again in a thread, whatever errors it raises."""
+        def run() -> None:
+            has_failed = False
+            while True:
+                try:
+                    action()
+                    if has_failed:
+                        self._database.forget_failures()
+                        _log.warning("Database: usable again")
+                    has_failed = False
+                except (SQLAlchemyError, FeedsvcError) as error:
+                    self._database.log_failure(error)
+                    has_failed = True
+                except Exception:
+                    # The thread must outlive every error: without it, nothing is
+                    # published.
+                    _log.exception("Failed, retrying")
+                time.sleep(seconds)
 
-    def run() -> None:
-        # An outage is two lines, however long it lasts.
-        logged_reason = ""
-        while True:
-            try:
-                action()
-                if logged_reason:
-                    _log.warning("Database: usable again")
-                logged_reason = ""
-            except (SQLAlchemyError, FeedsvcError) as error:
-                reason = str(getattr(error, "orig", error))
-                if reason != logged_reason:
-                    _log.warning("Database: %s", reason)
-                logged_reason = reason
-            except Exception:
-                # The thread must outlive every error: without it, nothing is published.
-                _log.exception("Failed, retrying")
-            time.sleep(seconds)
-
-    # A daemon thread may end at any time: what is due then is still due at the start.
-    threading.Thread(target=run, daemon=True).start()
+        # A daemon thread may end at any time: what is due then is still due at the
+        # start.
+        threading.Thread(target=run, daemon=True).start()

@@ -99,9 +99,15 @@ def unknown_settings() -> list[str]:
     return sentences
 
 
+_NOT_ASCII = (
+    "Must be ASCII. Write the host as DNS does, such as xn--h-ni-0na4517b.vn."
+)
+
+
 def _read(env: FileAwareEnv) -> Config:
     """Return the settings; `env` collects the errors."""
     env.add_parser("base_url", partial(validate, _parse_base_url))
+    env.add_parser("header_url", partial(validate, _parse_header_url))
     env.add_parser("base_urls", partial(validate, _parse_base_urls))
     env.add_parser("languages", partial(validate, _parse_languages))
     env.add_parser("timezone", partial(validate, zone))
@@ -135,7 +141,7 @@ def _read(env: FileAwareEnv) -> Config:
 
 def _read_site(env: FileAwareEnv, default_url: str) -> Site:
     """Return the settings of the portal; `env` collects the errors."""
-    public_url = env.base_url("FEEDSVC_PUBLIC_URL", default_url)
+    public_url = env.header_url("FEEDSVC_PUBLIC_URL", default_url)
     language = env.str(
         "FEEDSVC_SITE_LANGUAGE",
         "vi",
@@ -233,11 +239,20 @@ def _parse_base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _parse_header_url(value: str) -> str:
+    """Return such a URL, which headers can carry."""
+    if not value.isascii():
+        raise ValueError(
+            "Must be ASCII. Write the host as DNS does, such as xn--h-ni-0na4517b.vn."
+        )
+    return _parse_base_url(value)
+
+
 def _parse_base_urls(value: str) -> tuple[str, ...]:
     """Return the absolute http(s) URLs in a list with commas, as they are."""
     urls = [url.strip() for url in value.split(",") if url.strip()]
     for url in urls:
-        _parse_base_url(url)
+        _parse_header_url(url)
     return tuple(urls)
 
 

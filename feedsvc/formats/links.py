@@ -9,7 +9,7 @@ from dateutil.tz import datetime_ambiguous
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import titles
-from feedsvc.formats.common import iri_to_uri, place_text
+from feedsvc.formats.common import coordinates, iri_to_uri, place_text
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
 from feedsvc.models import Category, Entry, Image, Place, Site
@@ -121,8 +121,9 @@ def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
 def map_link(place: Place) -> str:
     """Return a link to a place on OpenStreetMap, or a search without coordinates."""
     # OpenStreetMap needs no key, and does not track readers.
-    if place.latitude is None or place.longitude is None:
+    point = coordinates(place)
+    if not point:
         return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
-    position = f"{place.latitude}/{place.longitude}"
-    marker = f"mlat={place.latitude}&mlon={place.longitude}"
-    return f"{_MAP}/?{marker}#map=17/{position}"
+    latitude, longitude = point
+    marker = f"mlat={latitude}&mlon={longitude}"
+    return f"{_MAP}/?{marker}#map=17/{latitude}/{longitude}"

@@ -18,6 +18,7 @@ from lxml import etree
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats.common import (
+    coordinates,
     format_iso,
     iri_to_uri,
     is_url,
@@ -247,9 +248,7 @@ def _add_event(parent: Element, event: Event) -> None:
     place = event.location
     if place:
         sub_element(parent, "ev:location", place_text(place))
-        if place.latitude is not None:
-            # Six decimals are 10 cm; str() could give an exponent.
-            point = f"{place.latitude:.6f} {place.longitude:.6f}"
-            sub_element(parent, "georss:point", point)
+        if point := coordinates(place):
+            sub_element(parent, "georss:point", " ".join(point))
     if event.organizer:
         sub_element(parent, "ev:organizer", event.organizer.name)

@@ -151,6 +151,7 @@ class Database:
         #: The newest revisions that this process has committed or polled.
         self.revisions = Revisions()
         self._revisions_lock = threading.Lock()
+        self._logged_failures: set[str] = set()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -189,11 +190,23 @@ class Database:
                 row.written_at = row.last
             session.add(row)
             session.commit()
+        self.forget_failures()
         if self.is_sqlite and transaction.erases:
             self._truncate_log(timeout=0.1)
         for line in transaction.log_lines:
             _log.info("%s by %s", line, actor or "feedsvc")
         self._note_revisions(Revisions(row.last, row.news, row.events))
+
+    def log_failure(self, error: Exception) -> None:
+        """Log why the database cannot be used, each reason once until it is usable."""
+        reason = str(getattr(error, "orig", error))
+        if reason not in self._logged_failures:
+            self._logged_failures.add(reason)
+            _log.warning("Database: %s", reason)
+
+    def forget_failures(self) -> None:
+        """Note that the database is usable."""
+        self._logged_failures.clear()
 
     def begin_migration(self) -> AbstractContextManager[sa.Connection]:
         """Begin a transaction that writes but needs no tables."""

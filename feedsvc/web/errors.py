@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from sqlalchemy.exc import (
     InternalError,
     OperationalError,
@@ -49,9 +49,7 @@ def error_response(
     """Return the response to an exception."""
     if isinstance(error, SQLAlchemyError):
         # The reason may name hosts and users, so it is in the log alone.
-        current_app.logger.warning(
-            "Database: %s", getattr(error, "orig", error)
-        )
+        current_services().database.log_failure(error)
         error = _unavailable(error)
     if isinstance(error, FeedsvcError):
         status = error.status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,15 @@ def test_outage_of_the_database_is_two_lines(
             cluster.stopped(),
             socket.create_server(("127.0.0.1", cluster.port)) as server,
         ):
-            # The worker tries again and again.
+            # The worker tries again and again, and so do clients.
+            with ThreadPoolExecutor(4) as clients:
+                answers = [
+                    clients.submit(service.request, "GET", "/feeds/news.rss")
+                    for _ in range(4)
+                ]
+                while not all(answer.done() for answer in answers):
+                    server.accept()[0].close()
+            assert {answer.result().status_code for answer in answers} == {503}
             for _ in range(8):
                 server.accept()[0].close()
             reasons = messages()

@@ -460,10 +460,13 @@ def test_event_page_has_time_and_place(
 ) -> None:
     event = {"title": "Hoà nhạc", "start": "2030-12-24T19:00:00"}
     off = {**event, "event_status": "cancelled"}
-    place = {"name": "Nhà hát", "latitude": 21.024, "longitude": 105.857}
+    place = {"name": "Nhà hát", "latitude": 1e-05, "longitude": 105.857}
     for location, link in (
         ({"name": "Chợ Đồng"}, "search?query=Ch%E1%BB%A3%20%C4%90%E1%BB%93ng"),
-        (place, "?mlat=21.024&mlon=105.857#map=17/21.024/105.857"),
+        (
+            place,
+            "?mlat=0.000010&mlon=105.857000#map=17/0.000010/105.857000",
+        ),
     ):
         editor.put("/events/e", {**off, "location": location})
         page = get_page(client, "/entries/e")
