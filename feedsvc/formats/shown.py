@@ -227,8 +227,10 @@ class Shown:
         if not dates:
             return ""
         separator = translate(self.language, "punctuation.list")
-        text = separator.join(dates)
-        return translate(self.language, "state.cancelled", text)
+        label = translate(self.language, "event.cancelled_dates")
+        return translate(
+            self.language, "punctuation.label", label, separator.join(dates)
+        )
 
     @property
     def hours(self) -> str:
@@ -263,7 +265,8 @@ class Shown:
 
     def _with_date(self, recurrence: str, date: str) -> str:
         """Return how often an event takes place, and one date."""
-        kind = "next" if self.entry.is_next else "including"
+        is_next = self.entry.is_next or self.cancellation
+        kind = "next" if is_next else "including"
         return translate(self.language, f"recurrence.{kind}", recurrence, date)
 
     @cached_property

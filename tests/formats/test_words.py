@@ -54,6 +54,8 @@ def words(language: str) -> list[str]:
     fortnightly = shown(site, TWO_HOURS, "FREQ=WEEKLY;INTERVAL=2;COUNT=2")
     cancelled = shown(site, CANCELLED, notice="N", summary="S")
     off = shown(site, OFF)
+    _, second, *_, rest = off.cancelled_dates
+    (line,) = (each for each in off.text.splitlines() if second in each)
     categories = (Category("a", "A"), Category("b", "B"))
     news = feed("news", "rss", site=site)
     selection = replace(
@@ -77,8 +79,8 @@ def words(language: str) -> list[str]:
         off.title,
         off.badge,
         off.hours,
-        off.cancelled_dates[0],
-        off.cancelled_dates[-1],
+        line.partition(second)[0],
+        rest,
     ]
 
 
