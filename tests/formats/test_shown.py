@@ -42,7 +42,7 @@ def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     english = replace(entry, language="en")
     assert (
         shown(english).time_and_place
-        == f"{en}; next 19:00, Saturday, 12 December 2026 · Chợ"
+        == f"{en}; next date: Saturday, 12 December 2026, 19:00 · Chợ"
     )
 
 
@@ -97,7 +97,8 @@ def test_language_without_phrases_has_english_words_and_its_own_dates(
     entry = replace(CONCERT, event=event, starts=starts, language=language)
     assert (
         shown(entry, replace(SITE, language=language)).time
-        == f"Every week on Tuesday and Saturday; next all day, {day}"
+        == "Every week on Tuesday and Saturday; "
+        f"next date: {day}, all day"
     )
 
 
@@ -114,12 +115,14 @@ def test_body_begins_with_the_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "timezone", "vi", "en"), read_tables("words")["times"]
+    ("start", "end", "timezone", "vi", "en", "hours"),
+    read_tables("words")["times"],
 )
-def test_event_dates(
-    start: str, end: str, timezone: str, vi: str, en: str
+def test_times_of_an_event(
+    start: str, end: str, timezone: str, vi: str, en: str, hours: str
 ) -> None:
     document = {"title": "x", "start": start, "end": end, "timezone": timezone}
     event = EventSchema(SITE).load(document).event
     assert times.format_event_dates(event, SITE, "vi") == vi
     assert times.format_event_dates(event, SITE, "en-GB") == en
+    assert times.format_event_hours(event, SITE, "en-GB") == hours

@@ -29,7 +29,7 @@ from tests.formats.feeds import CONCERT, HANOI, SITE, feed
 BERLIN = ZoneInfo("Europe/Berlin")
 SATURDAY = datetime(2026, 12, 12, 19, tzinfo=HANOI)
 TWO_HOURS = Event(SATURDAY, SATURDAY.replace(hour=21), HANOI)
-NIGHT = Event(SATURDAY, SATURDAY.replace(day=13, hour=1), HANOI)
+CAMP = Event(SATURDAY, SATURDAY.replace(day=14, hour=9), HANOI)
 FAIR = Event(date(2026, 12, 12), date(2026, 12, 15), HANOI)
 CANCELLED = Event(
     SATURDAY.replace(tzinfo=BERLIN), None, BERLIN, status="cancelled"
@@ -71,7 +71,7 @@ def words(language: str) -> list[str]:
         fortnightly.time,
         shown(site, FAIR).time,
         shown(site, FAIR).hours,
-        shown(site, NIGHT).hours,
+        shown(site, CAMP).hours,
         offer_text(OFFER, language),
         cancelled.title,
         cancelled.summary,
