@@ -99,7 +99,8 @@ def month_name(day: date, language: str) -> str:
 def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
     """Return a date and time in the site's time zone."""
     local = moment.astimezone(site.timezone)
-    return _at(_time(local, language), local, "full", language)
+    day = format_day(local, "full", language)
+    return _at(_time(local, language), day, language)
 
 
 def format_day(day: date, style: str, language: str) -> str:
@@ -114,8 +115,30 @@ def format_day(day: date, style: str, language: str) -> str:
     # Babel's Vietnamese patterns spell dates out ("24 tháng 12, 2026"), which nobody
     # does in a list of events, and its weekdays ("Thứ Năm") begin a sentence.
     pattern = translate(language, f"date.{style}")
+    if day.day == 1:
+        # French has an ordinal for this day alone.
+        first = translate(language, "date.first_of_month")
+        pattern = pattern.replace("d", first)
     weekday = translate(language, f"weekday.{WEEKDAYS[day.weekday()]}")
     return format_date(day, pattern, locale=locale).format(weekday)
+
+
+def format_days(
+    first: date, last: date, style: str, language: str
+) -> tuple[str, str]:
+    """Return the first and last day of a range, with their year once if it is one.
+
+    :param style: `full` or `long`.
+    """
+    if first.year != last.year or not is_supported(language):
+        return (
+            format_day(first, style, language),
+            format_day(last, style, language),
+        )
+    return (
+        format_day(first, f"{style}_first", language),
+        format_day(last, f"{style}_last", language),
+    )
 
 
 def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
@@ -131,19 +154,21 @@ def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
 def _period(event: Event, language: str) -> str:
     start, end = _local_times(event)
     if event.all_day:
-        first_day = format_day(start, "full", language)
-        last_day = format_day(end - _ONE_DAY, "full", language)
-        if last_day == first_day:
-            return translate(language, "event.all_day", first_day)
-        return translate(language, "event.days", first_day, last_day)
+        last = end - _ONE_DAY
+        if last.date() == start.date():
+            day = format_day(start, "full", language)
+            return translate(language, "event.all_day", day)
+        days = format_days(start, last, "full", language)
+        return translate(language, "event.days", *days)
     if end - start < _ONE_DAY:
         hours = _clock_times(event, language)
-        return _at(hours, start, "full", language)
+        return _at(hours, format_day(start, "full", language), language)
+    first_day, last_day = format_days(start, end, "full", language)
     return translate(
         language,
-        "event.from_to",
-        _at(_time(start, language), start, "full", language),
-        _at(_time(end, language), end, "full", language),
+        "event.days",
+        _at(_time(start, language), first_day, language),
+        _at(_time(end, language), last_day, language),
     )
 
 
@@ -160,7 +185,8 @@ def _hours(event: Event, language: str) -> str:
         hours = _clock_times(event, language)
         return translate(language, "event.hours", hours)
     text = translate(language, "event.hours", _time(start, language))
-    last_hour = _at(_time(end, language), end, "long", language)
+    last_day = format_day(end, "long", language)
+    last_hour = _at(_time(end, language), last_day, language)
     return translate(language, "event.until", text, last_hour)
 
 
@@ -182,9 +208,8 @@ def _clock_times(event: Event, language: str) -> str:
     return translate(language, "event.from_to", start, end)
 
 
-def _at(time: str, day: date, style: str, language: str) -> str:
-    day_text = format_day(day, style, language)
-    return translate(language, "event.at", time, day_text)
+def _at(time: str, day: str, language: str) -> str:
+    return translate(language, "event.at", time, day)
 
 
 def _time(moment: datetime, language: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from feedsvc.feeds.query import CategoryFilter
 from feedsvc.formats.content import offer_text
 from feedsvc.formats.shown import Shown
-from feedsvc.formats.titles import feed_title
+from feedsvc.formats.titles import feed_title, window_text
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
     Cancellation,
@@ -30,7 +30,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 SATURDAY = datetime(2026, 12, 12, 19, tzinfo=HANOI)
 TWO_HOURS = Event(SATURDAY, SATURDAY.replace(hour=21), HANOI)
 CAMP = Event(SATURDAY, SATURDAY.replace(day=14, hour=9), HANOI)
-FAIR = Event(date(2026, 12, 12), date(2026, 12, 15), HANOI)
+FAIR = Event(date(2026, 12, 1), date(2026, 12, 15), HANOI)
+NEW_YEAR = Event(date(2026, 12, 31), date(2027, 1, 2), HANOI)
 CANCELLED = Event(
     SATURDAY.replace(tzinfo=BERLIN), None, BERLIN, status="cancelled"
 )
@@ -72,6 +73,14 @@ def words(language: str) -> list[str]:
         shown(site, FAIR).time,
         shown(site, FAIR).hours,
         shown(site, CAMP).hours,
+        shown(site, CAMP).time,
+        shown(site, NEW_YEAR).time,
+        window_text(
+            replace(
+                news, first_day=date(2026, 12, 1), last_day=date(2026, 12, 6)
+            ),
+            language,
+        ),
         offer_text(OFFER, language),
         cancelled.title,
         cancelled.summary,
