@@ -100,7 +100,7 @@ def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
     """Return a date and time in the site's time zone."""
     local = moment.astimezone(site.timezone)
     day = format_day(local, "full", language)
-    return _at(_time(local, language), day, language)
+    return _at(local, day, language)
 
 
 def format_day(day: date, style: str, language: str) -> str:
@@ -130,14 +130,12 @@ def format_days(
 
     :param style: `full` or `long`.
     """
-    if first.year != last.year or not is_supported(language):
-        return (
-            format_day(first, style, language),
-            format_day(last, style, language),
-        )
+    styles = (style, style)
+    if first.year == last.year and is_supported(language):
+        styles = (f"{style}_first", f"{style}_last")
     return (
-        format_day(first, f"{style}_first", language),
-        format_day(last, f"{style}_last", language),
+        format_day(first, styles[0], language),
+        format_day(last, styles[1], language),
     )
 
 
@@ -162,13 +160,14 @@ def _period(event: Event, language: str) -> str:
         return translate(language, "event.days", *days)
     if end - start < _ONE_DAY:
         hours = _clock_times(event, language)
-        return _at(hours, format_day(start, "full", language), language)
+        day = format_day(start, "full", language)
+        return translate(language, "event.at", hours, day)
     first_day, last_day = format_days(start, end, "full", language)
     return translate(
         language,
         "event.days",
-        _at(_time(start, language), first_day, language),
-        _at(_time(end, language), last_day, language),
+        _at(start, first_day, language),
+        _at(end, last_day, language),
     )
 
 
@@ -186,7 +185,7 @@ def _hours(event: Event, language: str) -> str:
         return translate(language, "event.hours", hours)
     text = translate(language, "event.hours", _time(start, language))
     last_day = format_day(end, "long", language)
-    last_hour = _at(_time(end, language), last_day, language)
+    last_hour = _at(end, last_day, language)
     return translate(language, "event.until", text, last_hour)
 
 
@@ -208,8 +207,8 @@ def _clock_times(event: Event, language: str) -> str:
     return translate(language, "event.from_to", start, end)
 
 
-def _at(time: str, day: str, language: str) -> str:
-    return translate(language, "event.at", time, day)
+def _at(moment: datetime, day: str, language: str) -> str:
+    return translate(language, "event.at", _time(moment, language), day)
 
 
 def _time(moment: datetime, language: str) -> str:

@@ -66,7 +66,7 @@ def test_panel_is_used_by_keyboard(open_page: Open, script: bool) -> None:
         panel.get_by_label("Địa chỉ lịch"),
         buttons[0],
         *(panel.get_by_role("link", name=name) for name in CALENDARS),
-        panel.get_by_label("Địa chỉ nhận tin"),
+        panel.get_by_label("Địa chỉ cho ứng dụng đọc tin"),
         buttons[1],
         panel.get_by_role("link", name="RSS"),
     ):

@@ -37,7 +37,7 @@ def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
     assert (
         shown(entry).time_and_place
-        == f"{vi}, lần tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+        == f"{vi}, buổi tới 19:00, thứ Bảy 12/12/2026 · Chợ"
     )
     english = replace(entry, language="en")
     assert (
@@ -52,7 +52,7 @@ def test_all_day_series_with_added_dates() -> None:
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))
     assert (
         shown(entry).time_and_place
-        == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
+        == "Nhiều buổi đến 24/12/2026, buổi tới cả ngày thứ Năm 24/12/2026"
     )
 
 
@@ -97,7 +97,7 @@ def test_language_without_phrases_has_english_words_and_its_own_dates(
     entry = replace(CONCERT, event=event, starts=starts, language=language)
     assert (
         shown(entry, replace(SITE, language=language)).time
-        == "Every week on Tuesday and Saturday; "
+        == "Every Tuesday and Saturday; "
         f"next date: {day}, all day"
     )
 

@@ -57,7 +57,7 @@ def test_feeds_say_so_while_the_date_is_the_next(
     assert off["title"] == hidden["title"] == "Hủy 12/12: Yoga"
     assert off["date_modified"] == before["date_modified"]
     assert off["summary"] == (
-        f"Lý do: Bão. {WEEKLY}, lần tới 19:00 – 20:00, thứ Bảy 19/12/2026 · "
+        f"Lý do: Bão. {WEEKLY}, buổi tới 19:00 – 20:00, thứ Bảy 19/12/2026 · "
         "Nhà văn hoá. Mang thảm."
     )
     ahead = "<strong>Buổi bị hủy: thứ Bảy 12/12/2026 – Bão</strong>"
@@ -100,7 +100,7 @@ def test_pages_say_so_while_the_date_is_the_next(
     assert texts("//*[@class='when']") == [
         # For screen readers the day, which others see as a leaf of a calendar.
         "thứ Bảy 12/12/2026: "
-        "19:00 – 20:00 · hằng tuần vào thứ Bảy, lần tới thứ Bảy 19/12/2026"
+        "19:00 – 20:00 · hằng tuần vào thứ Bảy, buổi tới thứ Bảy 19/12/2026"
     ]
     # The series is not struck out.
     assert texts("//s") == []
@@ -153,7 +153,7 @@ def test_window_shows_its_first_date_as_cancelled(client: FlaskClient) -> None:
         assert item["title"] == title
     (item,) = items(client, f"{FEED}?from=2026-12-12&to=2026-12-12")
     assert (
-        f"{WEEKLY}, lần tới 19:00 – 20:00, thứ Bảy 19/12/2026"
+        f"{WEEKLY}, buổi tới 19:00 – 20:00, thứ Bảy 19/12/2026"
         in item["summary"]
     )
     # Without a first day it is the next one.
