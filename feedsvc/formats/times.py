@@ -165,7 +165,7 @@ def _period(event: Event, language: str) -> str:
     first_day, last_day = format_days(start, end, "full", language)
     return translate(
         language,
-        "event.days",
+        "event.days_with_hours",
         _at(start, first_day, language),
         _at(end, last_day, language),
     )
