@@ -205,19 +205,15 @@ class Shown:
         """
         if self.occurrence is None or self.entry.is_over:
             return []
-        next_ones = [
-            (cancellation, event)
+        dates = [
+            " – ".join(filter(None, (self._day(event), cancellation.notice)))
             for cancellation, event in self.cancelled
             if event.starts >= self.occurrence.starts
         ]
-        dates = [
-            " – ".join(filter(None, (self._day(event), cancellation.notice)))
-            for cancellation, event in next_ones[:_MAX_DATES]
-        ]
-        count = len(next_ones) - _MAX_DATES
+        count = len(dates) - _MAX_DATES
         if count > 0:
             rest = translate(self.language, "event.more_dates", str(count))
-            dates.append(rest)
+            dates[_MAX_DATES:] = [rest]
         return dates
 
     @property
