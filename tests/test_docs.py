@@ -235,6 +235,9 @@ def test_headlines_of_partners_are_printed(shared_service: Service) -> None:
         shared_service.put(
             f"/articles/{number}", {"title": f"Tin {number} <&>"}
         )
+    for status in ("published", "withdrawn"):
+        wrong = {"title": "Đăng nhầm", "status": status}
+        shared_service.put("/articles/wrong", wrong)
     (script,) = re.findall(r"```python\n(.*?)```", PARTNERS, re.DOTALL)
     script = script.replace("https://feeds.example", shared_service.url)
     printed = subprocess.check_output(

@@ -205,19 +205,15 @@ class Shown:
         """
         if self.occurrence is None or self.entry.is_over:
             return []
-        next_ones = [
-            (cancellation, event)
+        dates = [
+            " – ".join(filter(None, (self._day(event), cancellation.notice)))
             for cancellation, event in self.cancelled
             if event.starts >= self.occurrence.starts
         ]
-        dates = [
-            " – ".join(filter(None, (self._day(event), cancellation.notice)))
-            for cancellation, event in next_ones[:_MAX_DATES]
-        ]
-        count = len(next_ones) - _MAX_DATES
+        count = len(dates) - _MAX_DATES
         if count > 0:
             rest = translate(self.language, "event.more_dates", str(count))
-            dates.append(rest)
+            dates[_MAX_DATES:] = [rest]
         return dates
 
     @property
@@ -227,8 +223,10 @@ class Shown:
         if not dates:
             return ""
         separator = translate(self.language, "punctuation.list")
-        text = separator.join(dates)
-        return translate(self.language, "state.cancelled", text)
+        label = translate(self.language, "event.cancelled_dates")
+        return translate(
+            self.language, "punctuation.label", label, separator.join(dates)
+        )
 
     @property
     def hours(self) -> str:
@@ -263,7 +261,8 @@ class Shown:
 
     def _with_date(self, recurrence: str, date: str) -> str:
         """Return how often an event takes place, and one date."""
-        kind = "next" if self.entry.is_next else "including"
+        is_next = self.entry.is_next or self.cancellation
+        kind = "next" if is_next else "including"
         return translate(self.language, f"recurrence.{kind}", recurrence, date)
 
     @cached_property

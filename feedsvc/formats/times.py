@@ -15,6 +15,8 @@ from feedsvc.languages import is_supported
 from feedsvc.models import Event, Site
 from feedsvc.recurrence import WEEKDAYS, is_unbounded, last_occurrence
 
+_ONE_DAY = timedelta(days=1)
+
 
 def format_event_dates(event: Event, site: Site, language: str) -> str:
     """Return the time of an event in its own zone, which is named if not the site's."""
@@ -22,16 +24,17 @@ def format_event_dates(event: Event, site: Site, language: str) -> str:
 
 
 def format_event_hours(event: Event, site: Site, language: str) -> str:
-    """Return the hours of an event beside its day; of several days, the last day too.
+    """Return the hours of an event beside its day.
 
-    The event's zone is named if it is not the site's.
+    One that ends within 24 hours, such as "21:00 – 00:30", needs no further day, and a
+    longer one has its last day. The event's zone is named if it is not the site's.
     """
     return _name_zone(_hours(event, language), event, site, language)
 
 
 def local_day(event: Event) -> date:
     """Return the day on which an event starts in its own time zone."""
-    return _local_days(event)[0].date()
+    return event.starts.astimezone(event.timezone).date()
 
 
 def describe_recurrence(event: Event, language: str) -> str:
@@ -96,7 +99,8 @@ def month_name(day: date, language: str) -> str:
 def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
     """Return a date and time in the site's time zone."""
     local = moment.astimezone(site.timezone)
-    return _at(_time(local, language), local, language)
+    day = format_day(local, "full", language)
+    return _at(local, day, language)
 
 
 def format_day(day: date, style: str, language: str) -> str:
@@ -111,8 +115,28 @@ def format_day(day: date, style: str, language: str) -> str:
     # Babel's Vietnamese patterns spell dates out ("24 tháng 12, 2026"), which nobody
     # does in a list of events, and its weekdays ("Thứ Năm") begin a sentence.
     pattern = translate(language, f"date.{style}")
+    if day.day == 1:
+        # French has an ordinal for this day alone.
+        first = translate(language, "date.first_of_month")
+        pattern = pattern.replace("d", first)
     weekday = translate(language, f"weekday.{WEEKDAYS[day.weekday()]}")
     return format_date(day, pattern, locale=locale).format(weekday)
+
+
+def format_days(
+    first: date, last: date, style: str, language: str
+) -> tuple[str, str]:
+    """Return the first and last day of a range, with their year once if it is one.
+
+    :param style: `full` or `long`.
+    """
+    styles = (style, style)
+    if first.year == last.year and is_supported(language):
+        styles = (f"{style}_first", f"{style}_last")
+    return (
+        format_day(first, styles[0], language),
+        format_day(last, styles[1], language),
+    )
 
 
 def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
@@ -126,59 +150,65 @@ def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
 
 
 def _period(event: Event, language: str) -> str:
-    start, end = event.start, event.end
-    if not isinstance(start, datetime):
-        last = end - timedelta(days=1) if end else start
-        first_day = format_day(start, "full", language)
-        last_day = format_day(last, "full", language)
-        if last_day == first_day:
-            return translate(language, "event.all_day", first_day)
-        return translate(language, "event.days", first_day, last_day)
-    start_time = _time(start, language)
-    if not isinstance(end, datetime) or event.ends == event.starts:
-        return _at(start_time, start, language)
-    end_time = _time(end, language)
-    if end.date() == start.date():
-        hours = translate(language, "event.from_to", start_time, end_time)
-        return _at(hours, start, language)
+    start, end = _local_times(event)
+    if event.all_day:
+        last = end - _ONE_DAY
+        if last.date() == start.date():
+            day = format_day(start, "full", language)
+            return translate(language, "event.all_day", day)
+        days = format_days(start, last, "full", language)
+        return translate(language, "event.days", *days)
+    if end - start < _ONE_DAY:
+        hours = _clock_times(event, language)
+        day = format_day(start, "full", language)
+        return translate(language, "event.at", hours, day)
+    first_day, last_day = format_days(start, end, "full", language)
     return translate(
         language,
-        "event.from_to",
-        _at(start_time, start, language),
-        _at(end_time, end, language),
+        "event.days_with_hours",
+        _at(start, first_day, language),
+        _at(end, last_day, language),
     )
 
 
 def _hours(event: Event, language: str) -> str:
-    start, last_day = _local_days(event)
-    is_one_day = last_day == start.date()
-    hours = _time(start, language)
-    if is_one_day and event.ends != event.starts:
-        end_time = _time(event.ends.astimezone(event.timezone), language)
-        hours = translate(language, "event.from_to", hours, end_time)
+    start, end = _local_times(event)
     if event.all_day:
         text = translate(language, "event.whole_day")
-    else:
-        text = translate(language, "event.hours", hours)
-    if is_one_day:
-        return text
-    last = format_day(last_day, "long", language)
-    return translate(language, "event.through", text, last)
+        last = (end - _ONE_DAY).date()
+        if last == start.date():
+            return text
+        last_day = format_day(last, "long", language)
+        return translate(language, "event.through", text, last_day)
+    if end - start < _ONE_DAY:
+        hours = _clock_times(event, language)
+        return translate(language, "event.hours", hours)
+    text = translate(language, "event.hours", _time(start, language))
+    last_day = format_day(end, "long", language)
+    last_hour = _at(end, last_day, language)
+    return translate(language, "event.until", text, last_hour)
 
 
-def _local_days(event: Event) -> tuple[datetime, date]:
-    """Return the start of an event in its own time zone, and its last day."""
-    start = event.starts.astimezone(event.timezone)
-    # The end is exclusive: an event until midnight ends on the day before.
-    end = max(
-        start, event.ends.astimezone(event.timezone) - timedelta.resolution
-    )
-    return start, end.date()
+def _local_times(event: Event) -> tuple[datetime, datetime]:
+    """Return the start and the end of an event in its own time zone.
+
+    Their difference is that of clocks: people read "21:30 – 21:45" as a quarter of an
+    hour, also in a night of which clocks skip an hour.
+    """
+    zone = event.timezone
+    return event.starts.astimezone(zone), event.ends.astimezone(zone)
 
 
-def _at(time: str, day: date, language: str) -> str:
-    day_text = format_day(day, "full", language)
-    return translate(language, "event.at", time, day_text)
+def _clock_times(event: Event, language: str) -> str:
+    """Return when an event starts and ends; without a duration, one time."""
+    start, end = (_time(moment, language) for moment in _local_times(event))
+    if event.starts == event.ends:
+        return start
+    return translate(language, "event.from_to", start, end)
+
+
+def _at(moment: datetime, day: str, language: str) -> str:
+    return translate(language, "event.at", _time(moment, language), day)
 
 
 def _time(moment: datetime, language: str) -> str:

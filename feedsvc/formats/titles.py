@@ -8,7 +8,7 @@ from babel.lists import format_list
 from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.folding import fold
 from feedsvc.formats.phrases import resolve_locale, translate
-from feedsvc.formats.times import format_day
+from feedsvc.formats.times import format_day, format_days
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import Category, Site
 
@@ -107,17 +107,17 @@ def split_label(text: str, *keys: str) -> tuple[str | None, str]:
 
 def window_text(feed: Feed, language: str) -> str:
     """Return the days by which a feed selects; an empty text if it does not."""
-    first, last = (
-        format_day(day, "long", language) if day else ""
-        for day in (feed.first_day, feed.last_day)
-    )
+    first, last = feed.first_day, feed.last_day
+    if first and last and first != last:
+        days = format_days(first, last, "long", language)
+        return translate(language, "feed.from_to", *days)
+    day = first or last
+    if day is None:
+        return ""
+    text = format_day(day, "long", language)
     if first == last:
-        return first
-    if first and last:
-        return translate(language, "feed.from_to", first, last)
-    if first:
-        return translate(language, "feed.from", first)
-    return translate(language, "feed.to", last)
+        return text
+    return translate(language, "feed.from" if first else "feed.to", text)
 
 
 def _name(feed: FeedHead, kind_key: str | None, site: Site) -> str:

@@ -36,7 +36,7 @@ def test_panel_is_used_by_touch(
     page = open_page(path, **PHONE, has_touch=True, java_script_enabled=script)
     page.locator(".follow > summary").last.tap()
     panel = page.locator(".panel").last
-    address = panel.get_by_label("Địa chỉ lịch")
+    address = panel.get_by_label("Địa chỉ cho lịch của bạn")
     section = "" if path == "/" else "/van-hoa"
     expect(address).to_have_value(
         f"{portal_service.url}/feeds/events{section}.ics"
@@ -63,10 +63,10 @@ def test_panel_is_used_by_keyboard(open_page: Open, script: bool) -> None:
     panel = page.locator(".panel")
     buttons = panel.get_by_role("button").all() if script else [None, None]
     for stop in (
-        panel.get_by_label("Địa chỉ lịch"),
+        panel.get_by_label("Địa chỉ cho lịch của bạn"),
         buttons[0],
         *(panel.get_by_role("link", name=name) for name in CALENDARS),
-        panel.get_by_label("Địa chỉ nhận tin"),
+        panel.get_by_label("Địa chỉ cho ứng dụng đọc tin"),
         buttons[1],
         panel.get_by_role("link", name="RSS"),
     ):

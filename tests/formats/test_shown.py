@@ -37,12 +37,12 @@ def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
     assert (
         shown(entry).time_and_place
-        == f"{vi}, lần tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+        == f"{vi}, buổi tới 19:00, thứ Bảy 12/12/2026 · Chợ"
     )
     english = replace(entry, language="en")
     assert (
         shown(english).time_and_place
-        == f"{en}; next 19:00, Saturday, 12 December 2026 · Chợ"
+        == f"{en}; next date: Saturday, 12 December 2026, 19:00 · Chợ"
     )
 
 
@@ -52,7 +52,7 @@ def test_all_day_series_with_added_dates() -> None:
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))
     assert (
         shown(entry).time_and_place
-        == "Nhiều lần đến 24/12/2026, lần tới cả ngày thứ Năm 24/12/2026"
+        == "Nhiều buổi đến 24/12/2026, buổi tới cả ngày thứ Năm 24/12/2026"
     )
 
 
@@ -97,7 +97,8 @@ def test_language_without_phrases_has_english_words_and_its_own_dates(
     entry = replace(CONCERT, event=event, starts=starts, language=language)
     assert (
         shown(entry, replace(SITE, language=language)).time
-        == f"Every week on Tuesday and Saturday; next all day, {day}"
+        == "Every Tuesday and Saturday; "
+        f"next date: {day}, all day"
     )
 
 
@@ -114,12 +115,14 @@ def test_body_begins_with_the_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "timezone", "vi", "en"), read_tables("words")["times"]
+    ("start", "end", "timezone", "vi", "en", "hours"),
+    read_tables("words")["times"],
 )
-def test_event_dates(
-    start: str, end: str, timezone: str, vi: str, en: str
+def test_times_of_an_event(
+    start: str, end: str, timezone: str, vi: str, en: str, hours: str
 ) -> None:
     document = {"title": "x", "start": start, "end": end, "timezone": timezone}
     event = EventSchema(SITE).load(document).event
     assert times.format_event_dates(event, SITE, "vi") == vi
     assert times.format_event_dates(event, SITE, "en-GB") == en
+    assert times.format_event_hours(event, SITE, "en-GB") == hours

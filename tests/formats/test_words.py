@@ -13,7 +13,7 @@ import pytest
 from feedsvc.feeds.query import CategoryFilter
 from feedsvc.formats.content import offer_text
 from feedsvc.formats.shown import Shown
-from feedsvc.formats.titles import feed_title
+from feedsvc.formats.titles import feed_title, window_text
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
     Cancellation,
@@ -29,8 +29,9 @@ from tests.formats.feeds import CONCERT, HANOI, SITE, feed
 BERLIN = ZoneInfo("Europe/Berlin")
 SATURDAY = datetime(2026, 12, 12, 19, tzinfo=HANOI)
 TWO_HOURS = Event(SATURDAY, SATURDAY.replace(hour=21), HANOI)
-NIGHT = Event(SATURDAY, SATURDAY.replace(day=13, hour=1), HANOI)
-FAIR = Event(date(2026, 12, 12), date(2026, 12, 15), HANOI)
+CAMP = Event(SATURDAY, SATURDAY.replace(day=14, hour=9), HANOI)
+FAIR = Event(date(2026, 12, 1), date(2026, 12, 15), HANOI)
+NEW_YEAR = Event(date(2026, 12, 31), date(2027, 1, 2), HANOI)
 CANCELLED = Event(
     SATURDAY.replace(tzinfo=BERLIN), None, BERLIN, status="cancelled"
 )
@@ -54,6 +55,8 @@ def words(language: str) -> list[str]:
     fortnightly = shown(site, TWO_HOURS, "FREQ=WEEKLY;INTERVAL=2;COUNT=2")
     cancelled = shown(site, CANCELLED, notice="N", summary="S")
     off = shown(site, OFF)
+    _, second, *_, rest = off.cancelled_dates
+    (line,) = (each for each in off.text.splitlines() if second in each)
     categories = (Category("a", "A"), Category("b", "B"))
     news = feed("news", "rss", site=site)
     selection = replace(
@@ -69,7 +72,15 @@ def words(language: str) -> list[str]:
         fortnightly.time,
         shown(site, FAIR).time,
         shown(site, FAIR).hours,
-        shown(site, NIGHT).hours,
+        shown(site, CAMP).hours,
+        shown(site, CAMP).time,
+        shown(site, NEW_YEAR).time,
+        window_text(
+            replace(
+                news, first_day=date(2026, 12, 1), last_day=date(2026, 12, 6)
+            ),
+            language,
+        ),
         offer_text(OFFER, language),
         cancelled.title,
         cancelled.summary,
@@ -77,8 +88,8 @@ def words(language: str) -> list[str]:
         off.title,
         off.badge,
         off.hours,
-        off.cancelled_dates[0],
-        off.cancelled_dates[-1],
+        line.partition(second)[0],
+        rest,
     ]
 
 

@@ -28,6 +28,14 @@ def yoga(*cancelled: Any, **changes: Any) -> dict[str, Any]:
     return {**YOGA, "recurrence": recurrence, **changes}
 
 
+def tiles(page: Any) -> list[tuple[str, str]]:
+    """Return the class and the text of the day of each event of a page."""
+    return [
+        (leaf.get("class"), " ".join(leaf.text_content().split()))
+        for leaf in page.find_class("leaf")
+    ]
+
+
 @pytest.fixture
 def client(editor: ApiClient) -> FlaskClient:
     """Return a client of a portal with a series of which one date is off."""
@@ -49,13 +57,13 @@ def test_feeds_say_so_while_the_date_is_the_next(
     assert off["title"] == hidden["title"] == "Hủy 12/12: Yoga"
     assert off["date_modified"] == before["date_modified"]
     assert off["summary"] == (
-        f"Lý do: Bão. {WEEKLY}, lần tới 19:00 – 20:00, thứ Bảy 19/12/2026 · "
+        f"Lý do: Bão. {WEEKLY}, buổi tới 19:00 – 20:00, thứ Bảy 19/12/2026 · "
         "Nhà văn hoá. Mang thảm."
     )
-    ahead = "<strong>Hủy: thứ Bảy 12/12/2026 – Bão</strong>"
+    ahead = "<strong>Buổi bị hủy: thứ Bảy 12/12/2026 – Bão</strong>"
     assert ahead in before["content_html"]
     assert ahead in off["content_html"]
-    assert "Hủy" not in after["content_html"]
+    assert "hủy" not in after["content_html"]
     assert off["_event"]["occurrence"] == {
         "start": "2026-12-12T19:00:00+07:00",
         "end": "2026-12-12T20:00:00+07:00",
@@ -92,13 +100,17 @@ def test_pages_say_so_while_the_date_is_the_next(
     assert texts("//*[@class='when']") == [
         # For screen readers the day, which others see as a leaf of a calendar.
         "thứ Bảy 12/12/2026: "
-        "19:00 – 20:00 · hằng tuần vào thứ Bảy, lần tới thứ Bảy 19/12/2026"
+        "19:00 – 20:00 · hằng tuần vào thứ Bảy, buổi tới thứ Bảy 19/12/2026"
     ]
     # The series is not struck out.
     assert texts("//s") == []
     entry = get_page(client, PAGE)
     assert entry.xpath("string(//*[@class='alert cancelled'])") == "Hủy 12/12"
     assert "Thêm vào lịch" in entry.text_content()
+    # The tile is the next date that takes place, while that of the list is grey.
+    assert tiles(entry) == [("leaf", "Thứ Bảy 19 Tháng 12")]
+    (tile,) = tiles(get_page(client, "/feeds/events.html"))
+    assert tile == ("leaf off", "Thứ Bảy 12")
     assert entry.findtext(".//title").startswith("Hủy 12/12: Yoga – ")
     data = entry.xpath("string(//script[@type='application/ld+json'])")
     assert '"startDate": "2026-12-12T19:00:00+07:00"' in data
@@ -118,15 +130,17 @@ def test_last_dates_that_are_off(
     (item,) = items(client, FEED)
     assert item["title"] == "Hủy 19/12: Yoga"
     assert item["summary"].startswith(f"{WEEKLY} · Nhà văn hoá")
-    assert get_page(client, PAGE).xpath(GOOGLE) == []
+    page = get_page(client, PAGE)
+    assert page.xpath(GOOGLE) == []
+    assert tiles(page) == [("leaf off", "Thứ Bảy 19 Tháng 12")]
     wait(days=60)
     assert items(client, FEED) == []
     (item,) = items(client, f"{FEED}?when=past")
     assert item["title"] == "Yoga"
     assert item["_event"]["occurrence"]["start"].startswith("2026-12-12")
     # None is ahead; calendars have them still.
-    assert "Hủy" not in item["content_html"]
-    assert "Đã hủy" not in get_page(client, PAGE).text_content()
+    assert "hủy" not in item["content_html"]
+    assert "hủy" not in get_page(client, PAGE).text_content()
     assert len(calendar(client).events) == 3
 
 
@@ -139,7 +153,7 @@ def test_window_shows_its_first_date_as_cancelled(client: FlaskClient) -> None:
         assert item["title"] == title
     (item,) = items(client, f"{FEED}?from=2026-12-12&to=2026-12-12")
     assert (
-        f"{WEEKLY}, trong đó có 19:00 – 20:00, thứ Bảy 19/12/2026"
+        f"{WEEKLY}, buổi tới 19:00 – 20:00, thứ Bảy 19/12/2026"
         in item["summary"]
     )
     # Without a first day it is the next one.
@@ -155,7 +169,7 @@ def test_ten_dates_are_listed_with_a_count_of_the_rest(
     editor.put("/events/yoga", {**YOGA, "recurrence": recurrence})
 
     def dates() -> list[str]:
-        path = "//dt[.='Đã hủy']/following-sibling::dd/text()"
+        path = "//dt[.='Buổi bị hủy']/following-sibling::dd/text()"
         return [str(text) for text in get_page(client, PAGE).xpath(path)]
 
     assert dates()[0] == "Chủ Nhật 06/12/2026"

@@ -257,3 +257,12 @@ def test_titles_of_categories(editor: ApiClient, client: FlaskClient) -> None:
     patch = {"titles": {"fr": "Santé"}}
     patched = editor.send("PATCH", "/categories/y-te", patch).get_json()
     assert patched["titles"] == {"en": "Health", "fr": "Santé"}
+
+
+@pytest.mark.parametrize(("ui", "day", "follow"), TABLES["hidden_texts"])
+def test_hidden_texts_have_the_punctuation_of_the_language(
+    portal: FlaskClient, ui: str, day: str, follow: str
+) -> None:
+    page = get_page(portal, f"/feeds/events.html?lang=en&ui={ui}")
+    texts = [each.text_content() for each in page.find_class("hush")]
+    assert texts == [follow, day]

@@ -581,7 +581,7 @@ def test_menu_and_footer_have_what_the_portal_has(
         ):
             page = get_page(client, path, status)
             menu = page.xpath("//header[@class='top']/nav/a/text()")
-            assert menu == ["Trang đầu", "Tin tức", "Sự kiện"], path
+            assert menu == ["Trang chủ", "Tin tức", "Sự kiện"], path
             portal, *lines = page.xpath("/html/body/footer/p")
             assert portal.xpath("a/@href") == ["https://portal.example"]
             assert [line.text_content() for line in lines] == expected, path

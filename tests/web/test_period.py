@@ -34,6 +34,8 @@ def days(client: FlaskClient, period: str) -> list[str]:
     heading = HEADING.search(text)
     assert heading
     first, last = heading["first"], heading["last"] or heading["first"]
+    # The year of "25/11 đến 29/11/2026" is said once.
+    first += last[len(first) :]
     return ["-".join(reversed(day.split("/"))) for day in (first, last)]
 
 

@@ -97,7 +97,7 @@ def test_every_format_shows_the_occurrence_in_the_window(
     assert IN_WORDS in item["content_html"]
     # The current or next one is called so.
     item = items_of(client_with_events, "from=2026-11-26")["weekly"]
-    assert "lần tới 19:00 – 21:00, thứ Hai 30/11/2026" in item["summary"]
+    assert "buổi tới 19:00 – 21:00, thứ Hai 30/11/2026" in item["summary"]
 
 
 def test_page_of_a_window_has_its_months_and_days(
