@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from itertools import pairwise
 from json import detect_encoding
 from operator import itemgetter
 from typing import Any
@@ -37,7 +36,7 @@ from feedsvc.models import EPOCH, utcnow
 # These expressions, and those of `read`, take time in proportion to the text, since
 # files are not trusted.
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: Of zones with the same offsets that in which most people live comes first.
+#: Zones in which most people live, of those with the same offsets.
 _LARGE_ZONES = (
     "America/New_York",
     "America/Chicago",
@@ -312,7 +311,7 @@ def _times(
     own = local(start)
     kept, dates = read_series(
         own,
-        [_rule(rule, zone, is_timed=is_timed) for rule in rules],
+        [_rule(rule, first, is_timed=is_timed) for rule in rules],
         [local(moment) for moment, _ in event.rdates],
         notes,
     )
@@ -370,13 +369,20 @@ def _reason(cancelled: Event) -> str | None:
     return reason if label else None
 
 
-def _rule(rule: Any, zone: ZoneInfo, *, is_timed: bool) -> str:
+def _rule(rule: Any, first: datetime, *, is_timed: bool) -> str:
     """Return a rule with its end in the type of the start (RFC 5545 §3.3.10).
 
     Google writes the other type too, and Nextcloud a local time.
+
+    :param first: the start, in the event's zone.
+    :raises Skipped: the end is before the start.
     """
     if "UNTIL" in rule:
+        zone: Any = first.tzinfo
         until = _local(rule["UNTIL"][0], zone, time(23, 59, 59))
+        # Google writes that for a series of which all dates were deleted.
+        if until < first:
+            raise Skipped("it ends before it starts")
         end = until.astimezone(UTC) if is_timed else until.date()
         rule["UNTIL"] = [end]
     text: bytes = rule.to_ical()
@@ -421,16 +427,14 @@ def _known_zone(zone: tzinfo, year: int, *preferred: str) -> ZoneInfo | None:
 
     Local times that it skips or repeats are not compared: libraries differ in them.
     """
-    first = datetime(year, 1, 1, 12, tzinfo=zone)
-    days = [first + timedelta(n) for n in range(366)]
-    # Cuba and New York change their clocks on one day, at different times.
-    hours = [
-        day + timedelta(hours=hour)
-        for day, next_day in pairwise(days)
-        if zone.utcoffset(day) != zone.utcoffset(next_day)
-        for hour in range(24)
+    first = datetime(year, 1, 1, tzinfo=zone)
+    # Cuba and New York change their clocks on one day, at different hours.
+    moments = [
+        first + timedelta(days=day, hours=hour)
+        for day in range(366)
+        for hour in (1, 2, 3)
     ]
-    offsets = [(moment, zone.utcoffset(moment)) for moment in days + hours]
+    offsets = [(moment, zone.utcoffset(moment)) for moment in moments]
     for name in (*preferred, *_LARGE_ZONES, *WINDOWS_TO_OLSON.values()):
         known = ZoneInfo(name)
         if all(

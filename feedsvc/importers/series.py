@@ -86,7 +86,7 @@ def read_series(
                 if begin != first:
                     reason = f"its rule begins at {begin:%F} ({rule})"
                     notes.append(("repaired", reason))
-                return fitting, [begin, *(set(rdates) - {first})]
+                return fitting, [begin, *sorted({*rdates} - {first})]
     dates.update(rdates)
     last = max(date for date in dates if date <= present + _LENGTH)
     kept = sorted(date for date in dates if last - _LENGTH <= date <= last)
