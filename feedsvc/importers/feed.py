@@ -15,7 +15,8 @@ import feedparser
 from lxml import etree
 
 from feedsvc.errors import BadRequest
-from feedsvc.importers import ImportedEntry
+from feedsvc.formats import titles
+from feedsvc.importers import ImportedEntry, refuse_unpublished, skip_reason
 from feedsvc.input import sanitize
 
 _MEDIA = "http://search.yahoo.com/mrss/"
@@ -27,6 +28,29 @@ _CAPTION_ELEMENTS = {
     "title": "caption",
     "credit": "credit",
 }
+#: Elements of an item whose elements are markup or, of a source, its members.
+_TEXTS = {
+    "body",
+    "content",
+    "description",
+    "div",
+    "encoded",
+    "source",
+    "summary",
+    "title",
+}
+#: Elements of people, of which feedparser searches the text for an address.
+_PEOPLE = {"author", "creator", "managingeditor", "publisher", "webmaster"}
+#: Characters of a person that may be a name and an address.
+_MAX_ADDRESS = 300
+#: What takes feedparser time that grows with the square of its number.
+_TOO_MANY = """
+    //*[count(@* | *[contains("category subject keywords", local-name())]) > 1000]
+    | //*[local-name()="keywords" or local-name()="tags"]
+      [string-length() - string-length(translate(., ",", "")) > 1000]
+"""
+#: Elements of people and of `app:control`.
+_INNER_NAMES = {"name", "email", "uri", "url", "draft"}
 
 #: A feedparser.FeedParserDict, which has no types.
 FeedParserDict = Any
@@ -46,10 +70,9 @@ def read(data: bytes) -> Iterator[ImportedEntry | str]:
         try:
             yield _to_entry(entry, parsed)
         # feedparser leaves out anything that is damaged, and has dates of the year 0.
-        except Exception:
+        except Exception as error:
             fields = {"title": entry.get("title")}
-            reason = "it cannot be read"
-            yield ImportedEntry("", fields, skip_reason=reason)
+            yield ImportedEntry("", fields, skip_reason=skip_reason(error))
 
 
 def _parse(data: bytes) -> FeedParserDict:
@@ -82,15 +105,41 @@ def _prepare(data: bytes) -> bytes:
         document = etree.parse(BytesIO(data), parser)
     # feedparser reads damaged files too.
     except etree.XMLSyntaxError:
+        ascii_data = data.replace(b"\0", b"")
+        words = re.findall(rb"[\w.+-]{1000,}", ascii_data)
+        if (
+            words
+            or max(text.count(b",") for text in ascii_data.split(b"<")) > 5000
+        ):
+            raise ValueError("it is damaged, and has too long texts") from None
         return data
-    if document.xpath('//*[count(@* | *[local-name()="category"]) > 1000]'):
+    if document.xpath(_TOO_MANY):
         raise ValueError(
             "an element has more than 1,000 attributes or categories"
         )
+    _remove_members_of_members(document)
     _move_captions(document)
     _divide_authors(document)
     # Without the DOCTYPE, so that feedparser resolves no entity that it declares.
     return etree.tostring(document.getroot(), encoding="utf-8")
+
+
+def _remove_members_of_members(document: Any) -> None:
+    """Remove elements within the elements of an item, such as the title of its picture.
+
+    feedparser takes them for members of the item. Text may contain XHTML.
+    """
+    for member in document.xpath(
+        "//*[local-name()='item' or local-name()='entry']/*"
+    ):
+        name = etree.QName(member)
+        if name.localname in _TEXTS:
+            continue
+        for element in [*member.iterdescendants("*")]:
+            inner = etree.QName(element)
+            is_media = name.namespace == inner.namespace == _MEDIA
+            if not is_media and inner.localname not in _INNER_NAMES:
+                element.getparent().remove(element)
 
 
 def _move_captions(document: Any) -> None:
@@ -125,12 +174,14 @@ def _divide_authors(document: Any) -> None:
     feedparser ends an address after four letters of the top-level domain, and an author
     without one gets that of the author before.
     """
-    for author in document.iter("{*}author", "{*}creator"):
+    for author in document.iter("*"):
+        if etree.QName(author).localname.lower() not in _PEOPLE:
+            continue
         if author.find("{*}name") is not None:
             # Its own address is behind this one, and takes precedence.
             author.insert(0, etree.Element("email"))
         elif author.text:
-            name, address = parseaddr(author.text)
+            name, address = parseaddr(author.text[:_MAX_ADDRESS])
             if not name or "@" not in address:
                 name, address = author.text, ""
             author.text = None
@@ -139,6 +190,7 @@ def _divide_authors(document: Any) -> None:
 
 
 def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
+    refuse_unpublished(entry)
     title = entry.get("title_detail", {})
     # RSS has a language element, Atom the attribute `xml:lang`.
     languages = (entry.get("language"), title.get("language"))
@@ -232,7 +284,10 @@ def _files(entry: FeedParserDict, base: str) -> dict[str, Any]:
         "image": {
             "url": image.get("url") and urljoin(base, image["url"]),
             "caption": image.get("caption"),
-            "credit": image.get("credit"),
+            # Formats write the label again.
+            "credit": titles.split_label(
+                image.get("credit", ""), "entry.photo"
+            )[1],
         },
         "attachments": [
             {

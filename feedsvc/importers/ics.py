@@ -4,7 +4,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from json import detect_encoding
+from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote
 from warnings import catch_warnings
@@ -17,23 +21,50 @@ from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc.formats import titles
-from feedsvc.importers import ImportedEntry, Note, Skipped
+from feedsvc.importers import (
+    ImportedEntry,
+    Note,
+    Skipped,
+    refuse_unpublished,
+    skip_reason,
+)
 from feedsvc.importers.series import ENDLESS, read_series
 from feedsvc.input import sanitize
 from feedsvc.input.recurrence_validation import MAX_CANCELLED
-from feedsvc.models import EPOCH
+from feedsvc.models import EPOCH, utcnow
 
 # These expressions, and those of `read`, take time in proportion to the text, since
 # files are not trusted.
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: Zones in which most people live, of those with the same offsets.
+_LARGE_ZONES = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
+    "America/Mexico_City",
+    "America/Bogota",
+    "America/Sao_Paulo",
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Kyiv",
+    "Africa/Lagos",
+    "Africa/Johannesburg",
+    "Africa/Nairobi",
+    "Asia/Jakarta",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+)
 #: An address as Outlook writes it behind its text.
 _ADDRESS = re.compile(
     "<([^<>\\s:@]*(?:://|@|(?<=tel):|(?<=mailto):)[^<>\\s]*)>"
 )
+#: A reminder, or one without an end up to the next component.
+#:
+#: The quantifier is possessive, so that no line is read twice.
 _REMINDER = re.compile(
-    r"(?im)^BEGIN:VALARM\s*\n(?:(?!BEGIN:|END:).*\n)*END:VALARM\s*"
+    r"(?im)^BEGIN:VALARM\n(?:(?!BEGIN:|END:).*\n)*+(?:END:VALARM\n)?"
 )
-_UNREADABLE = "it cannot be read"
 
 
 def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
@@ -44,7 +75,13 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
 
     :param site_zone: the zone of times without one, if the calendar has none either.
     """
+    # Outlook writes UTF-16, too. A folded line may be folded within a character.
+    encoding = detect_encoding(data)
+    if encoding.startswith("utf-16"):
+        data = data.decode(encoding, "replace").encode()
     text = re.sub(b"\r?\n[ \t]", b"", data).decode("utf-8-sig", "replace")
+    # icalendar takes a space behind the name of a component for a part of it.
+    text = re.sub(r"(?im)^((?:BEGIN|END):\S*).*", r"\1", text)
     # Some exporters give a zone to dates, too, or do not quote its name.
     text = re.sub(";TZID=[^;\n]{,200}:([0-9]{8}\\s)", r":\1", text)
     text = re.sub('TZID=([^";\n]{,200}):([0-9]{8}T)', r'TZID="\1":\2', text)
@@ -57,28 +94,28 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     events = []
     for component in _components(text, "VEVENT"):
         try:
-            events.append(_parse(component))
+            event = _parse(component)
+            events.append((_revision(event), event.RECURRENCE_ID, event))
         # icalendar raises anything on damaged files.
-        except Exception:
-            yield ImportedEntry("", {}, skip_reason=_UNREADABLE)
+        except Exception as error:
+            yield ImportedEntry("", {}, skip_reason=skip_reason(error))
     # Of several with a guid the importer takes the first: the latest, or last, one.
-    events.sort(key=_revision)
-    series = {event.uid for event in events if not event.RECURRENCE_ID}
+    events.sort(key=itemgetter(0))
+    series = {event.uid for _, moment, event in events if not moment}
     overrides: dict[str, dict[date, Event]] = defaultdict(dict)
-    for event in events:
-        if event.RECURRENCE_ID:
-            overrides[event.uid][event.RECURRENCE_ID] = event
-    for event in reversed(events):
-        changes = {} if event.RECURRENCE_ID else overrides[event.uid]
-        is_known = event.RECURRENCE_ID and event.uid in series
-        if is_known and _is_cancelled(event):
+    for _, moment, event in events:
+        if moment:
+            overrides[event.uid][moment] = event
+    for _, moment, event in reversed(events):
+        changes = {} if moment else overrides[event.uid]
+        if moment and event.uid in series and _is_cancelled(event):
             continue
         try:
-            yield _to_entry(event, changes, default)
+            yield from _to_entries(event, changes, default)
         # icalendar raises anything on a property of another form than it expects.
         except Exception as error:
-            reason = str(error) if isinstance(error, Skipped) else _UNREADABLE
             fields = {"title": event.summary}
+            reason = skip_reason(error)
             yield ImportedEntry(event.uid, fields, skip_reason=reason)
 
 
@@ -128,17 +165,16 @@ def _is_cancelled(override: Event) -> bool:
     return "cancelled" in _title_and_status(override).values()
 
 
-def _to_entry(
+def _to_entries(
     event: Event, overrides: Mapping[date, Event], default: ZoneInfo
-) -> ImportedEntry:
-    """Return an event as an entry.
+) -> Iterator[ImportedEntry]:
+    """Yield an event as an entry, and the start of a series that is beside its rule.
 
     :param overrides: the changed occurrences by the starts that they had.
     :param default: the zone of times without one.
     :raises Skipped: it has no start, or is private.
     """
-    if (event.get("CLASS") or "PUBLIC").upper() != "PUBLIC":
-        raise Skipped("it is not public")
+    refuse_unpublished(event)
     if event.DTSTART is None:
         raise Skipped("it has no start")
     notes = [
@@ -151,6 +187,7 @@ def _to_entry(
     html = _ADDRESS.sub(r"&lt;\1&gt;", text)
     is_html = sanitize.has_tags(html)
     organizer = event.organizer
+    times, own_start = _times(event, overrides, default, notes)
     fields = {
         **_title_and_status(event),
         "content_html" if is_html else "content_text": html
@@ -166,15 +203,21 @@ def _to_entry(
         },
         **_place(event),
         **_files(event),
-        **_times(event, overrides, default, notes),
+        **times,
     }
-    return ImportedEntry(
+    entry = ImportedEntry(
         _guid(event),
         fields,
         event.last_modified,
         tuple(event.categories),
         notes,
     )
+    yield entry
+    if own_start:
+        single = {**fields, **own_start, "recurrence": None}
+        yield replace(
+            entry, guid=f"{entry.guid}-start", fields=single, notes=()
+        )
 
 
 def _title_and_status(event: Event) -> dict[str, object]:
@@ -205,7 +248,8 @@ def _place(event: Event) -> dict[str, Any]:
     ]
     url = next(filter(re.compile("https?://\\S+").fullmatch, meetings), None)
     # Teams names the meeting as the place, behind other places.
-    if url == place or re.fullmatch("[^;]*Microsoft Teams[^;]*", place):
+    is_meeting = "Microsoft Teams" in place and ";" not in place
+    if url and (url == place or is_meeting):
         place = ""
     geo = event.get("GEO")
     return {
@@ -241,8 +285,12 @@ def _times(
     overrides: Mapping[date, Event],
     default: ZoneInfo,
     notes: list[Note],
-) -> dict[str, Any]:
-    """Return the times of an event, and its recurrence."""
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the times of an event with its recurrence, and its start beside the rule.
+
+    The latter are the times of the start of a series that begins later, unless it is
+    over, left out or changed.
+    """
     start = event.DTSTART
     zone = _zone(event, default, notes)
     is_timed = isinstance(start, datetime)
@@ -260,9 +308,10 @@ def _times(
 
     # Changed occurrences may repeat the rule.
     rules = [] if event.RECURRENCE_ID else event.rrules
+    own = local(start)
     kept, dates = read_series(
-        local(start),
-        [_rule(rule, zone, is_timed=is_timed) for rule in rules],
+        own,
+        [_rule(rule, first, is_timed=is_timed) for rule in rules],
         [local(moment) for moment, _ in event.rdates],
         notes,
     )
@@ -277,19 +326,30 @@ def _times(
         if _is_cancelled(changes[moment])
     }
     exdates = changes.keys() | {iso(local(each)) for each in event.exdates}
-    begin, *rdates = map(iso, dates)
     try:
         length = _local(event.end, zone) - first
     except InvalidCalendar as error:
         notes.append(("left out", f"its end ({error})"))
         length = timedelta()
-    return {
-        "start": begin,
-        "end": iso(dates[0] + length) if length else None,
+
+    def period(begin: datetime) -> dict[str, Any]:
+        return {
+            "start": iso(begin),
+            "end": iso(begin + length) if length else None,
+        }
+
+    own_start = None
+    if dates[0] > own:
+        is_over = _local(own + length, zone) < utcnow()
+        if not is_over and iso(own) not in exdates:
+            own_start = period(own)
+        exdates.discard(iso(own))
+    times = {
+        **period(dates[0]),
         "timezone": zone.key,
         "recurrence": {
             "rrule": kept,
-            "rdates": rdates,
+            "rdates": [*map(iso, dates[1:])],
             "exdates": sorted(exdates - cancelled.keys()),
             "cancelled": [
                 {"start": moment, "notice": notice}
@@ -299,6 +359,7 @@ def _times(
         if kept
         else None,
     }
+    return times, own_start
 
 
 def _reason(cancelled: Event) -> str | None:
@@ -308,13 +369,20 @@ def _reason(cancelled: Event) -> str | None:
     return reason if label else None
 
 
-def _rule(rule: Any, zone: ZoneInfo, *, is_timed: bool) -> str:
+def _rule(rule: Any, first: datetime, *, is_timed: bool) -> str:
     """Return a rule with its end in the type of the start (RFC 5545 §3.3.10).
 
     Google writes the other type too, and Nextcloud a local time.
+
+    :param first: the start, in the event's zone.
+    :raises Skipped: the end is before the start.
     """
     if "UNTIL" in rule:
+        zone: Any = first.tzinfo
         until = _local(rule["UNTIL"][0], zone, time(23, 59, 59))
+        # Google writes that for a series of which all dates were deleted.
+        if until < first:
+            raise Skipped("it ends before it starts")
         end = until.astimezone(UTC) if is_timed else until.date()
         rule["UNTIL"] = [end]
     text: bytes = rule.to_ical()
@@ -344,25 +412,47 @@ def _zone(event: Event, default: ZoneInfo, notes: list[Note]) -> ZoneInfo:
     # to another weekday.
     if key == "UTC" and not is_series:
         return default
-    months = [
-        event.DTSTART.replace(month=month, day=1) for month in range(1, 13)
-    ]
-    for candidate in (default.key, key, *WINDOWS_TO_OLSON.values()):
-        known = ZoneInfo(candidate)
-        if zone and all(
-            known.utcoffset(month) == zone.utcoffset(month) for month in months
-        ):
-            return known
+    known = zone and _known_zone(zone, event.DTSTART.year, default.key, key)
+    if known:
+        return known
     name = event["DTSTART"].params.get("TZID")
     if name:
         notes.append(("left out", f"its unknown zone {name}"))
     return default
 
 
+@lru_cache
+def _known_zone(zone: tzinfo, year: int, *preferred: str) -> ZoneInfo | None:
+    """Return the first IANA zone with the offsets of a zone in a year, if there is one.
+
+    Local times that it skips or repeats are not compared: libraries differ in them.
+    """
+    first = datetime(year, 1, 1, tzinfo=zone)
+    # Cuba and New York change their clocks on one day, at different hours.
+    moments = [
+        first + timedelta(days=day, hours=hour)
+        for day in range(366)
+        for hour in (1, 2, 3)
+    ]
+    offsets = [(moment, zone.utcoffset(moment)) for moment in moments]
+    for name in (*preferred, *_LARGE_ZONES, *WINDOWS_TO_OLSON.values()):
+        known = ZoneInfo(name)
+        if all(
+            known.utcoffset(moment) == offset
+            or known.utcoffset(moment)
+            != known.utcoffset(moment.replace(fold=1))
+            for moment, offset in offsets
+        ):
+            return known
+    return None
+
+
 def _guid(event: Event) -> str:
     """Return the UID of an event; without one start and title."""
+    guid: str = event.uid.strip()
     # This service writes the UUIDs that it mints without "urn:uuid:" in calendars.
-    guid = f"urn:uuid:{event.uid}" if _UUID.fullmatch(event.uid) else event.uid
+    if _UUID.fullmatch(guid):
+        guid = f"urn:uuid:{guid}"
     guid = guid or f"{event.DTSTART} {event.summary}"
     if event.RECURRENCE_ID:
         guid = f"{guid}/{event.RECURRENCE_ID.isoformat()}"

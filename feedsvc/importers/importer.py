@@ -43,8 +43,8 @@ _REQUIRED = (
 
 def is_calendar(data: bytes) -> bool:
     """Tell if a file is a calendar, and not a feed."""
-    # A byte order mark may be before it.
-    return b"BEGIN:VCALENDAR" in data[:100].upper()
+    # A byte order mark may be before it, and zeros between letters of UTF-16.
+    return b"BEGIN:VCALENDAR" in data[:200].replace(b"\0", b"").upper()
 
 
 def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | str]:

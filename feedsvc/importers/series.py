@@ -6,10 +6,11 @@ Times are in the event's zone; a day is its midnight without zone, as dateutil n
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import MAXYEAR, UTC, datetime
 from functools import lru_cache
-from itertools import takewhile
+from itertools import islice, takewhile
 
+from dateutil.parser import isoparse
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrulestr
 
@@ -29,10 +30,17 @@ _FOREVER = relativedelta(years=20)
 _END = re.compile(";(?:COUNT|UNTIL)=[^;]*")
 #: The API does not have them, and most often they repeat the time of the start.
 _CLOCK_TIME = re.compile(";BY(?:HOUR|MINUTE|SECOND)=[^;]*")
-#: Rules that dateutil may walk for ever.
+_UNTIL = re.compile(";UNTIL=([^;]*)")
+#: Rules that dateutil may walk for ever, or for minutes.
 ENDLESS = re.compile(
     "FREQ=(?:HOUR|MINUTE|SECOND)LY|INTERVAL=0|BY(?:MINUTE|SECOND)=[^;]*,"
+    "|BYSETPOS=(?:[^,;]*,){5}"
 )
+_MAX_RULES = 3
+#: More dates are not walked: a daily series of 130 years has fewer.
+_MAX_DATES = 50_000
+#: The years after which the Gregorian calendar has the same weekdays again.
+_CYCLE = 400
 
 
 def read_series(
@@ -43,12 +51,18 @@ def read_series(
 ) -> tuple[str, Sequence[datetime]]:
     """Return the rule of a series, and its start before the dates beside the rule.
 
-    The dates of ten years stand for a rule that the API does not have, for several ones
-    and for one that does not give DTSTART: Plone and scripts write that, and it is an
-    occurrence too (RFC 5545 §3.8.5.3 leaves that open).
+    It starts later than DTSTART if the rule does not give that, or if it is a time that
+    a change to daylight saving time skips. DTSTART is an occurrence too, and COUNT does
+    not count it (RFC 5545 §3.8.5.3 leaves that open).
+
+    The dates of ten years stand for a rule that the API does not have, and for several
+    ones.
 
     :param notes: gets what is repaired or left out.
     """
+    if len(rules) > _MAX_RULES:
+        notes.append(("left out", f"all but its first {_MAX_RULES} rules"))
+        rules = rules[:_MAX_RULES]
     present = max(first, first.replace(utcnow().year, 1, 1))
     dates = {first}
     for rule in rules:
@@ -64,10 +78,15 @@ def read_series(
         fitting = plain if is_short else _END.sub("", plain)
         with suppress(ValueError):
             validate_rrule(fitting)
-            if _expand(fitting, first, present) == dates:
+            given = _expand(fitting, first, present)
+            begin = min(date for date in given if not _is_skipped(date))
+            if _expand(fitting, begin, present) | {first} == dates:
                 if fitting != plain:
                     notes.append(("repaired", f"it has no end ({rule})"))
-                return fitting, [first, *rdates]
+                if begin != first:
+                    reason = f"its rule begins at {begin:%F} ({rule})"
+                    notes.append(("repaired", reason))
+                return fitting, [begin, *sorted({*rdates} - {first})]
     dates.update(rdates)
     last = max(date for date in dates if date <= present + _LENGTH)
     kept = sorted(date for date in dates if last - _LENGTH <= date <= last)
@@ -82,16 +101,40 @@ def read_series(
     return "FREQ=DAILY;COUNT=1", kept
 
 
+def _is_skipped(moment: datetime) -> bool:
+    """Tell if a change to daylight saving time skips a local time."""
+    if moment.tzinfo is None:
+        return False
+    return moment.astimezone(UTC).astimezone(moment.tzinfo) != moment
+
+
 # Most rules fit as they are.
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _expand(
     rule: str, first: datetime, present: datetime
 ) -> frozenset[datetime]:
     """Return the dates of a rule.
 
-    :raises Exception: it cannot be read.
+    dateutil searches up to the year 9999 if a rule gives no more dates, which takes
+    seconds. So it begins as late as the calendar is the same.
+
+    :raises Exception: it cannot be read, or has too many dates.
     """
     if ENDLESS.search(rule):
         raise ValueError
-    dates = rrulestr(rule, dtstart=first)
-    return frozenset(takewhile(lambda date: date < present + _FOREVER, dates))
+    end = present + _FOREVER
+    until = _UNTIL.search(rule)
+    if until:
+        parsed = isoparse(until[1])
+        end = min(end, parsed if first.tzinfo else parsed.replace(tzinfo=None))
+    years = (MAXYEAR - present.year - _FOREVER.years) // _CYCLE * _CYCLE
+    late_start = first.replace(year=first.year + years, tzinfo=None)
+    walk = rrulestr(_UNTIL.sub("", rule), dtstart=late_start)
+    dates = (
+        date.replace(year=date.year - years, tzinfo=first.tzinfo)
+        for date in islice(walk, _MAX_DATES + 1)
+    )
+    found = frozenset(takewhile(lambda date: date <= end, dates))
+    if len(found) > _MAX_DATES:
+        raise ValueError
+    return found

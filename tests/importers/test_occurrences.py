@@ -10,6 +10,7 @@ import pytest
 from dateutil.rrule import rrulestr
 from flask import Flask
 
+from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.recurrence import occurrences
 from feedsvc.services import get_services
 from feedsvc.storage.entries import list_entries
@@ -67,3 +68,38 @@ def test_occurrences_are_those_of_the_source(
     assert imported_starts(app) == expected - {moved} | {later}
     again = import_file(app, data).stdout
     assert re.match("0 new, 0 changed, [1-9]", again)
+
+
+LARGE_ZONES = (
+    "America/New_York",
+    "America/Havana",
+    "America/Santiago",
+    "America/Sao_Paulo",
+    "Africa/Cairo",
+    "Africa/Casablanca",
+    "Africa/Nairobi",
+    "Asia/Beirut",
+    "Asia/Jakarta",
+    "Asia/Jerusalem",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
+    "Australia/Lord_Howe",
+    "Australia/Sydney",
+    "Europe/Berlin",
+    "Europe/Chisinau",
+    "Europe/London",
+    "Pacific/Auckland",
+)
+
+
+@pytest.mark.parametrize("name", LARGE_ZONES)
+@pytest.mark.parametrize("month", [3, 7, 11])
+def test_zone_of_a_definition_has_its_offsets(
+    app: Flask, name: str, month: int
+) -> None:
+    definition = vtimezone(name, 2027, 2028).replace(name.encode(), b"Custom")
+    start, rule = f"2027{month:02}01T003000", "RRULE:FREQ=DAILY;COUNT=270"
+    lines = f"UID:1\nSUMMARY:x\nDTSTART;TZID=Custom:{start}\n{rule}"
+    event = f"BEGIN:VEVENT\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n"
+    import_file(app, b"BEGIN:VCALENDAR\r\n" + definition + event.encode())
+    assert imported_starts(app) == expected_starts(ZoneInfo(name), start, rule)
