@@ -320,6 +320,11 @@ class Event:
         return not isinstance(self.start, datetime)
 
     @property
+    def known_status(self) -> str:
+        """The status, or `confirmed` for one that a later version has stored."""
+        return self.status if self.status in EVENT_STATUSES else "confirmed"
+
+    @property
     def starts(self) -> datetime:
         """The start as an instant in UTC."""
         return self._to_utc(self.start)

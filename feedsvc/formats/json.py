@@ -154,7 +154,7 @@ def _event_extension(shown: Shown, about: str) -> Json | None:
         "offers": [_members(offer) for offer in event.offers],
         "performers": [_members(performer) for performer in event.performers],
         "organizer": event.organizer and _person(event.organizer),
-        "event_status": event.status,
+        "event_status": event.known_status,
         "recurrence": event.recurrence and event.recurrence.to_dict(),
     }
 

@@ -79,13 +79,13 @@ def _event(shown: Shown) -> Json:
     """Return an event: its current or next occurrence."""
     event = shown.occurrence
     assert event is not None
-    status = _STATUSES["cancelled" if shown.cancellation else event.status]
+    status = "cancelled" if shown.cancellation else event.known_status
     return {
         "@type": "Event",
         "name": shown.entry.title,
         "startDate": format_iso(event.start),
         "endDate": _inclusive_end(event),
-        "eventStatus": f"{_SCHEMA}/{status}",
+        "eventStatus": f"{_SCHEMA}/{_STATUSES[status]}",
         "eventAttendanceMode": f"{_SCHEMA}/{_ATTENDANCES[event.attendance]}",
         "location": _locations(event),
         "offers": [_offer(offer, shown.url) for offer in event.offers],

@@ -137,7 +137,8 @@ class Shown:
         if self.entry.status == "withdrawn":
             return "withdrawn"
         event = self.entry.event
-        return event.status if event and event.status != "confirmed" else None
+        status = event.known_status if event else "confirmed"
+        return status if status != "confirmed" else None
 
     @property
     def title(self) -> str:

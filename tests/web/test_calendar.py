@@ -8,9 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from feedsvc.feeds.query import FORMATS
 from feedsvc.services import get_services
+from feedsvc.storage.database import Database
+from feedsvc.storage.tables import EntryContentRow
 from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.data.fixtures import Wait
@@ -120,6 +124,40 @@ def test_calendar_follows_the_changes_of_an_event(
     document = client.get(EVENT).data
     clock.forward(days=400)
     assert client.get(EVENT).data == document, "nothing is the clock's"
+
+
+@pytest.mark.both_databases
+def test_status_of_a_later_version_is_shown_as_confirmed(
+    editor: ApiClient, client: FlaskClient, database: Database
+) -> None:
+    """An instance of this version may run beside one that stores it."""
+
+    def read_all() -> dict[str, str]:
+        return {
+            path: client.get(path).text
+            for path in (
+                *(f"/feeds/events.{suffix}" for suffix in FORMATS),
+                "/",
+                "/entries/e",
+                EVENT,
+            )
+        }
+
+    event = {"title": "Hội", "start": "2030-12-24T19:00:00"}
+    editor.put("/events/e", {**event, "event_status": "tentative"})
+    editor.put("/events/e", event)
+    confirmed = read_all()
+    with database.write() as transaction:
+        row = transaction.session.scalars(sa.select(EntryContentRow)).one()
+        assert '"status":"confirmed","timezone"' in row.document
+        row.document = row.document.replace(
+            '"status":"confirmed","timezone"',
+            '"status":"rescheduled","timezone"',
+        )
+        transaction.next_revision("events")
+    assert read_all() == confirmed
+    assert editor.send("GET", "/events/e").status_code == 200
+    assert client.get("/api/v1/changes").status_code == 200
 
 
 def test_only_events_have_calendars(
