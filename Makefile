@@ -47,9 +47,10 @@ golden: $(VENV)/.tests $(BIN)/feedsvc
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
 
-# The most expensive requests, at 100,000 entries on both databases.
+# The most expensive requests, at 100,000 entries on both databases, beside the version before. On a slow machine in
+# parts: make worst WORST='--database postgresql --part 1/4'
 worst: $(VENV)/.tests
-	@exec $(BIN)/python -m bench worst
+	@exec $(BIN)/python -m bench worst $(WORST)
 
 # What feed readers and calendar programs of others, in .readers/, make of the feeds, compared with the tables in
 # docs/readers.md; WRITE=1 writes them. make readers URL=… prints what they make of another feed.

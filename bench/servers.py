@@ -98,7 +98,9 @@ def start_servers(folder: Path, stack: ExitStack) -> dict[str, Server]:
         "GUNICORN_CMD_ARGS": "--keep-alive 300 --log-level warning",
         "WEB_CONCURRENCY": "1",
     }
-    old = start_feedsvc(stack, unpack_release(folder), folder / "old.db")
+    old = start_feedsvc(
+        stack, unpack_release(folder, RELEASE), folder / "old.db"
+    )
     fill(old)
     # This version migrates a copy, since the API would take a minute again.
     with closing(sqlite3.connect(folder / "old.db")) as connection:
@@ -127,12 +129,15 @@ def start_servers(folder: Path, stack: ExitStack) -> dict[str, Server]:
     return servers
 
 
-def unpack_release(folder: Path) -> Path:
-    """Unpack the code of the release from the repository; return its directory."""
+def unpack_release(folder: Path, release: str, *paths: str) -> Path:
+    """Unpack the code of a release from the repository; return its directory.
+
+    :param paths: those to unpack; all if there is none.
+    """
     root = folder / "release"
     root.mkdir()
-    commit = f"$(git log -1 --format=%H --grep '^Release {RELEASE}$')"
-    script = f"git archive {commit} | tar -x -C {root}"
+    commit = f"$(git log -1 --format=%H --grep '^Release {release}$')"
+    script = f"git archive {commit} {' '.join(paths)} | tar -x -C {root}"
     subprocess.run(script, shell=True, cwd=ROOT, check=True)
     return root
 

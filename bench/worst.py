@@ -2,17 +2,23 @@
 
 import ctypes
 import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.dataset import TOPICS, fill, new_database
-from bench.servers import cpu_ms
+from bench.servers import cpu_ms, unpack_release
 from feedsvc.app import create_app
 from feedsvc.config import Config
 from feedsvc.feeds.cache import ResponseCache
@@ -20,11 +26,17 @@ from feedsvc.models import ENTRY_SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.tables import to_microseconds
 from feedsvc.storage.tokens import create_token
+from tests.server import ROOT
 
 MAX_MS = 250.0
 MAX_USUAL_MS = 50.0
 MAX_MIB = 64.0
 """Limits of a request: CPU time, that of usual feeds, and memory."""
+
+BEFORE = "3.1.0"
+MAX_RATIO = 1.5
+NOISE_MS = 1.0
+"""The version before, and the limit beside its CPU time."""
 
 REPETITIONS = 5
 
@@ -110,17 +122,63 @@ def unusual(now: datetime) -> dict[str, str]:
     }
 
 
-def print_table(kind: str, count: int) -> None:
-    """Measure all requests on a database of this kind with so many entries."""
-    print(f"\n{count:,} entries, {kind}\n")
-    print("| request | status | ms of CPU | bar | MiB | bar | |")
-    print("|---|---|---|---|---|---|---|")
-    with new_database(kind) as (url, server):
+def print_table(kind: str, count: int, part: str) -> None:
+    """Measure requests on a database of this kind with so many entries.
+
+    The version before runs on the same database, as it does during an upgrade.
+
+    :param part: such as `2/3`, the second of three parts of the requests.
+    """
+    print(f"\n{count:,} entries, {kind}, part {part}\n")
+    print(f"| request | status | ms of CPU | bar | {BEFORE} | MiB | bar | |")
+    print("|---|---|---|---|---|---|---|---|")
+    with (
+        new_database(kind) as (url, server),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         fill(url, count)
-        app = _create_app(url)
-        for line in _lines(app, server):
-            print(line, flush=True)
-        get_services(app).database.close()
+        before = unpack_release(Path(folder), BEFORE, "feedsvc")
+        rows = [_rows(root, url, server, part) for root in (before, ROOT)]
+        for old, new in zip(*rows, strict=True):
+            print(_line(new, old), flush=True)
+
+
+def _rows(
+    root: Path, url: str, server: int | None, part: str
+) -> Iterator[list[Any]]:
+    """Measure a version in a process of its own; yield what `print_rows` prints."""
+    # Its code comes first, and this package from here; -P leaves out the directory.
+    environ = {**os.environ, "PYTHONPATH": f"{root}:{ROOT}"}
+    command = [sys.executable, "-P", "-m", "bench", "rows", "--part", part]
+    command += ["--url", url, "--server", str(server or 0)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            yield json.loads(line)
+    assert process.returncode == 0
+
+
+def _line(new: list[Any], old: list[Any]) -> str:
+    """Return the row of a request: its cost, that of the version before, limits."""
+    name, status, ms, mib = new
+    ms_before = old[2]
+    max_ms = MAX_USUAL_MS if name in USUAL else MAX_MS
+    is_dearer = ms > MAX_RATIO * ms_before + NOISE_MS
+    holds = ms <= max_ms and mib <= MAX_MIB and not is_dearer
+    return (
+        f"| {name} | {status} | {ms:.1f} | {max_ms:.0f} | {ms_before:.1f} "
+        f"| {mib:.1f} | {MAX_MIB:.0f} | {'holds' if holds else 'missed'} |"
+    )
+
+
+def print_rows(url: str, server: int | None, part: str) -> None:
+    """Print name, status, milliseconds and MiB of each request of a part, in JSON."""
+    app = _create_app(url)
+    for row in _measure_all(app, server, part):
+        print(json.dumps(row), flush=True)
+    get_services(app).database.close()
 
 
 def _create_app(url: str) -> Flask:
@@ -131,24 +189,21 @@ def _create_app(url: str) -> Flask:
     return app
 
 
-def _lines(app: Flask, server: int | None) -> Iterator[str]:
-    requests = [(name, path, MAX_USUAL_MS) for name, path in USUAL.items()]
-    now = datetime.now(UTC)
-    requests += [(name, path, MAX_MS) for name, path in unusual(now).items()]
+def _measure_all(
+    app: Flask, server: int | None, part: str
+) -> Iterator[tuple[str, int, float, float]]:
     database = get_services(app).database
     database.poll()
-    token = create_token(database, "bench", ENTRY_SCOPES)
+    token = create_token(database, f"bench {os.getpid()}", ENTRY_SCOPES)
     last = to_microseconds(database.revisions.last)
-    for name, path, max_ms in requests:
+    requests = [*USUAL.items(), *unusual(datetime.now(UTC)).items()]
+    number, parts = map(int, part.split("/"))
+    for name, path in requests[number - 1 :: parts]:
         status, ms, mib = _measure(
             app, path.replace("LAST", str(last)), token, server
         )
         assert status in (200, 404), (path, status)
-        verdict = "holds" if ms <= max_ms and mib <= MAX_MIB else "missed"
-        yield (
-            f"| {name} | {status} | {ms:.1f} | {max_ms:.0f} "
-            f"| {mib:.1f} | {MAX_MIB:.0f} | {verdict} |"
-        )
+        yield name, status, ms, mib
 
 
 def _measure(
