@@ -43,7 +43,7 @@ _MAX_BATCHES = 4
 _BATCH_WAIT_SECONDS = 5
 
 #: Bytes that wait for slow clients, beyond which nothing more is rendered.
-_MAX_QUEUED = 32 << 20
+_MAX_QUEUED = 44 << 20
 
 _READS = ("GET", "HEAD")
 

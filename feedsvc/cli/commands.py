@@ -139,7 +139,7 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
         FEEDSVC_LOG_FORMAT=config.log_format,
     )
     # Otherwise glibc keeps free memory for each thread, which others cannot use.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     # gunicorn replaces this process, since its first process must not have imported the
     # code that a reload loads.
     arguments = [

@@ -102,6 +102,10 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     # Of several with a guid the importer takes the first: the latest, or last, one.
     events.sort(key=itemgetter(0))
     series = {event.uid for _, moment, event in events if not moment}
+    # The changed occurrences of a private series do not repeat that it is private.
+    private = {
+        event.uid for _, _, event in events if event.uid and _is_private(event)
+    }
     overrides: dict[str, dict[date, Event]] = defaultdict(dict)
     for _, moment, event in events:
         if moment:
@@ -111,6 +115,9 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
         if moment and event.uid in series and _is_cancelled(event):
             continue
         try:
+            refuse_unpublished(event)
+            if event.uid in private:
+                raise Skipped("its series is not public")
             yield from _to_entries(event, changes, default)
         # icalendar raises anything on a property of another form than it expects.
         except Exception as error:
@@ -165,6 +172,14 @@ def _is_cancelled(override: Event) -> bool:
     return "cancelled" in _title_and_status(override).values()
 
 
+def _is_private(event: Event) -> bool:
+    try:
+        refuse_unpublished(event)
+    except Skipped:
+        return True
+    return False
+
+
 def _to_entries(
     event: Event, overrides: Mapping[date, Event], default: ZoneInfo
 ) -> Iterator[ImportedEntry]:
@@ -172,9 +187,8 @@ def _to_entries(
 
     :param overrides: the changed occurrences by the starts that they had.
     :param default: the zone of times without one.
-    :raises Skipped: it has no start, or is private.
+    :raises Skipped: it has no start.
     """
-    refuse_unpublished(event)
     if event.DTSTART is None:
         raise Skipped("it has no start")
     notes = [

@@ -127,8 +127,11 @@ def events_of(calendar: str) -> list[list[str]]:
     """Return the lines of each event."""
     unfolded = calendar.replace("\r\n ", "")
     return sorted(
-        # Version 3 writes addresses in descriptions, and leaves people free.
-        sorted(re.sub("(?m)^(DESCRIPTION|TRANSP).*\n", "", event).splitlines())
+        # Version 3 writes addresses in descriptions, leaves people free, and gives
+        # coordinates six decimals.
+        sorted(
+            re.sub("(?m)^(DESCRIPTION|GEO|TRANSP).*\n", "", event).splitlines()
+        )
         for event in re.findall("(?s)BEGIN:VEVENT.*?END:VEVENT", unfolded)
     )
 
