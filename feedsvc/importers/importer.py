@@ -13,7 +13,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from feedsvc.errors import FeedsvcError, Gone, NotFound, ValidationFailed
+from feedsvc.errors import (
+    FeedsvcError,
+    FieldError,
+    Gone,
+    NotFound,
+    ValidationFailed,
+)
 from feedsvc.folding import slug_of
 from feedsvc.importers import ImportedEntry, Skipped, feed, ics
 from feedsvc.input import plain_text, sanitize
@@ -158,21 +164,25 @@ class Importer:
             "id": id,
             "guid": guid,
         }
-        # Each round leaves out one invalid member.
+        # Each round leaves out one invalid member, or all invalid items of one list.
         while True:
             try:
                 entry: Entry = load_validated(self._schema, payload)
                 return entry
             except ValidationFailed as failure:
-                # The last one, since the others of a list move up.
-                error = failure.errors[-1]
-            pointer = error.pointer.removeprefix("#/")
-            removed = pointer not in _REQUIRED and _leave_out(payload, pointer)
-            if not removed:
-                raise Skipped(f"{pointer}: {error.detail}")
-            value = plain_text.truncate(str(removed), 80)
-            message = f"{pointer} of {_label(item)}: {error.detail} ({value})"
-            self._tell("left out", message)
+                errors = _last_errors(failure)
+            for error in errors:
+                pointer = error.pointer.removeprefix("#/")
+                removed = pointer not in _REQUIRED and _leave_out(
+                    payload, pointer
+                )
+                if not removed:
+                    raise Skipped(f"{pointer}: {error.detail}")
+                value = plain_text.truncate(str(removed), 80)
+                message = (
+                    f"{pointer} of {_label(item)}: {error.detail} ({value})"
+                )
+                self._tell("left out", message)
 
     def _ensure_category(
         self, title: str, transaction: Transaction
@@ -215,6 +225,26 @@ def _find(entry: Entry, session: Session) -> Entry | None:
     if not row.is_imported:
         raise Skipped("it was edited here")
     return row.entry
+
+
+def _last_errors(failure: ValidationFailed) -> list[FieldError]:
+    """Return the last error, or one for each invalid item of the list that it is in.
+
+    The last items come first, since those behind one that is left out move up.
+    """
+    last_list, _ = _split_index(failure.errors[-1])
+    errors: dict[str, FieldError] = {}
+    for error in reversed(failure.errors):
+        list_pointer, index = _split_index(error)
+        if list_pointer == last_list:
+            errors.setdefault(index, error)
+    return [*errors.values()]
+
+
+def _split_index(error: FieldError) -> tuple[str, str]:
+    """Return the pointer of the list in which an error is, and the index in it."""
+    list_pointer, index, _ = re.split(r"(\d+|$)", error.pointer, maxsplit=1)
+    return list_pointer, index
 
 
 def _leave_out(payload: dict[str, Any], pointer: str) -> Any:

@@ -117,6 +117,9 @@ def test_time_grows_as_the_hostile_text(app: Flask, name: str) -> None:
     assert times[1] < max(2.5 * times[0], 0.5)
 
 
+DAYS = [f"{day:02}" for day in range(11, 24)]
+
+
 @pytest.mark.parametrize(
     "rule",
     [
@@ -125,8 +128,10 @@ def test_time_grows_as_the_hostile_text(app: Flask, name: str) -> None:
         "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=DAILY;BYHOUR=" + ",".join(map(str, range(24))),
         "\nRRULE:".join(["FREQ=DAILY;BYSETPOS=2"] * 100),
+        "FREQ=DAILY\nEXDATE:"
+        + ",".join(f"197001{day}T{hour}0000" for day in DAYS for hour in DAYS),
     ],
-    ids=["positions", "position", "never", "hours", "rules"],
+    ids=["positions", "position", "never", "hours", "rules", "exdates"],
 )
 def test_event_takes_two_seconds_at_most(app: Flask, rule: str) -> None:
     lines = f"DTSTART:19700101T100000\nRRULE:{rule}"
