@@ -65,9 +65,9 @@ class _Memory:
     limit: int
     used: int = 0
 
-    def release(self, body: bytearray) -> None:
+    def release(self, body: BytesIO) -> None:
         """Stop counting a body."""
-        self.used -= len(body)
+        self.used -= body.getbuffer().nbytes
 
 
 #: The longest body that counts as small.
@@ -131,7 +131,7 @@ async def _collect_and_answer(
     """Let Flask answer a request, when its body has arrived and a thread may run it."""
     length = _collected_length(headers)
     memory = _small_bodies if length <= _SMALL_BODY else _large_bodies
-    body = bytearray()
+    body = BytesIO()
     threads = _threads
     with ExitStack() as held:
         held.callback(memory.release, body)
@@ -144,14 +144,16 @@ async def _collect_and_answer(
                 await _refuse("Too many batches are running.", scope, send)
                 return
             held.callback(_batches.release)
-        environ = build_environ(scope, BytesIO(body))  # type: ignore[arg-type]
+        environ = build_environ(scope, body)  # type: ignore[arg-type]
         future = threads.submit(_answer, dict(environ))
         # It may go on after its client has hung up, so its end alone releases what it
         # holds.
         release = held.pop_all().close
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(release))
-    response = await asyncio.wrap_future(future)
+    # Shielded: what waits for a thread would lose its count with its client, and not
+    # its memory.
+    response = await asyncio.shield(asyncio.wrap_future(future))
     # Others may have filled the queue since the thread began.
     if response is None or _is_queue_full(scope["method"]):
         await _refuse("Too many clients read too slowly.", scope, send)
@@ -268,7 +270,7 @@ def _collected_length(headers: dict[str, str]) -> int:
 
 
 async def _collect_body(
-    body: bytearray, length: int, memory: _Memory, receive: Receive
+    body: BytesIO, length: int, memory: _Memory, receive: Receive
 ) -> bool:
     """Read a body before it occupies a thread; return false if there are too many.
 
@@ -277,12 +279,13 @@ async def _collect_body(
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(_BODY_SECONDS):
-            while len(body) < length:
+            while body.tell() < length:
                 event = await receive()
                 if event["type"] != "http.request":
                     break
-                body += event["body"]
+                body.write(event["body"])
                 memory.used += len(event["body"])
                 if memory.used > memory.limit:
                     return False
+    body.seek(0)
     return True

@@ -160,7 +160,7 @@ class HubNotifier:
         """Return whether the hub accepts that a feed has changed."""
         try:
             _post(self._hub, url)
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException, ValueError, OverflowError) as error:
             key = url if isinstance(error, _Refused) else self._hub
             delay = min(_MIN_DELAY * 2 ** self._failures[key], _MAX_DELAY)
             self._failures[key] += 1
@@ -209,7 +209,8 @@ def _post(hub: str, url: str) -> None:
 
     :raises _Refused: the hub refuses this URL.
     :raises OSError: it cannot be reached, does not answer in time, or fails.
-    :raises HTTPException, ValueError: its response is not HTTP, or its URL is wrong.
+    :raises HTTPException, ValueError, OverflowError: its response is not HTTP, or its
+        URL is wrong.
     """
     # Some hubs expect the one name, some the other.
     form = {"hub.mode": "publish", "hub.url": url, "hub.topic": url}
@@ -218,7 +219,9 @@ def _post(hub: str, url: str) -> None:
             line = (
                 response.readline(_MAX_LINE).decode("utf-8", "replace").strip()
             )
-            reason = f"{response.status} {response.reason}: {line!r}"
+            reason = (
+                f"{response.status} {response.reason[:_MAX_LINE]}: {line!r}"
+            )
             is_refusal = 400 <= response.status < 500
             # These two ask to slow down.
             if is_refusal and response.status not in (408, 429):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.background import Background
 from feedsvc.config import Config
-from feedsvc.errors import TooManySearches
+from feedsvc.errors import TooManySearches, Unavailable
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.input.schemas import create_entry_schemas
 from feedsvc.models import Clock
@@ -34,6 +34,9 @@ MAX_SEARCHES = 2
 #: Seconds that a further search waits for one of them.
 SEARCH_WAIT_SECONDS = 1
 
+#: Seconds that a page of changes waits for another one.
+CHANGES_WAIT_SECONDS = 2
+
 
 class Services:
     """The components of one application. None of them touches the database yet."""
@@ -47,7 +50,7 @@ class Services:
         self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
         self.rate_writes = parse(config.rate_writes)
-        self.changes_lock = threading.Lock()
+        self._changes = threading.Lock()
         self._searches = threading.BoundedSemaphore(MAX_SEARCHES)
 
     @cached_property
@@ -74,6 +77,23 @@ class Services:
             yield
         finally:
             self._searches.release()
+
+    @contextmanager
+    def limit_changes(self) -> Iterator[None]:
+        """Run the block when no other thread makes a page of changes.
+
+        A page needs some 20 MiB, and threads take turns at the processor in any case.
+
+        :raises Unavailable: that takes too long.
+        """
+        if not self._changes.acquire(timeout=CHANGES_WAIT_SECONDS):
+            raise Unavailable(
+                "Too many followers at the same time. Try again."
+            )
+        try:
+            yield
+        finally:
+            self._changes.release()
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""

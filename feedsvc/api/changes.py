@@ -65,8 +65,7 @@ class Changes(MethodView):
     def get(self, arguments: dict[str, Any]) -> Response:
         """List public changes after a cursor, oldest first."""
         services = current_services()
-        # A page needs some 20 MiB, and threads take turns at the processor in any case.
-        with services.changes_lock, services.database.read() as session:
+        with services.limit_changes(), services.database.read() as session:
             return _page(session, **arguments)
 
 

@@ -113,6 +113,11 @@ def _prepare(data: bytes) -> bytes:
         ):
             raise ValueError("it is damaged, and has too long texts") from None
         return data
+    # feedparser takes upper case for lower case.
+    for element in document.iter("*"):
+        name = etree.QName(element)
+        lower_name = etree.QName(name.namespace, name.localname.lower())
+        element.tag = lower_name.text
     if document.xpath(_TOO_MANY):
         raise ValueError(
             "an element has more than 1,000 attributes or categories"
@@ -175,7 +180,7 @@ def _divide_authors(document: Any) -> None:
     without one gets that of the author before.
     """
     for author in document.iter("*"):
-        if etree.QName(author).localname.lower() not in _PEOPLE:
+        if etree.QName(author).localname not in _PEOPLE:
             continue
         if author.find("{*}name") is not None:
             # Its own address is behind this one, and takes precedence.
@@ -183,7 +188,7 @@ def _divide_authors(document: Any) -> None:
         elif author.text:
             name, address = parseaddr(author.text[:_MAX_ADDRESS])
             if not name or "@" not in address:
-                name, address = author.text, ""
+                name, address = author.text[:_MAX_ADDRESS], ""
             author.text = None
             etree.SubElement(author, "name").text = name
             etree.SubElement(author, "email").text = address

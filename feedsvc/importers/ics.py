@@ -87,7 +87,7 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     text = re.sub('TZID=([^";\n]{,200}):([0-9]{8}T)', r'TZID="\1":\2', text)
     _define_zones(text)
     named = re.search("(?m)^X-WR-TIMEZONE.*:(\\S+)", text)
-    zone = named and tzp.timezone(named[1])
+    zone = named and _find_zone(named[1])
     default = zone if isinstance(zone, ZoneInfo) else site_zone
     # Each alone, so that a broken one costs no other; reminders are not read.
     text = _REMINDER.sub("", text)
@@ -126,6 +126,14 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
             yield ImportedEntry(event.uid, fields, skip_reason=reason)
 
 
+def _find_zone(name: str) -> tzinfo | None:
+    # zoneinfo raises anything on the name of a folder, or a long one.
+    with suppress(Exception):
+        zone: tzinfo | None = tzp.timezone(name)
+        return zone
+    return None
+
+
 def _components(text: str, name: str) -> list[str]:
     # The last one of a damaged file has no end.
     return re.findall(f"(?ims)^BEGIN:{name}\\b.*?(?:^END:{name}\\b|\\Z)", text)
@@ -139,7 +147,7 @@ def _define_zones(text: str) -> None:
     names = {*WINDOWS_TO_OLSON, *re.findall('TZID="(.*?)"', text)}
     with catch_warnings(action="ignore"):
         for name in names:
-            tzp.timezone(name)
+            _find_zone(name)
     for definition in _components(text, "VTIMEZONE"):
         if ENDLESS.search(definition):
             continue

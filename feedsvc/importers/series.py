@@ -35,6 +35,7 @@ _UNTIL = re.compile(";UNTIL=([^;]*)")
 ENDLESS = re.compile(
     "FREQ=(?:HOUR|MINUTE|SECOND)LY|INTERVAL=0|BY(?:MINUTE|SECOND)=[^;]*,"
     "|BYSETPOS=(?:[^,;]*,){5}"
+    "|=(?:[^,;=\n]*,){366}"
 )
 _MAX_RULES = 3
 #: More dates are not walked: a daily series of 130 years has fewer.

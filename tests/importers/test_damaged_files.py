@@ -81,6 +81,11 @@ HOSTILE: dict[str, tuple[str, Callable[[str], bytes]]] = {
         lambda text: calendar(f"{DAILY}\nEXDATE:{text}20270103T110000"),
     ),
     "person": ("a", lambda text: item(f"<author>{text}</author>")),
+    "two people": (
+        "a.b-",
+        lambda text: item(f"<author>{text}</author>" * 2),
+    ),
+    "categories in upper case": ("<Category>a</Category>", item),
     "brackets": ("(", lambda text: item(f"<author>{text}</author>")),
     "editor": (
         "9",
@@ -128,10 +133,19 @@ DAYS = [f"{day:02}" for day in range(11, 24)]
         "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=DAILY;BYHOUR=" + ",".join(map(str, range(24))),
         "\nRRULE:".join(["FREQ=DAILY;BYSETPOS=2"] * 100),
+        "FREQ=YEARLY;BYYEARDAY=" + ",".join(["366"] * 5_000),
         "FREQ=DAILY\nEXDATE:"
         + ",".join(f"197001{day}T{hour}0000" for day in DAYS for hour in DAYS),
     ],
-    ids=["positions", "position", "never", "hours", "rules", "exdates"],
+    ids=[
+        "positions",
+        "position",
+        "never",
+        "hours",
+        "rules",
+        "days",
+        "exdates",
+    ],
 )
 def test_event_takes_two_seconds_at_most(app: Flask, rule: str) -> None:
     lines = f"DTSTART:19700101T100000\nRRULE:{rule}"
@@ -149,8 +163,12 @@ def test_event_takes_two_seconds_at_most(app: Flask, rule: str) -> None:
         "DTSTART:20270101\nUID:b\nEND:VEVENT\n",
         "BEGIN:VEVENT;X=1\nUID:b\nDTSTART:20270101\nEND:VEVENT\n",
         "BEGIN:VALARM\nBEGIN:VEVENT\nUID:b\nBEGIN:VALARM\nEND:VEVENT\n",
+        "X-WR-TIMEZONE:America\nBEGIN:VEVENT\nUID:b\n"
+        'DTSTART;TZID="America":20270101T100000\nEND:VEVENT\n',
+        f'BEGIN:VEVENT\nUID:b\nDTSTART;TZID="{"a" * 300}":20270101T100000\n'
+        "END:VEVENT\n",
     ],
-    ids=["space", "recurrence", "parameter", "reminder"],
+    ids=["space", "recurrence", "parameter", "reminder", "folder", "zone"],
 )
 def test_damaged_event_costs_no_other(app: Flask, part: str) -> None:
     import_file(app, calendar("DTSTART:20270101", part))

@@ -23,6 +23,7 @@ import requests
 from feedsvc.timezones import zone_names
 from tests.conftest import CheckLimit, RecordMeasurement
 from tests.data import read_tables
+from tests.integration.writers import foreign_lock
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -463,6 +464,33 @@ def test_half_bodies_without_a_token_occupy_little(
     record_measurement("half bodies: memory", f"{mib:.0f} MiB", "110 MiB")
     assert mib < 110
     # What was occupied is free after the disconnects.
+    wait_until(lambda: put_large(one_worker).ok)
+
+
+@pytest.mark.soak
+@pytest.mark.sqlite
+def test_bodies_whose_clients_hang_up_count_until_a_thread_has_read_them(
+    one_worker: Service, database_url: str
+) -> None:
+    with foreign_lock(database_url), ThreadPoolExecutor(60) as pool:
+        # They occupy all threads for four times five seconds.
+        document = {"title": "T"}
+        writes = [
+            pool.submit(
+                one_worker.request, "PUT", f"/api/v1/articles/{n}", document
+            )
+            for n in range(60)
+        ]
+        with ExitStack() as stack:
+            for _ in range(8):
+                connection = one_worker.begin_body(stack, MAX_BODY)
+                send_part(connection, MAX_BODY)
+            time.sleep(1)
+        # gunicorn ends a request three seconds after its client has hung up.
+        time.sleep(4)
+        assert "Too many bodies" in put_large(one_worker).text
+        for write in writes:
+            write.cancel()
     wait_until(lambda: put_large(one_worker).ok)
 
 
