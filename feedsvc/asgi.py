@@ -169,6 +169,7 @@ async def _collect_and_answer(
 def _answer(environ: dict[str, Any]) -> Response | None:
     """Return Flask's response as a whole, so that the thread waits for no client.
 
+    In a2wsgi's middleware it waits while a client takes the response.
     Return None if there is no room for it in the queue.
     """
     if _is_queue_full(environ["REQUEST_METHOD"]):

@@ -99,11 +99,6 @@ def unknown_settings() -> list[str]:
     return sentences
 
 
-_NOT_ASCII = (
-    "Must be ASCII. Write the host as DNS does, such as xn--h-ni-0na4517b.vn."
-)
-
-
 def _read(env: FileAwareEnv) -> Config:
     """Return the settings; `env` collects the errors."""
     env.add_parser("base_url", partial(validate, _parse_base_url))
@@ -240,7 +235,7 @@ def _parse_base_url(value: str) -> str:
 
 
 def _parse_header_url(value: str) -> str:
-    """Return such a URL, which headers can carry."""
+    """Return a base URL that headers can carry."""
     if not value.isascii():
         raise ValueError(
             "Must be ASCII. Write the host as DNS does, such as xn--h-ni-0na4517b.vn."

@@ -21,6 +21,7 @@ bind = f"{_host}:{os.environ.get('PORT', '8000')}"
 wsgi_app = "feedsvc.asgi:app"
 worker_class = "asgi"
 asgi_loop = "uvloop"
+# The application needs no event at the start and end of a worker.
 asgi_lifespan = "off"
 # gunicorn reads this variable too, but its default is 1.
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))

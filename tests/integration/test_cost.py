@@ -397,7 +397,7 @@ def test_large_batches_whose_clients_hang_up_are_bounded(
     check_limit: CheckLimit,
     record_measurement: RecordMeasurement,
 ) -> None:
-    """What a thread holds counts until its end, also when its client has gone."""
+    """A body counts until the end of its thread, also when its client has gone."""
     document = NEWS["formatting in HTML"]
     body = json.dumps(batch("news", [document] * (MAX_BODY // len(document))))
     end = time.monotonic() + 120
