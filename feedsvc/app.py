@@ -4,9 +4,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
-from feedsvc.api import batch, categories, changes
-from feedsvc.api.blueprint import FeedsApi, swagger_ui_blueprint
-from feedsvc.api.entries import entries_blueprint
+from feedsvc.api import documentation
+from feedsvc.api.routes import api_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.config import Config
 from feedsvc.models import Clock, utcnow
@@ -36,13 +35,9 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(feeds.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(static_files.blueprint)
-    api = FeedsApi(app, services.site)
-    for schema in services.entry_schemas.values():
-        api.register_blueprint(entries_blueprint(schema))
-    api.register_blueprint(categories.blueprint)
-    api.register_blueprint(changes.blueprint)
-    api.register_blueprint(batch.blueprint)
-    app.register_blueprint(swagger_ui_blueprint(services.site))
+    app.register_blueprint(api_blueprint())
+    app.register_blueprint(documentation.blueprint)
+    app.register_blueprint(documentation.swagger_ui_blueprint(services.site))
     register_error_handlers(app)
     register_commands(app)
     # URLs begin with FEEDSVC_PUBLIC_URL, so the other headers of proxies do not count.

@@ -138,7 +138,7 @@ async def _collect_and_answer(
         if not await _collect_body(body, length, memory, receive):
             await _refuse("Too many bodies are being sent.", scope, send)
             return
-        if scope["path"] == batch.blueprint.url_prefix:
+        if scope["path"] == batch.PATH:
             threads = _batch_threads
             if not await _acquire_batch():
                 await _refuse("Too many batches are running.", scope, send)

@@ -156,8 +156,8 @@ def _common_settings(config: Config) -> Config:
 def _take_app(config: Config, clock: Clock) -> Flask:
     """Return an app of a database, with none of the state of another test.
 
-    To create an app takes longer than most tests: routes, the OpenAPI document, and
-    SQLAlchemy's compiled statements do not depend on the database.
+    To create an app takes longer than most tests: routes and SQLAlchemy's compiled
+    statements do not depend on the database.
     """
     common = _common_settings(config)
     free = next((each for each in _FREE_APPS if each[0] == common), None)

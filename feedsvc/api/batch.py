@@ -1,6 +1,5 @@
 """The view of `/api/v1/batch`: put and delete many entries in one request."""
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -11,13 +10,11 @@ from typing import Any
 
 import marshmallow as ma
 from flask import request
-from flask.views import MethodView
+from flask.typing import ResponseReturnValue
 from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from feedsvc.api.auth import MAX_LOGGED, current_token, write_as_token
-from feedsvc.api.blueprint import ApiBlueprint, FieldErrorSchema
-from feedsvc.api.entries import EXAMPLES
 from feedsvc.errors import (
     BadRequest,
     FeedsvcError,
@@ -28,12 +25,14 @@ from feedsvc.errors import (
 )
 from feedsvc.input import fields
 from feedsvc.input.loading import load_validated
-from feedsvc.input.schemas import ClosedSchema
 from feedsvc.input.strict_json import MAX_DEPTH, loads_strict
-from feedsvc.models import ENTRY_SCOPES, KINDS, Entry
+from feedsvc.models import KINDS, Entry
 from feedsvc.services import current_services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
+
+#: Batches have threads of their own.
+PATH = "/api/v1/batch"
 
 #: Items of a batch.
 MAX_ITEMS = 5000
@@ -49,11 +48,7 @@ MAX_ERRORS_PER_ITEM = 10
 
 _log = logging.getLogger(__name__)
 
-_NDJSON = "application/x-ndjson"
-_EXAMPLE = [
-    {"action": "put", "kind": "news", "id": "cau-moi", **EXAMPLES["news"]},
-    {"action": "delete", "kind": "news", "id": "cau-moi"},
-]
+NDJSON = "application/x-ndjson"
 
 
 class BatchItemSchema(ma.Schema):
@@ -72,37 +67,6 @@ class BatchItemSchema(ma.Schema):
 _ITEM_SCHEMA = BatchItemSchema()
 
 
-class BatchResultSchema(ClosedSchema):
-    """The result of one item of a batch."""
-
-    index = ma.fields.Integer(required=True)
-    id = ma.fields.String(required=True, allow_none=True)
-    status = ma.fields.Integer(required=True)
-    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
-
-
-class BatchResultsSchema(ClosedSchema):
-    """The results of a batch."""
-
-    results = ma.fields.List(
-        ma.fields.Nested(BatchResultSchema), required=True
-    )
-
-
-_BODY = {
-    "application/json": {
-        "schema": {"type": "array", "items": BatchItemSchema},
-        "example": _EXAMPLE,
-    },
-    _NDJSON: {
-        "schema": BatchItemSchema,
-        "example": "\n".join(
-            json.dumps(item, ensure_ascii=False) for item in _EXAMPLE
-        ),
-    },
-}
-
-
 @dataclass(frozen=True)
 class _Item:
     """A validated item of a batch: an entry to put or to delete, or its failure.
@@ -117,44 +81,33 @@ class _Item:
     failure: dict[str, Any] | None = None
 
 
-blueprint = ApiBlueprint("batch", _NDJSON)
-
-
-@blueprint.route("")
-class Batch(MethodView):
-    """Many entries in one request."""
-
-    @blueprint.requires_scope(*ENTRY_SCOPES)
-    @blueprint.doc(requestBody={"required": True, "content": _BODY})
-    @blueprint.response(200, BatchResultsSchema)
-    @blueprint.alt_response(207, schema=BatchResultsSchema)
-    def post(self) -> tuple[dict[str, Any], int]:
-        """Put and delete many entries; an item with errors changes nothing."""
-        deadline = time.monotonic() + MAX_SECONDS
-        documents = _parse_body()
-        results: list[dict[str, Any]] = []
-        for start in range(0, len(documents), TRANSACTION_SIZE):
-            # Sanitizing takes long, so it comes before the transaction.
-            items = [
-                _validate(document, deadline)
-                for document in documents[start : start + TRANSACTION_SIZE]
-            ]
-            with write_as_token() as transaction:
-                for index, item in enumerate(items, start):
-                    result = _store(item, transaction)
-                    results.append(
-                        {"index": index, "id": item.head.get("id"), **result}
-                    )
-        failures = [result for result in results if "errors" in result]
-        if failures:
-            _log.info(
-                "refused %d of %d items of a batch by %s, the first: %s",
-                len(failures),
-                len(results),
-                current_token().name,
-                str(failures[0])[:MAX_LOGGED],
-            )
-        return {"results": results}, 207 if failures else 200
+def post() -> ResponseReturnValue:
+    """Put and delete many entries; an item with errors changes nothing."""
+    deadline = time.monotonic() + MAX_SECONDS
+    documents = _parse_body()
+    results: list[dict[str, Any]] = []
+    for start in range(0, len(documents), TRANSACTION_SIZE):
+        # Sanitizing takes long, so it comes before the transaction.
+        items = [
+            _validate(document, deadline)
+            for document in documents[start : start + TRANSACTION_SIZE]
+        ]
+        with write_as_token() as transaction:
+            for index, item in enumerate(items, start):
+                result = _store(item, transaction)
+                results.append(
+                    {"index": index, "id": item.head.get("id"), **result}
+                )
+    failures = [result for result in results if "errors" in result]
+    if failures:
+        _log.info(
+            "refused %d of %d items of a batch by %s, the first: %s",
+            len(failures),
+            len(results),
+            current_token().name,
+            str(failures[0])[:MAX_LOGGED],
+        )
+    return {"results": results}, 207 if failures else 200
 
 
 def _parse_body() -> list[Any]:
@@ -164,7 +117,7 @@ def _parse_body() -> list[Any]:
     :raises RequestEntityTooLarge: there are too many items.
     """
     body = request.get_data()
-    if request.mimetype == _NDJSON:
+    if request.mimetype == NDJSON:
         lines = (line for line in BytesIO(body) if line.strip())
         # No more are parsed than are counted: a body may have millions of lines.
         items = [_parse_line(line) for line in islice(lines, MAX_ITEMS + 1)]

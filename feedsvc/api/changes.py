@@ -5,11 +5,9 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Response, current_app, request
-from flask.views import MethodView
 from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
 
-from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.errors import Gone
 from feedsvc.input.schemas import ClosedSchema
 from feedsvc.models import KINDS
@@ -26,7 +24,7 @@ PAGE_SECONDS = 0.15
 _MAX_CURSOR = 2**62
 
 
-class ChangesArguments(ClosedSchema):
+class ChangesQuery(ClosedSchema):
     """The query parameters of a page of changes."""
 
     after = ma.fields.Integer(validate=Range(0, _MAX_CURSOR), load_default=0)
@@ -34,39 +32,14 @@ class ChangesArguments(ClosedSchema):
     limit = ma.fields.Integer(validate=Range(1, 1000), load_default=100)
 
 
-class ChangeSchema(ma.Schema):
-    """A change: with the action `put`, all fields of the entry are in it too."""
-
-    seq = ma.fields.Integer(required=True)
-    action = ma.fields.String(required=True, validate=OneOf(("put", "delete")))
-    kind = ma.fields.String(required=True, validate=OneOf(KINDS))
-    id = ma.fields.String(required=True)
-    guid = ma.fields.String(required=True)
+QUERY = ChangesQuery()
 
 
-class ChangesSchema(ClosedSchema):
-    """A page of changes; `next` is the value of `after` for the next page."""
-
-    changes = ma.fields.List(ma.fields.Nested(ChangeSchema), required=True)
-    next = ma.fields.Integer(required=True)
-
-
-blueprint = ApiBlueprint("changes")
-
-
-@blueprint.route("")
-class Changes(MethodView):
-    """The changes of public entries."""
-
-    @blueprint.arguments(
-        ChangesArguments, location="query", error_status_code=400
-    )
-    @blueprint.response(200, ChangesSchema)
-    def get(self, arguments: dict[str, Any]) -> Response:
-        """List public changes after a cursor, oldest first."""
-        services = current_services()
-        with services.limit_changes(), services.database.read() as session:
-            return _page(session, **arguments)
+def list_(**parameters: Any) -> Response:
+    """List public changes after a cursor, oldest first."""
+    services = current_services()
+    with services.limit_changes(), services.database.read() as session:
+        return _page(session, **parameters)
 
 
 def _page(

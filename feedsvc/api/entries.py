@@ -6,14 +6,14 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Response, jsonify, make_response
-from flask.views import MethodView
+from flask.typing import ResponseReturnValue
 from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
 
 from feedsvc.api.auth import write_as_token
-from feedsvc.api.blueprint import ApiBlueprint
 from feedsvc.api.request_parsing import (
     MAX_ATTEMPTS,
+    load_body,
     parse_patch,
     request_precondition,
 )
@@ -40,28 +40,8 @@ CONTENT_MEMBERS = {"content_html", "content_text"}
 
 _TIMES = {"start", "end", "timezone"}
 
-#: Documents of each kind for the OpenAPI document.
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "news": {
-        "title": "Thông xe cầu mới qua sông Hồng",
-        "content_html": "<p>Cầu mở cho người đi bộ từ sáng nay.</p>",
-        "authors": [{"name": "Nguyễn Thị Lan", "email": "lan@portal.example"}],
-        "image": {"url": "https://portal.example/cau.jpg", "alt": "Cây cầu"},
-    },
-    "events": {
-        "title": "Hội sách",
-        "start": "2026-12-24T19:00:00+07:00",
-        "end": "2026-12-24T21:00:00+07:00",
-        "location": {
-            "name": "Phố sách",
-            "latitude": 21.024,
-            "longitude": 105.845,
-        },
-    },
-}
 
-
-class ListArguments(ClosedSchema):
+class EntriesQuery(ClosedSchema):
     """The query parameters of a list of entries."""
 
     status = ma.fields.String(validate=OneOf(STATUSES))
@@ -71,93 +51,81 @@ class ListArguments(ClosedSchema):
     limit = ma.fields.Integer(validate=Range(1, 200), load_default=50)
 
 
-def entries_blueprint(schema: EntrySchema) -> ApiBlueprint:
-    """Return the views of the kind of entry that a schema has."""
-    kind = schema.kind_name
-    blueprint = ApiBlueprint(_COLLECTIONS[kind])
-    page_schema = _page_schema(schema)
-    scope = f"{kind}:write"
+QUERY = EntriesQuery()
 
-    @blueprint.route("")
-    class Entries(MethodView):
-        @blueprint.requires_scope(scope)
-        @blueprint.arguments(
-            ListArguments, location="query", error_status_code=400
+
+def list_(
+    kind: str, page: int, limit: int, words: str = "", **filters: Any
+) -> Response:
+    """List entries without their bodies, those that changed last first."""
+    services = current_services()
+    with (
+        services.limit_searches(words),
+        services.database.read() as session,
+    ):
+        rows = list_entries(
+            session, kind, page=page, limit=limit, words=words, **filters
         )
-        @blueprint.response(200, page_schema)
-        def get(self, arguments: dict[str, Any]) -> Response:
-            """List entries without their bodies, those that changed last first."""
-            return _list_response(kind, **arguments)
-
-        @blueprint.requires_scope(scope)
-        @blueprint.arguments(schema, example=EXAMPLES[kind])
-        @blueprint.response(201, schema)
-        def post(self, entry: Entry) -> Response:
-            """Create an entry; without an id the service makes one."""
-            with write_as_token() as transaction:
-                row, _ = put_entry(transaction, entry, create=True)
-                return _entry_response(transaction.session, row, is_new=True)
-
-    @blueprint.route("/<id>")
-    class EntryById(MethodView):
-        @blueprint.requires_scope(scope)
-        @blueprint.response(200, schema)
-        def get(self, id: str) -> Response:
-            """Get an entry, also a draft."""
-            with current_services().database.read() as session:
-                row = get_entry(session, kind, id)
-                return _entry_response(session, row)
-
-        @blueprint.requires_scope(scope)
-        @blueprint.arguments(schema, example=EXAMPLES[kind])
-        @blueprint.response(200, schema)
-        @blueprint.alt_response(201, schema=schema)
-        def put(self, entry: Entry, id: str) -> Response:
-            """Create or replace an entry under your own id."""
-            check = request_precondition()
-            with write_as_token() as transaction:
-                row, is_new = put_entry(transaction, entry, check=check)
-                return _entry_response(transaction.session, row, is_new=is_new)
-
-        @blueprint.requires_scope(scope)
-        @blueprint.merge_patch({"notice": "Đã sửa.", "image": None})
-        @blueprint.response(200, schema)
-        def patch(self, id: str) -> Response:
-            """Change an entry by a JSON merge patch (RFC 7396)."""
-            patch = parse_patch()
-            for _ in range(MAX_ATTEMPTS):
-                with current_services().database.read() as session:
-                    stored = get_entry(session, kind, id).entry
-                # Validation may take long, so it comes before the lock.
-                entry = _apply_patch(schema, stored, patch)
-                check = request_precondition()
-                with suppress(EntryChanged), write_as_token() as transaction:
-                    row, _ = put_entry(
-                        transaction, entry, check=check, unchanged=stored
-                    )
-                    return _entry_response(transaction.session, row)
-            raise Unavailable("Others change the entry at the same time.")
-
-        @blueprint.requires_scope(scope)
-        @blueprint.response(204)
-        def delete(self, id: str) -> None:
-            """Delete an entry: its content is erased."""
-            check = request_precondition()
-            with write_as_token() as transaction:
-                delete_entry(transaction, kind, id, check)
-
-    return blueprint
+        items = [_document(session, row) for row in rows[:limit]]
+    for item in items:
+        # Together they may be hundreds of megabytes.
+        item.pop("content_html", None)
+        item.pop("content_text", None)
+    next_page = page + 1 if len(rows) > limit else None
+    return jsonify(items=items, next_page=next_page)
 
 
-def _page_schema(schema: EntrySchema) -> ma.Schema:
-    """Return the schema of a page of a list, for the OpenAPI document."""
-    members: dict[str, ma.fields.Field[Any]] = {
-        "items": ma.fields.List(ma.fields.Nested(schema), required=True),
-        "next_page": ma.fields.Integer(required=True, allow_none=True),
-    }
-    name = type(schema).__name__.replace("Schema", "Page")
-    page_class = ClosedSchema.from_dict(members, name=name)
-    return page_class()
+def post(kind: str) -> Response:
+    """Create an entry; without an id the service makes one."""
+    entry: Entry = load_body(_schema(kind))
+    with write_as_token() as transaction:
+        row, _ = put_entry(transaction, entry, create=True)
+        return _entry_response(transaction.session, row, is_new=True)
+
+
+def get(kind: str, id: str) -> Response:
+    """Get an entry, also a draft."""
+    with current_services().database.read() as session:
+        row = get_entry(session, kind, id)
+        return _entry_response(session, row)
+
+
+def put(kind: str, id: str) -> Response:
+    """Create or replace an entry under your own id."""
+    entry: Entry = load_body(_schema(kind), id=id)
+    check = request_precondition()
+    with write_as_token() as transaction:
+        row, is_new = put_entry(transaction, entry, check=check)
+        return _entry_response(transaction.session, row, is_new=is_new)
+
+
+def patch(kind: str, id: str) -> Response:
+    """Change an entry by a JSON merge patch (RFC 7396)."""
+    patch = parse_patch()
+    for _ in range(MAX_ATTEMPTS):
+        with current_services().database.read() as session:
+            stored = get_entry(session, kind, id).entry
+        # Validation may take long, so it comes before the lock.
+        entry = _apply_patch(_schema(kind), stored, patch)
+        check = request_precondition()
+        with suppress(EntryChanged), write_as_token() as transaction:
+            row, _ = put_entry(
+                transaction, entry, check=check, unchanged=stored
+            )
+            return _entry_response(transaction.session, row)
+    raise Unavailable("Others change the entry at the same time.")
+
+
+def delete(kind: str, id: str) -> ResponseReturnValue:
+    """Delete an entry: its content is erased."""
+    check = request_precondition()
+    with write_as_token() as transaction:
+        delete_entry(transaction, kind, id, check)
+    return jsonify(None), 204
+
+
+def _schema(kind: str) -> EntrySchema:
+    return current_services().entry_schemas[kind]
 
 
 def _apply_patch(
@@ -253,26 +221,6 @@ def _entry_response(
     return make_response(
         _document(session, row), 201 if is_new else 200, headers
     )
-
-
-def _list_response(
-    kind: str, page: int, limit: int, words: str = "", **filters: Any
-) -> Response:
-    services = current_services()
-    with (
-        services.limit_searches(words),
-        services.database.read() as session,
-    ):
-        rows = list_entries(
-            session, kind, page=page, limit=limit, words=words, **filters
-        )
-        items = [_document(session, row) for row in rows[:limit]]
-    for item in items:
-        # Together they may be hundreds of megabytes.
-        item.pop("content_html", None)
-        item.pop("content_text", None)
-    next_page = page + 1 if len(rows) > limit else None
-    return jsonify(items=items, next_page=next_page)
 
 
 def _document(session: Session, row: EntryRow) -> dict[str, Any]:

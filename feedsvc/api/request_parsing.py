@@ -1,11 +1,10 @@
 """Parse requests: JSON bodies, query parameters, preconditions."""
 
 from collections.abc import Collection
-from typing import Any, NoReturn
+from typing import Any
 
-from flask import Request, current_app, request
+from flask import current_app, request
 from marshmallow import Schema, ValidationError
-from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import (
     LengthRequired,
     RequestEntityTooLarge,
@@ -18,7 +17,7 @@ from feedsvc.errors import (
     PreconditionFailed,
     ValidationFailed,
 )
-from feedsvc.input.loading import field_errors, validation_failed
+from feedsvc.input.loading import field_errors, load_validated
 from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
 from feedsvc.storage.entries import Precondition
@@ -27,51 +26,37 @@ from feedsvc.storage.entries import Precondition
 MAX_ATTEMPTS = 5
 
 
-class StrictParser(FlaskParser):
-    """Parse the arguments of views as the API promises.
+def load_body(schema: Schema, **path: str) -> Any:
+    """Return the value that a schema loads from the body of the request.
 
-    webargs' own parser accepts duplicate keys and NaN, and reports errors without JSON
-    pointers.
+    :param path: the `id` or `slug` of the path, which need not be in the body.
+    :raises BadRequest: the body is not strict JSON.
+    :raises ValidationFailed: members are wrong, or it has another `id` or `slug`.
     """
-
-    # Empty, so that the schemas themselves decide: they refuse unknown members.
-    DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012
-
-    def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the document in the body of a request.
-
-        The `id` or `slug` of the path need not be in it.
-
-        :raises BadRequest: it is not strict JSON.
-        :raises ValidationFailed: it has another id or slug than the path.
-        """
-        document = loads_strict(req.get_data())
-        if not isinstance(document, dict):
-            return document
-        # The variables of paths have the names of members.
-        for name, value in (req.view_args or {}).items():
+    document = loads_strict(request.get_data())
+    if isinstance(document, dict):
+        for name, value in path.items():
             if document.get(name) in (None, ""):
                 document[name] = value
             # A whole number stands for its digits.
             elif str(document[name]) != value:
                 detail = f"Must be the {name} in the path."
                 raise ValidationFailed(FieldError(f"#/{name}", detail))
-        return document
+    return load_validated(schema, document)
 
-    def handle_error(
-        self, error: ValidationError, *args: Any, **kwargs: Any
-    ) -> NoReturn:
-        """Raise the project's exceptions in place of webargs' own.
 
-        :raises BadRequest: a query parameter is wrong.
-        :raises ValidationFailed: members of the body are wrong.
-        """
-        location, messages = next(iter(error.messages_dict.items()))
-        if location != "query":
-            raise validation_failed(messages)
-        errors = field_errors(messages)
-        details = [f"{error.pointer[2:]}: {error.detail}" for error in errors]
-        raise BadRequest(" ".join(details))
+def load_query(schema: Schema) -> dict[str, Any]:
+    """Return the parameters that a schema loads from the query of the request.
+
+    :raises BadRequest: a parameter is wrong.
+    """
+    try:
+        parameters: dict[str, Any] = schema.load(request.args.to_dict())
+    except ValidationError as error:
+        errors = field_errors(error.messages)
+        details = [f"{each.pointer[2:]}: {each.detail}" for each in errors]
+        raise BadRequest(" ".join(details)) from None
+    return parameters
 
 
 def check_body_headers(media_types: Collection[str]) -> None:

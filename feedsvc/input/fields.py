@@ -269,11 +269,11 @@ class NestedOrString(ma.fields.Nested):
         self, nested: Any, member: str = "name", **kwargs: Any
     ) -> None:
         super().__init__(nested, **kwargs)
-        self._member = member
+        self.member = member
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, str):
-            value = {self._member: value}
+            value = {self.member: value}
         return super()._deserialize(value, *args, **kwargs)
 
 

@@ -38,8 +38,8 @@ _UNAVAILABLE = (
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Register the handler of all exceptions but Werkzeug's, which FeedsApi does."""
-    for exception in (FeedsvcError, *_UNAVAILABLE):
+    """Register the handler of all exceptions that are expected, and of defects."""
+    for exception in (FeedsvcError, HTTPException, *_UNAVAILABLE):
         app.register_error_handler(exception, error_response)
 
 

@@ -13,10 +13,13 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from feedsvc import __version__
 from feedsvc.models import SCOPES
 from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import create_token
+from tests.api.openapi import FILE, updated
 from tests.conftest import ApiClient
+from tests.formats.golden import assert_file
 
 Json = dict[str, Any]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -44,10 +47,18 @@ def problems_of(document: Json, schema: Json, value: object) -> list[str]:
     return [error.message for error in validator.iter_errors(value)]
 
 
+@pytest.mark.golden
+def test_file_is_what_routes_and_schemas_say() -> None:
+    document = updated(json.loads(FILE.read_text("utf-8")))
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    assert_file(FILE, text + "\n")
+
+
 def test_document_is_valid_openapi(document: Json) -> None:
     assert document["openapi"].startswith("3.1.")
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
     assert document["servers"] == [{"url": "https://feeds.example"}]
+    assert document["info"]["version"] == __version__
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
         # Later versions may add members.

@@ -1,0 +1,78 @@
+"""The description of the API by OpenAPI, and the page that shows it."""
+
+import json
+from importlib.resources import files
+
+from flask import Blueprint, Response, jsonify, render_template
+
+from feedsvc import __version__
+from feedsvc.models import Site
+from feedsvc.services import current_services
+from feedsvc.web.responses import redirect
+from feedsvc.web.static_files import FilesBlueprint
+
+#: Swagger UI's page has a script in itself, and shows nothing of a request.
+_SWAGGER_UI_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+)
+
+#: The description without version and server. `make golden` writes it.
+_FILE = files(__package__) / "openapi.json"
+
+blueprint = Blueprint("openapi", __name__)
+
+
+@blueprint.get("/api/openapi.json")
+def show_openapi() -> Response:
+    """Return the description, with the version and server of this service."""
+    document = json.loads(_FILE.read_text("utf-8"))
+    document["info"]["version"] = __version__
+    # The settings name the server, not the Host header: the document must be the same
+    # for every client.
+    document["servers"] = [{"url": current_services().site.public_url}]
+    return jsonify(document)
+
+
+def swagger_ui_blueprint(site: Site) -> Blueprint:
+    """Return the blueprint of the documentation page, `/api/docs/`.
+
+    That of flask-swagger-ui reads its files anew for each client.
+    """
+    pages = FilesBlueprint(
+        "swagger_ui",
+        "flask_swagger_ui",
+        url_prefix="/api/docs",
+        static_folder="dist",
+        static_url_path="",
+        template_folder="templates",
+    )
+
+    @pages.get("/")
+    def show_documentation() -> str:
+        config = {
+            "url": "/api/openapi.json",
+            "dom_id": "#swagger-ui",
+            "layout": "StandaloneLayout",
+            "deepLinking": True,
+            # Its picture is on another host.
+            "validatorUrl": None,
+        }
+        return render_template(
+            "index.template.html",
+            base_url="/api/docs",
+            app_name="feedsvc",
+            config_json=json.dumps(config),
+        )
+
+    # Werkzeug's redirect to the slash would lead where the Host header says.
+    @pages.get("")
+    def redirect_to_slash() -> Response:
+        return redirect(site, "/api/docs/")
+
+    @pages.after_request
+    def add_policy(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = _SWAGGER_UI_POLICY
+        return response
+
+    return pages
