@@ -144,8 +144,9 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
     )
     languages = env.languages("FEEDSVC_SITE_LANGUAGES", "")
     # Both are None if they are wrong. Entries without a language are in the portal's.
-    if language and languages and not match_tag(languages, language):
-        languages = (language.lower(), *languages)
+    if language and languages:
+        own = match_tag(languages, language) or language.lower()
+        languages = tuple(dict.fromkeys((own, *languages)))
     return Site(
         public_url=public_url,
         url=env.base_url("FEEDSVC_SITE_URL", "") or public_url,

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.http_client import post
+from feedsvc.languages import match_tag
 from feedsvc.models import EPOCH, Site
 from feedsvc.storage.database import MAX_CLOCK_SKEW, Database, revision_row
 from feedsvc.storage.entries import list_changed_categories
@@ -198,7 +199,7 @@ def _changed_urls(
         for kind, category, language, revision in list_changed_categories(
             session, since
         )
-        for lang in dict.fromkeys((None, site.named_language(language)))
+        for lang in dict.fromkeys((None, match_tag(site.languages, language)))
         for format in FORMATS.values()
         if format.is_syndication
     ]

@@ -1,7 +1,7 @@
 """Language tags (RFC 5646), and the languages that have phrases."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -67,3 +67,9 @@ def match_tag(tags: Iterable[str], tag: str) -> str | None:
     """
     matches = [each for each in tags if is_in_range(tag, each)]
     return max(matches, key=len, default=None)
+
+
+def text_in(texts: Mapping[str, str], tag: str) -> str | None:
+    """Return the one of some texts, by the tags of their languages, for a tag."""
+    match = match_tag(texts, tag)
+    return texts[match] if match else None

@@ -9,7 +9,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from feedsvc.languages import is_supported, match_tag, resolve_language
+from feedsvc.languages import (
+    UI_LANGUAGES,
+    is_supported,
+    match_tag,
+    resolve_language,
+    text_in,
+)
 
 KINDS = ("news", "events")
 STATUSES = ("draft", "published", "withdrawn")
@@ -42,11 +48,10 @@ class Site:
     """The portal whose entries are published; its URLs have no slash at the end.
 
     `titles` and `descriptions` are those in further languages. `languages` are those in
-    which the portal publishes, in lower case; empty if there is one.
+    which the portal publishes, in lower case, its own first; empty if there is one.
     `hubs` are the WebSub hubs that are told of changes.
     `imprint`, `privacy` and `accessibility` are URLs of its pages about these.
     `poll_minutes` divides an hour: readers should poll a feed no more often than that.
-    `portal` is the site in its own language, if this is the one in another.
     """
 
     public_url: str
@@ -68,70 +73,27 @@ class Site:
     titles: Mapping[str, str] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
-    portal: Site | None = None
 
-    def in_language(self, tag: str | None) -> Site:
-        """Return the site for feeds and pages in a language; None is the portal's own.
+    def title_in(self, language: str) -> str:
+        """Return the title in a language, or else in the portal's own."""
+        return text_in(self.titles, language) or self.title
 
-        Title and description stay in the portal's language if it has no others.
-        """
-        portal = self.portal or self
-        if tag is None:
-            return portal
-        title_tag = match_tag(self.titles, tag)
-        description_tag = match_tag(self.descriptions, tag)
-        return replace(
-            portal,
-            language=tag,
-            title=self.titles[title_tag] if title_tag else portal.title,
-            description=self.descriptions[description_tag]
-            if description_tag
-            else portal.description,
-            portal=portal,
-        )
+    def title_language(self, language: str) -> str:
+        """Return the language of the title in a language."""
+        return match_tag(self.titles, language) or self.language
 
-    @property
-    def own_language(self) -> str:
-        """The language of the portal."""
-        return (self.portal or self).language
+    def description_in(self, language: str) -> str:
+        """Return the description in a language, or else in the portal's own."""
+        return text_in(self.descriptions, language) or self.description
 
-    @property
-    def words_language(self) -> str:
-        """The language of our words: the portal's if there are none in `language`."""
-        return (
-            self.language if is_supported(self.language) else self.own_language
-        )
+    def words_language(self, language: str) -> str:
+        """Return the language of our words: the portal's if there are none in one."""
+        return language if is_supported(language) else self.language
 
-    def page_language(self, tag: str | None) -> str:
-        """Return the language of the words of a page with entries in a language."""
-        return resolve_language(self.in_language(tag).words_language)
-
-    @property
-    def title_language(self) -> str:
-        """The language of the title."""
-        return match_tag(self.titles, self.language) or self.own_language
-
-    def named_language(self, tag: str) -> str | None:
-        """Return the one of `languages` in whose range a tag is; None without."""
-        return match_tag(self.languages, tag)
-
-    @property
-    def other_languages(self) -> list[str]:
-        """Those of `languages` that are not the portal's own."""
-        own = self.named_language(self.own_language)
-        return [each for each in self.languages if each != own]
-
-    def list_language(self, tag: str) -> str | None:
+    def list_language(self, language: str) -> str | None:
         """Return the `lang` of pages with entries in a language; None without it."""
-        named = self.named_language(tag)
-        return named if named in self.other_languages else None
-
-    def feed_language(self, lang: str | None) -> str | None:
-        """Return the `lang` of the feeds that a page with `lang` offers.
-
-        Without it, pages are in the portal's own language, but feeds would be in all.
-        """
-        return lang or self.named_language(self.own_language)
+        named = match_tag(self.languages, language)
+        return named if named in self.languages[1:] else None
 
     def permalink(self, entry_id: str) -> str:
         """Return the URL of an entry's page in this service."""
@@ -140,6 +102,57 @@ class Site:
     def entry_url(self, entry: Entry | Translation) -> str:
         """Return the URL of an entry's page: the portal's, or else this service's."""
         return entry.url or self.permalink(entry.id)
+
+
+@dataclass(frozen=True, slots=True)
+class PageLanguages:
+    """The languages of a page, which are decided here alone.
+
+    `default` is the language of its words without `ui`, the one that its URL names.
+    `lists` and `feeds` are the `lang` of the lists and feeds to which it leads.
+    """
+
+    default: str
+    ui: str | None
+    lists: str | None
+    feeds: str | None
+
+    @classmethod
+    def of(
+        cls,
+        site: Site,
+        lang: str | None,
+        ui: str | None,
+        language: str | None = None,
+    ) -> PageLanguages:
+        """Return the languages of a page.
+
+        :param lang: the `lang` of its entries; None is the portal's own language.
+        :param ui: any text; what is no other language of pages counts as absent.
+        :param language: that of its words without `ui`, if it is another than `lang`.
+        """
+        words = site.words_language(language or lang or site.language)
+        default = resolve_language(words)
+        is_other = ui in UI_LANGUAGES and ui != default
+        # Without `lang`, pages are in the portal's own language, but feeds in all.
+        own = next(iter(site.languages), None)
+        return cls(
+            default,
+            ui if is_other else None,
+            # Others would be empty in a language in which the portal does not publish.
+            lists=lang if lang in site.languages else None,
+            feeds=lang or own,
+        )
+
+    @property
+    def words(self) -> str:
+        """The language of the words of the page."""
+        return self.ui or self.default
+
+    @property
+    def parameters(self) -> dict[str, str | None]:
+        """Those of the URLs of other pages, so that they are in the same language."""
+        return {"lang": self.lists, "ui": self.ui}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +171,21 @@ class Category:
     parent: str | None = None
     titles: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    def title_in(self, site: Site) -> str:
-        """Return the title in the site's language, or else its own."""
-        tag = self.titles and match_tag(self.titles, site.language)
-        return self.titles[tag] if tag else self.title
+    def title_in(self, language: str) -> str:
+        """Return the title in a language, or else its own."""
+        return text_in(self.titles, language) or self.title
 
-    def in_language(self, site: Site) -> Category:
-        """Return the category with its title in the site's language, or else its own.
+    def in_language(self, language: str, site: Site) -> Category:
+        """Return the category with its title in a language, or else its own.
 
         Its language is that of the title.
         """
-        tag = match_tag(self.titles, site.language)
-        language = tag or self.language or site.own_language
-        return replace(self, title=self.title_in(site), language=language)
+        tag = match_tag(self.titles, language)
+        return replace(
+            self,
+            title=self.title_in(language),
+            language=tag or self.language or site.language,
+        )
 
 
 @dataclass(frozen=True, slots=True)

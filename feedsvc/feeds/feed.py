@@ -15,18 +15,12 @@ from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site
 class FeedHead:
     """A feed without its entries: its URL, and what it is about.
 
-    `site` is in the language of the feed. `categories` are those that its filter names.
+    `categories` are those that its filter names.
     """
 
     query: FeedQuery
     site: Site
     categories: tuple[Category, ...] = ()
-
-    def __post_init__(self) -> None:
-        # The dataclass is frozen for all others.
-        object.__setattr__(
-            self, "site", self.site.in_language(self.query["lang"])
-        )
 
     @classmethod
     def of(
@@ -51,6 +45,16 @@ class FeedHead:
         if len(category_filter.all_slugs) == 1 and category_filter.include:
             return self.categories[0]
         return None
+
+    @property
+    def language(self) -> str:
+        """The language of the feed, in which its entries need not be."""
+        return self.query["lang"] or self.site.language
+
+    @property
+    def site_title(self) -> str:
+        """The title of the site in the language of the feed."""
+        return self.site.title_in(self.language)
 
     @property
     def self_url(self) -> str:

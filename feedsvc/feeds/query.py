@@ -20,7 +20,7 @@ from dateutil.relativedelta import relativedelta
 from feedsvc.errors import BadRequest
 from feedsvc.folding import parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
-from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, Site
+from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, PageLanguages, Site
 
 #: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
@@ -397,9 +397,11 @@ def parse_feed_query(
         for name in _defaults(kind, format, {})
         if name in given
     }
-    page_language = site.page_language(parameters.get("lang"))
-    if parameters.get("ui") == page_language:
-        del parameters["ui"]
+    if "ui" in parameters:
+        languages = PageLanguages.of(
+            site, parameters.get("lang"), parameters["ui"]
+        )
+        parameters["ui"] = languages.ui
     _check_dates(parameters, today)
     query = FeedQuery(kind, format, parsed_filter, parameters)
     # A decoded “+” of a URL may be a space.

@@ -32,7 +32,7 @@ def render(feed: Feed) -> bytes:
     generator.title(titles.feed_title(feed))
     generator.subtitle(titles.feed_description(feed))
     # RFC 4287 §4.1.1: entries without an author need one of the feed.
-    generator.author(_person(site.title, site.url, site.contact))
+    generator.author(_person(feed.site_title, site.url, site.contact))
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
     for entry in feed.entries:

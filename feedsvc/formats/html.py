@@ -15,7 +15,7 @@ from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
 from feedsvc.languages import is_supported, resolve_language
-from feedsvc.models import KINDS, Category, Entry, Site
+from feedsvc.models import KINDS, Category, Entry, PageLanguages, Site
 from feedsvc.recurrence import display_occurrence
 
 #: Articles on the front page besides the first.
@@ -47,19 +47,13 @@ _environment.globals |= {
 
 
 def render_page(
-    template: str,
-    site: Site,
-    *,
-    language: str | None = None,
-    lang: str | None = None,
-    ui: str | None = None,
-    **context: Any,
+    template: str, site: Site, languages: PageLanguages, **context: Any
 ) -> bytes:
     """Render a page.
 
     Every template knows:
 
-    - `site`, in the language of the page
+    - `site`
     - `language`: the language of the page; `t`: its phrases by key
     - `show`: a function that returns an entry as the page shows it
     - `parameters`: those of the URLs of other pages, so that they are in the same
@@ -72,34 +66,22 @@ def render_page(
     - `language_links`: pairs of a language and the URL of the page in it, or of the one
       with the entries in it
 
-    :param language: the language of the page without `ui`; by default `lang`, or else
-        the site's.
-    :param lang: the language of the entries on the pages to which it leads.
-    :param ui: the language of the page's words in its URL.
     :param context: further names for the template, or other values for some of these.
     """
-    default = site.page_language(language or lang)
-    language = ui or default
-    # Other pages would be empty in a language in which the portal does not publish.
-    list_language = lang if lang in site.languages else None
-    page_site = site.in_language(language)
+    language = languages.words
     names = {
-        "site": page_site,
+        "site": site,
         "language": language,
-        "show": lambda entry: Shown(entry, page_site, entry.date, language),
-        "language_links": _language_links(
-            site,
-            default,
-            language,
-            lambda other: f"?ui={other}" if other else "?",
+        "show": lambda entry: _show(entry, site, languages),
+        "language_links": _words_links(
+            site, languages, lambda ui: f"?ui={ui}" if ui else "?"
         ),
-        "parameters": {"lang": list_language, "ui": ui},
-        "ui": ui,
+        "parameters": languages.parameters,
+        "ui": languages.ui,
         "section": None,
         "search": None,
         "feeds": [
-            _variants(site, kind, lang=site.feed_language(lang))
-            for kind in KINDS
+            _variants(site, kind, lang=languages.feeds) for kind in KINDS
         ],
         **context,
     }
@@ -111,6 +93,7 @@ def render_front_page(
     events: Feed,
     categories: Sequence[Category],
     slugs: Mapping[str, Container[str]],
+    languages: PageLanguages,
 ) -> bytes:
     """Render the front page: the newest articles, the next events, and categories.
 
@@ -118,27 +101,26 @@ def render_front_page(
 
     :param slugs: of each kind, those of the categories that have entries.
     """
-    site, query = articles.site, articles.query
+    site, lang = articles.site, languages.feeds
     lead = next((entry for entry in articles.entries if entry.image), None)
     others = [entry for entry in articles.entries if entry is not lead]
     # Events that have begun come last, and are left out if there are enough others.
     next_events = sorted(events.entries, key=lambda entry: entry.is_ongoing)
-    lang = site.feed_language(query["lang"])
     shown = [
         category
         for category in categories
         if any(category.slug in slugs[kind] for kind in KINDS)
     ]
 
-    def url_with(**parameters: str | None) -> str:
+    def url_with(**changes: str | None) -> str:
+        parameters = {"lang": articles.query["lang"], **changes}
         return links.query_string(parameters) or "./"
 
     return render_page(
         "front.html",
         site,
-        lang=query["lang"],
-        ui=query["ui"],
-        language_links=_list_language_links(articles, url_with),
+        languages,
+        language_links=_list_links(site, languages, url_with),
         section="front",
         # Readers offer all that a page announces, so it is one feed a kind.
         feeds=[
@@ -158,14 +140,14 @@ def render_front_page(
 
 
 def render_entry(
-    entry: Entry, related: Sequence[Entry], site: Site, ui: str | None
+    entry: Entry,
+    related: Sequence[Entry],
+    site: Site,
+    languages: PageLanguages,
 ) -> bytes:
     """Render the page of an entry, which announces the feeds of its categories."""
-    lang = site.list_language(entry.language)
-    default = site.page_language(entry.language)
-    language = ui or default
     feeds = [
-        _variants(site, entry.kind, category, site.feed_language(lang))
+        _variants(site, entry.kind, category, languages.feeds)
         for category in (None, *entry.categories)
     ]
     # A portal of several languages leads from one to the other by translations.
@@ -175,49 +157,50 @@ def render_entry(
         if site.languages
     }
 
-    def url_with(other: str | None) -> str:
-        url = links.query_string({"ui": other}) or quote(entry.id)
-        return translations.get(other or default, url)
+    def url_with(ui: str | None) -> str:
+        url = links.query_string({"ui": ui}) or quote(entry.id)
+        return translations.get(ui or languages.default, url)
 
     return render_page(
         "entry.html",
         site,
-        language=entry.language,
-        lang=lang,
-        ui=ui,
-        language_links=_language_links(site, default, language, url_with),
+        languages,
+        language_links=_words_links(site, languages, url_with),
         section=entry.kind,
         feeds=feeds,
         # The page offers to follow its first category, or else the section.
         variants=feeds[1] if entry.categories else feeds[0],
         entry=entry,
         related=related,
-        structured_data=json_ld(
-            Shown(entry, site.in_language(language), entry.date, language)
-        ),
+        structured_data=json_ld(_show(entry, site, languages)),
     )
 
 
 def render(feed: Feed) -> bytes:
     """Render a feed as a page: its entries, other formats and pages."""
     site, query = feed.site, feed.query
+    languages = PageLanguages.of(site, query["lang"], query["ui"])
 
     def url_with(**parameters: str | None) -> str:
         return feed.with_parameters(**parameters).self_url
 
-    offered = feed.with_parameters(lang=site.feed_language(query["lang"]))
+    offered = feed.with_parameters(lang=languages.feeds)
     return render_page(
         "feed.html",
         site,
-        lang=query["lang"],
-        ui=query["ui"],
-        language_links=_list_language_links(feed, url_with),
+        languages,
+        language_links=_list_links(site, languages, url_with),
         section=query.kind,
         search=query["q"],
         feeds=[_formats_of(offered)],
         feed=feed,
         groups=_group_entries(feed),
     )
+
+
+def _show(entry: Entry, site: Site, languages: PageLanguages) -> Shown:
+    """Return an entry as a page shows it."""
+    return Shown(entry, site, entry.date, languages.words, is_on_page=True)
 
 
 def _variants(
@@ -266,8 +249,8 @@ def _group_entries(feed: Feed) -> list[tuple[date | None, list[Entry]]]:
     return [(month, entries) for (_, month), entries in groups.items()]
 
 
-def _list_language_links(
-    feed: FeedHead, url_with: Callable[..., str]
+def _list_links(
+    site: Site, languages: PageLanguages, url_with: Callable[..., str]
 ) -> list[tuple[str, str]]:
     """Return the other languages of a list with its URLs in them.
 
@@ -275,26 +258,18 @@ def _list_language_links(
 
     :param url_with: returns the URL of the list with other parameters.
     """
-    site, lang, ui = feed.site, feed.query["lang"], feed.query["ui"]
     if not site.languages:
-        default = site.page_language(lang)
-        return _language_links(
-            site,
-            default,
-            ui or default,
-            lambda other: url_with(lang=lang, ui=other),
-        )
+        return _words_links(site, languages, lambda ui: url_with(ui=ui))
     return [
         (each, url_with(lang=site.list_language(each), ui=None, page=None))
         for each in site.languages
-        if each != site.feed_language(lang)
+        if each != languages.feeds
     ]
 
 
-def _language_links(
+def _words_links(
     site: Site,
-    default: str,
-    current: str,
+    languages: PageLanguages,
     url_with: Callable[[str | None], str],
 ) -> list[tuple[str, str]]:
     """Return the other languages of the words of a page with its URLs in them.
@@ -302,16 +277,16 @@ def _language_links(
     They are those of the portal. If it has one, they are that and English, or English
     and Vietnamese.
 
-    :param default: the language of the page without `ui`.
     :param url_with: returns the URL of the page with another `ui`. Relative URLs work
         under any host name and prefix.
     """
-    own = resolve_language(site.own_language)
-    languages = [
+    own = resolve_language(site.language)
+    offered = [
         resolve_language(each) for each in site.languages if is_supported(each)
     ] or [own, "vi" if own == "en" else "en"]
+    default = languages.default
     return [
         (language, url_with(None if language == default else language))
-        for language in dict.fromkeys([*languages, default])
-        if language != current
+        for language in dict.fromkeys([*offered, default])
+        if language != languages.words
     ]

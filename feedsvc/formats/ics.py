@@ -76,7 +76,9 @@ def render(feed: Feed) -> bytes:
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
-    return _calendar({}, [Shown(entry, site, entry.date, is_whole=True)])
+    return _calendar(
+        {}, [Shown(entry, site, entry.date, site.language, is_whole=True)]
+    )
 
 
 def _calendar_properties(feed: Feed) -> Properties:
@@ -154,7 +156,8 @@ def _calendar(
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
     if 0 < len(components) < upcoming and last.starts:
         day = last.starts.astimezone(shown.site.timezone).date()
-        note = titles.calendar_note(day, shown.site.words_language)
+        language = shown.site.words_language(shown.feed_language)
+        note = titles.calendar_note(day, language)
         for name in ("DESCRIPTION", "X-WR-CALDESC"):
             calendar[name] = prop.vText(f"{calendar[name]} {note}")
     head = calendar.to_ical().removesuffix(_END)

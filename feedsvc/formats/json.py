@@ -31,8 +31,10 @@ def render(feed: Feed) -> bytes:
             "description": titles.feed_description(feed),
             "next_url": feed.next_url,
             "icon": iri_to_uri(site.icon),
-            "authors": [{"name": site.title, "url": iri_to_uri(site.url)}],
-            "language": site.language,
+            "authors": [
+                {"name": feed.site_title, "url": iri_to_uri(site.url)}
+            ],
+            "language": feed.language,
             "hubs": [
                 {"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs
             ],

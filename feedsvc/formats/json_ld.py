@@ -46,7 +46,7 @@ def _article(shown: Shown) -> Json:
     entry, site = shown.entry, shown.site
     publisher = {
         "@type": "Organization",
-        "name": site.title,
+        "name": site.title_in(shown.feed_language),
         "url": iri_to_uri(site.url),
     }
     return {

@@ -32,14 +32,15 @@ def render(
     :param slugs: of each kind, those of the categories that have entries; the feeds of
         others would stay empty in readers.
     """
-    site = site.in_language(lang)
+    language = lang or site.language
+    title = site.title_in(language)
     root: Element = etree.Element("opml", version="2.0")
     head = sub_element(root, "head")
     body = sub_element(root, "body")
-    sub_element(head, "title", site.title)
+    sub_element(head, "title", title)
     modified = modified.astimezone(site.timezone)
     sub_element(head, "dateModified", format_datetime(modified))
-    sub_element(head, "ownerName", site.title)
+    sub_element(head, "ownerName", title)
     if site.contact:
         sub_element(head, "ownerEmail", site.contact)
     for kind in KINDS:
@@ -63,14 +64,15 @@ def _add_folder(
     Importers take an outline for a folder or for a feed, never for both. So the feeds
     of nested categories are not nested.
     """
-    name = translate(site.words_language, f"kind.{kind}")
-    folder = sub_element(body, "outline", text=name)
-    title = translate(site.words_language, f"feed.{kind}")
     format = FORMATS["rss"]
-    _add_feed(folder, FeedHead.of(site, kind, format, lang=lang), title)
+    section = FeedHead.of(site, kind, format, lang=lang)
+    words = site.words_language(section.language)
+    name = translate(words, f"kind.{kind}")
+    folder = sub_element(body, "outline", text=name)
+    _add_feed(folder, section, translate(words, f"feed.{kind}"))
     for category in categories:
         feed = FeedHead.of(site, kind, format, category, lang)
-        title = category.title_in(site)
+        title = category.title_in(feed.language)
         _add_feed(folder, feed, f"{name} – {title}")
 
 
@@ -95,7 +97,7 @@ def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
         ),
         language=lang
         or (feed.category and feed.category.language)
-        or feed.site.language,
+        or feed.language,
         description=feed_description(feed),
         text=name,
     )

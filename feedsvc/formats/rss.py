@@ -62,7 +62,7 @@ def render(feed: Feed) -> bytes:
             link=iri_to_uri(feed.home_url),
         )
     if site.contact:
-        generator.managingEditor(f"{site.contact} ({site.title})")
+        generator.managingEditor(f"{site.contact} ({feed.site_title})")
     for entry in feed.entries:
         shown = show(entry, feed)
         item = add_item(generator, shown, _content(shown), _extend_item)

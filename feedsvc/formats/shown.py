@@ -34,6 +34,7 @@ def show(entry: Entry, feed: Feed) -> Shown:
         entry,
         feed.site,
         feed.date_of(entry),
+        feed.language,
         is_summary=feed.is_summary,
         is_whole=feed.query.format.is_calendar,
     )
@@ -45,17 +46,17 @@ def show(entry: Entry, feed: Feed) -> Shown:
 class Shown:
     """An entry as readers see it, with the words about it in one language.
 
-    `site` is in the language of the feed or page. `date` is the entry's date in the
-    feed, elsewhere that of its publication. `page_language` is the language of the
-    page; feeds and calendars have none. `is_summary` tells that readers get no content,
-    `is_whole` that they get a series as a whole, with its cancelled dates beside it, as
-    in calendars.
+    `date` is the entry's date in the feed, elsewhere that of its publication.
+    `feed_language` is the language of the feed, or of the page if `is_on_page`.
+    `is_summary` tells that readers get no content, `is_whole` that they get a series as
+    a whole, with its cancelled dates beside it, as in calendars.
     """
 
     entry: Entry
     site: Site
     date: datetime
-    page_language: str | None = None
+    feed_language: str
+    is_on_page: bool = False
     is_summary: bool = False
     is_whole: bool = False
 
@@ -65,29 +66,28 @@ class Shown:
 
         A page has one language; in feeds it is that of the entry.
         """
-        if self.page_language:
-            return self.page_language
-        if is_supported(self.entry.language):
+        if is_supported(self.entry.language) and not self.is_on_page:
             return self.entry.language
-        return self.site.words_language
+        return self.site.words_language(self.feed_language)
 
     @property
     def is_foreign(self) -> bool:
         """True if the entry is not in the language of the feed."""
-        return self.entry.language.lower() != self.site.language.lower()
+        return self.entry.language.lower() != self.feed_language.lower()
 
     @property
     def category_titles(self) -> list[str]:
         """The titles of the categories in the language of the feed or page."""
         return [
-            category.title_in(self.site) for category in self.entry.categories
+            category.title_in(self.feed_language)
+            for category in self.entry.categories
         ]
 
     @property
     def categories(self) -> list[Category]:
         """The categories with these titles, and the languages of the titles."""
         return [
-            category.in_language(self.site)
+            category.in_language(self.feed_language, self.site)
             for category in self.entry.categories
         ]
 

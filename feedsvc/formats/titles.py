@@ -17,45 +17,40 @@ _STATES = ("cancelled", "postponed", "tentative", "withdrawn")
 
 def feed_title(feed: FeedHead) -> str:
     """Return the title of a feed: its name and the site's."""
-    return f"{feed_name(feed, feed.site)} – {feed.site.title}"
+    return f"{feed_name(feed, feed.language)} – {feed.site_title}"
 
 
 def calendar_title(feed: FeedHead) -> str:
     """Return the title of a calendar, of which phones show only the beginning."""
     has_category = feed.query.category_filter.include
     kind_key = None if has_category else "kind.events"
-    return f"{_name(feed, kind_key, feed.site)} – {feed.site.title}"
+    return f"{_name(feed, kind_key, feed.language)} – {feed.site_title}"
 
 
-def feed_name(feed: FeedHead, site: Site) -> str:
-    """Return the name of a feed: its kind, categories and some parameters.
-
-    :param site: in the language of the name.
-    """
+def feed_name(feed: FeedHead, language: str) -> str:
+    """Return the name of a feed: its kind, categories and some parameters."""
     kind_key = f"feed.{feed.query.kind}"
     if feed.query["period"]:
         kind_key = "kind.events"
-    return _name(feed, kind_key, site)
+    return _name(feed, kind_key, language)
 
 
-def page_title(feed: Feed, site: Site) -> str:
-    """Return the title of the page of a feed, which lists events by their own dates.
-
-    :param site: in the language of the page.
-    """
+def page_title(feed: Feed, language: str) -> str:
+    """Return the title of the page of a feed, which lists events by their own dates."""
     when = feed.query["when"]
     if when is None:
-        return feed_name(feed, site)
+        return feed_name(feed, language)
     kind_key = "kind.events" if when == "all" else f"feed.{when}"
-    name = _name(feed, kind_key, site)
-    days = window_text(feed, site.words_language)
+    name = _name(feed, kind_key, language)
+    days = window_text(feed, language)
     return f"{name} – {days}" if days else name
 
 
 def feed_description(feed: FeedHead) -> str:
     """Return the description of a feed, which RSS requires: the best that there is."""
     category_description = feed.category and feed.category.description
-    return category_description or feed.site.description or feed_title(feed)
+    description = feed.site.description_in(feed.language)
+    return category_description or description or feed_title(feed)
 
 
 def calendar_note(day: date, language: str) -> str:
@@ -64,9 +59,13 @@ def calendar_note(day: date, language: str) -> str:
     return translate(language, "follow.calendar_end", text)
 
 
-def by_title(categories: Iterable[Category], site: Site) -> list[Category]:
-    """Return categories in a site's language, in the order of their titles."""
-    translated = [category.in_language(site) for category in categories]
+def by_title(
+    categories: Iterable[Category], language: str, site: Site
+) -> list[Category]:
+    """Return categories in a language, in the order of their titles."""
+    translated = [
+        category.in_language(language, site) for category in categories
+    ]
     return sorted(translated, key=lambda category: fold(category.title))
 
 
@@ -120,12 +119,13 @@ def window_text(feed: Feed, language: str) -> str:
     return translate(language, "feed.from" if first else "feed.to", text)
 
 
-def _name(feed: FeedHead, kind_key: str | None, site: Site) -> str:
-    language = site.words_language
+def _name(feed: FeedHead, kind_key: str | None, language: str) -> str:
     category_filter = feed.query.category_filter
     titles = {
-        category.slug: category.title_in(site) for category in feed.categories
+        category.slug: category.title_in(language)
+        for category in feed.categories
     }
+    language = feed.site.words_language(language)
     included = _join(
         [titles[slug] for slug in category_filter.include],
         language,

@@ -100,7 +100,7 @@ def create_generator(
     generator.link(href=feed.self_url, rel="self", type=media_type)
     generator.updated(site_time(feed.updated, feed.site))
     generator.generator("feedsvc")
-    generator.language(feed.site.language)
+    generator.language(feed.language)
     if feed.site.rights:
         generator.rights(feed.site.rights)
     return generator
@@ -134,7 +134,7 @@ def add_item(
             {
                 "term": category.slug,
                 "scheme": scheme,
-                "label": category.title_in(shown.site),
+                "label": category.title_in(shown.feed_language),
             }
             for category in entry.categories
         ]

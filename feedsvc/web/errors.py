@@ -20,9 +20,10 @@ from feedsvc import errors
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.response import MAX_ACCEPT_LENGTH
 from feedsvc.formats.html import render_page
+from feedsvc.models import PageLanguages
 from feedsvc.services import current_services
 from feedsvc.storage.migrations.runner import check_schema
-from feedsvc.web.responses import PAGE_HEADERS, public, requested_words
+from feedsvc.web.responses import PAGE_HEADERS, public
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -116,12 +117,11 @@ def _prefers_page() -> bool:
 
 def _error_page(status: int, detail: str, error: Exception) -> Response:
     site = current_services().site
-    lang = request.args.get("lang")
+    lang, ui = request.args.get("lang"), request.args.get("ui")
     page = render_page(
         "error.html",
         site,
-        lang=lang,
-        ui=requested_words(site, lang),
+        PageLanguages.of(site, lang, ui),
         status=status,
         detail=detail,
         notice=error.reason if isinstance(error, errors.Gone) else "",

@@ -11,7 +11,7 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, FeedMoved, FeedQuery, parse_feed_query
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import render_feed
-from feedsvc.models import KINDS
+from feedsvc.models import KINDS, PageLanguages
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.entries import read_validity
@@ -129,9 +129,9 @@ def _has_long_calendar(session: Session, feed: Feed) -> bool:
     is_short = query["q"] or feed.first_day or feed.last_day
     if query["when"] != "upcoming" or is_short:
         return False
-    lang = feed.site.feed_language(query["lang"])
+    languages = PageLanguages.of(feed.site, query["lang"], query["ui"])
     following = query.with_parameters(
-        lang=lang, limit=1, page=_SHORT_CALENDAR + 1
+        lang=languages.feeds, limit=1, page=_SHORT_CALENDAR + 1
     )
     try:
         build_feed(session, following, feed.site)

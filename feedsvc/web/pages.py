@@ -25,7 +25,7 @@ from feedsvc.formats import ics, opml
 from feedsvc.formats.html import render_entry, render_front_page
 from feedsvc.formats.links import query_string
 from feedsvc.languages import UI_LANGUAGES
-from feedsvc.models import KINDS, Entry
+from feedsvc.models import KINDS, Entry, PageLanguages
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import read_revisions
@@ -41,7 +41,6 @@ from feedsvc.web.responses import (
     PAGE_HEADERS,
     PAGE_MAX_AGE,
     conditional_response,
-    requested_words,
 )
 
 #: Related entries on the page of an entry.
@@ -64,15 +63,14 @@ def show_front_page() -> Response:
     """Answer with the newest articles, the next events, and the categories."""
     site = current_services().site
     lang = _requested_language()
-    ui = requested_words(site, lang)
+    languages = PageLanguages.of(site, lang, request.args.get("ui"))
+    parameters = {"lang": lang, "ui": languages.ui}
 
     def render(session: Session) -> tuple[bytes, bool]:
         articles, events = (
             build_feed(
                 session,
-                FeedQuery(
-                    kind, FORMATS["html"], parameters={"lang": lang, "ui": ui}
-                ),
+                FeedQuery(kind, FORMATS["html"], parameters=parameters),
                 site,
             )
             for kind in KINDS
@@ -83,10 +81,10 @@ def show_front_page() -> Response:
             for kind in KINDS
         }
         top = [row.category for row in categories.rows if not row.parent_id]
-        body = render_front_page(articles, events, top, slugs)
+        body = render_front_page(articles, events, top, slugs, languages)
         return body, articles.is_plain
 
-    return _cached_response("/", {"lang": lang, "ui": ui}, render)
+    return _cached_response("/", parameters, render)
 
 
 @blueprint.get("/feeds.opml")
@@ -119,8 +117,8 @@ def show_entry(id: str) -> Response:
 
     def render(session: Session) -> tuple[bytes, bool]:
         row = _find_public_entry(session, id)
-        ui = requested_words(current_services().site, row.entry.language)
-        return _entry_page(session, row, ui), ui is None
+        languages = _entry_languages(row)
+        return _entry_page(session, row, languages), languages.ui is None
 
     ui = request.args.get("ui")
     parameters = {"ui": ui if ui in UI_LANGUAGES else None}
@@ -203,8 +201,7 @@ def _preview(id: str, signature: str) -> Response:
             or not is_signed
         ):
             raise NotFound(f"There is no entry “{id}”.")
-        ui = requested_words(services.site, row.entry.language)
-        body = _entry_page(session, row, ui)
+        body = _entry_page(session, row, _entry_languages(row))
     return Response(
         body,
         mimetype=FORMATS["html"].media_type,
@@ -236,7 +233,15 @@ def _find_public_entry(
     return row
 
 
-def _entry_page(session: Session, row: EntryRow, ui: str | None) -> bytes:
+def _entry_languages(row: EntryRow) -> PageLanguages:
+    site, ui = current_services().site, request.args.get("ui")
+    language = row.entry.language
+    return PageLanguages.of(site, site.list_language(language), ui, language)
+
+
+def _entry_page(
+    session: Session, row: EntryRow, languages: PageLanguages
+) -> bytes:
     site = current_services().site
     (entry,) = with_translations(session, [row.entry.public_view()])
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
@@ -248,7 +253,7 @@ def _entry_page(session: Session, row: EntryRow, ui: str | None) -> bytes:
             CategoryFilter.create(slugs),
             {
                 "limit": _RELATED_CANDIDATES,
-                "lang": site.list_language(entry.language),
+                "lang": languages.lists,
                 "cancelled": "hide",
             },
         )
@@ -257,4 +262,4 @@ def _entry_page(session: Session, row: EntryRow, ui: str | None) -> bytes:
             for candidate in build_feed(session, query, site).entries
             if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
-    return render_entry(entry, related[:MAX_RELATED], site, ui)
+    return render_entry(entry, related[:MAX_RELATED], site, languages)

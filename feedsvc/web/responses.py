@@ -7,7 +7,6 @@ from flask import Response, current_app, request
 
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.iframes import EMBEDS
-from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import Site
 
 #: The Content-Security-Policy of pages.
@@ -78,19 +77,6 @@ def redirect(site: Site, path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
     headers = {"Location": site.public_url + path, **public(PAGE_MAX_AGE)}
     return Response(status=301, headers=headers)
-
-
-def requested_words(site: Site, tag: str | None) -> str | None:
-    """Return the parameter `ui` of the request, unless it is the page's default.
-
-    Another value than a language of pages counts as absent. Only the URL decides:
-    caches keep one page a URL.
-
-    :param tag: the language of the entries of the page.
-    """
-    ui = request.args.get("ui", "")
-    is_default = ui == site.page_language(tag)
-    return ui if ui in UI_LANGUAGES and not is_default else None
 
 
 class _NotModified(Response):

@@ -28,6 +28,7 @@ from feedsvc.models import (
     Entry,
     Event,
     Offer,
+    PageLanguages,
 )
 from feedsvc.storage.documents import COLUMN_MEMBERS
 from tests.formats import format_tests
@@ -135,7 +136,8 @@ def test_every_value_of_an_event_is_rendered(member: str, value: Any) -> None:
         document = render_feed(whole_feed(format, entry))
         assert CONCERT.title.encode() in document
     for language in UI_LANGUAGES:
-        assert render_entry(entry, (), SITE, language)
+        languages = PageLanguages.of(SITE, None, language)
+        assert render_entry(entry, (), SITE, languages)
 
 
 FULL_EVENT = replace(
@@ -169,10 +171,13 @@ Others are compared with their defaults.
 
 def shown_documents(entry: Entry) -> dict[str, bytes]:
     """Return all that shows an entry, by the file that is responsible for it."""
-    page = render_entry(entry, (), SITE, None)
+    languages = PageLanguages.of(SITE, None, None, entry.language)
+    page = render_entry(entry, (), SITE, languages)
     documents = {
         "templates/entry.html": re.sub(rb"(?s)<script.*?</script>", b"", page),
-        "json_ld.py": json_ld(Shown(entry, SITE, entry.date)).encode(),
+        "json_ld.py": json_ld(
+            Shown(entry, SITE, entry.date, SITE.language)
+        ).encode(),
     }
     for format, form in FORMATS.items():
         if entry.kind in form.kinds:

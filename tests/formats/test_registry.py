@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats.html import render_page
-from feedsvc.models import KINDS
+from feedsvc.models import KINDS, PageLanguages
 from tests.formats.feeds import SITE
 
 ROOT = Path(__file__).parents[2]
@@ -42,4 +42,9 @@ def test_readme_names_every_format() -> None:
 @pytest.mark.parametrize("problem", [object(), None])
 def test_unknown_name_in_template_is_an_error(problem: object) -> None:
     with pytest.raises(UndefinedError):
-        render_page("error.html", SITE, problem=problem)
+        render_page(
+            "error.html",
+            SITE,
+            PageLanguages.of(SITE, None, None),
+            problem=problem,
+        )

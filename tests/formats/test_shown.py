@@ -20,7 +20,7 @@ def at(*when: int) -> datetime:
 
 
 def shown(entry: Entry, site: Site = SITE) -> Shown:
-    return Shown(entry, site, entry.date)
+    return Shown(entry, site, entry.date, site.language)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def shown(site: Site, event: Event, rule: str = "", **changes: Any) -> Shown:
         event = replace(event, recurrence=Recurrence(rule))
     entry = replace(CONCERT, event=event, starts=event.starts, **changes)
     entry = replace(entry, title="T", language=site.language)
-    return Shown(entry, site, entry.date)
+    return Shown(entry, site, entry.date, site.language)
 
 
 EXPECTED: dict[str, list[str]] = read_tables("languages")
