@@ -230,7 +230,8 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
         # RFC 5545 has no escapes in parameters, but some programs interpret them.
         name = _parameters(CN=organizer.name.replace("\\", "/"))
         yield f"ORGANIZER{name}:mailto:{organizer.email}"
-    yield f"STATUS:{_STATUSES[shown.state or 'confirmed']}"
+    status = shown.state.name if shown.state else "confirmed"
+    yield f"STATUS:{_STATUSES[status]}"
     # Nobody is busy during a fair because of a subscription.
     yield "TRANSP:TRANSPARENT"
     yield f"URL:{iri_to_uri(shown.url)}"

@@ -8,10 +8,10 @@ from functools import cached_property
 from html import escape
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import content, times
+from feedsvc.formats import content, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import raise_first, translate
-from feedsvc.formats.titles import add_label
+from feedsvc.formats.titles import TitleState
 from feedsvc.iframes import iframes_to_links
 from feedsvc.languages import is_supported
 from feedsvc.models import Cancellation, Category, Entry, Event, Site
@@ -129,48 +129,28 @@ class Shown:
             return occurrence
         return next_that_takes_place(event, occurrence)
 
-    @property
-    def state(self) -> str | None:
-        """The state that readers must see before the title, such as `cancelled`."""
-        if self.cancellation:
-            return "cancelled"
+    @cached_property
+    def state(self) -> TitleState | None:
+        """What readers must know before the title: of the date, or of the entry."""
+        if self.cancellation and self.occurrence:
+            return TitleState("cancelled", self._day(self.occurrence, "short"))
         if self.entry.status == "withdrawn":
-            return "withdrawn"
+            return TitleState("withdrawn")
         event = self.entry.event
-        status = event.known_status if event else "confirmed"
-        return status if status != "confirmed" else None
+        if event is None or event.known_status == "confirmed":
+            return None
+        return TitleState(event.known_status)
 
     @property
     def title(self) -> str:
         """The title after the state; that of a cancelled date names the day."""
-        if self.state is None:
-            return self.entry.title
-        key = f"state.{self._state_name}"
-        return add_label(
-            self.language, key, self.entry.title, *self._state_day
-        )
+        return titles.add_state(self.language, self.state, self.entry.title)
 
     @property
     def cancelled_title(self) -> str:
         """The title for a cancelled occurrence that stands at its own date."""
-        return add_label(self.language, "state.cancelled", self.entry.title)
-
-    @property
-    def badge(self) -> str:
-        """The state beside the title on a page."""
-        key = f"badge.{self._state_name}"
-        return translate(self.language, key, *self._state_day)
-
-    @property
-    def _state_name(self) -> str | None:
-        return "cancelled_date" if self.cancellation else self.state
-
-    @property
-    def _state_day(self) -> list[str]:
-        """The day that phrases of a cancelled date name before the title."""
-        if self.cancellation is None or self.occurrence is None:
-            return []
-        return [self._day(self.occurrence, "short")]
+        state = TitleState("cancelled")
+        return titles.add_state(self.language, state, self.entry.title)
 
     def _day(self, occurrence: Event, style: str = "full") -> str:
         day = times.local_day(occurrence)
@@ -189,14 +169,16 @@ class Shown:
         elif event and event.status in ("cancelled", "postponed"):
             key = "entry.reason"
         if notice:
-            notice = add_label(self.language, key, notice)
+            notice = titles.add_label(self.language, key, notice)
         return self._join(self.reason_of(self.cancellation), notice)
 
     def reason_of(self, cancellation: Cancellation | None) -> str:
         """Return the notice of a cancellation after its label; it may be empty."""
         if not cancellation or not cancellation.notice:
             return ""
-        return add_label(self.language, "entry.reason", cancellation.notice)
+        return titles.add_label(
+            self.language, "entry.reason", cancellation.notice
+        )
 
     @property
     def cancelled_dates(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import NamedTuple
 
 from babel.lists import format_list
 
@@ -13,6 +14,13 @@ from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import Category, Site
 
 _STATES = ("cancelled", "postponed", "tentative", "withdrawn")
+
+
+class TitleState(NamedTuple):
+    """What stands before a title, such as `cancelled`; `day` if it is one date's."""
+
+    name: str
+    day: str = ""
 
 
 def feed_title(feed: FeedHead) -> str:
@@ -78,6 +86,22 @@ def add_label(language: str, key: str, text: str, *before: str) -> str:
     if _without_spaces(text).startswith(_without_spaces(label)):
         return text
     return translate(language, key, *before, text)
+
+
+def add_state(language: str, state: TitleState | None, title: str) -> str:
+    """Return a title after the state, which names the day of a date that is off."""
+    if state is None:
+        return title
+    if state.day:
+        return add_label(language, "state.cancelled_date", title, state.day)
+    return add_label(language, f"state.{state.name}", title)
+
+
+def badge(language: str, state: TitleState) -> str:
+    """Return a state as a page shows it beside the title."""
+    if state.day:
+        return translate(language, "badge.cancelled_date", state.day)
+    return translate(language, f"badge.{state.name}")
 
 
 def _without_spaces(text: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from feedsvc.feeds.query import CategoryFilter
 from feedsvc.formats.content import offer_text
 from feedsvc.formats.shown import Shown
-from feedsvc.formats.titles import feed_title, window_text
+from feedsvc.formats.titles import badge, feed_title, window_text
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
     Cancellation,
@@ -57,6 +57,7 @@ def words(language: str) -> list[str]:
     off = shown(site, OFF)
     _, second, *_, rest = off.cancelled_dates
     (line,) = (each for each in off.text.splitlines() if second in each)
+    assert off.state
     categories = (Category("a", "A"), Category("b", "B"))
     news = feed("news", "rss", site=site)
     selection = replace(
@@ -86,7 +87,7 @@ def words(language: str) -> list[str]:
         cancelled.summary,
         feed_title(selection),
         off.title,
-        off.badge,
+        badge(off.language, off.state),
         off.hours,
         line.partition(second)[0],
         rest,
