@@ -390,9 +390,9 @@ class Entry:
     The storage sets `guid` (unless an import has one), `version`, `updated`,
     `withdrawn` (the time), and `published` at the first publication, if it is None. Of
     an event it sets `sequence` (RFC 5545 §3.8.7.4), and `starts`: the start of the
-    current or next occurrence, `is_ongoing`: that it has begun, and `is_over`: that all
-    have ended. In a feed with `from`, `starts` may be that of another occurrence, and
-    `is_next` false.
+    current or next occurrence, `is_ongoing`: that it has begun, `ends`: the end of the
+    last one, and `is_over`: that it has ended. In a feed with `from`, `starts` may be
+    that of another occurrence, and `is_next` false.
 
     Entries of a kind with the same `translation_key` are `translations` of each other;
     the storage sets the visible ones, in the order of their languages.
@@ -424,6 +424,7 @@ class Entry:
     withdrawn: datetime | None = None
     sequence: int = 0
     starts: datetime | None = None
+    ends: datetime | None = None
     is_ongoing: bool = False
     is_next: bool = True
     is_over: bool = False

@@ -5,15 +5,14 @@ a change to daylight saving time skips takes place as long after the change as i
 be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
 
 dateutil walks a rule from its start. For a daily rule of 1970 that is through 20,000
-days, so the walk begins near the requested time, unless the rule has a COUNT and not
-as many occurrences in each of its intervals.
+days, so the walk begins near the requested time, unless the rule has a COUNT, which is
+small.
 """
 
-from calendar import isleap
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 
 from dateutil.relativedelta import relativedelta
@@ -29,13 +28,16 @@ MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
 
 _ONE_DAY = timedelta(days=1)
 
-#: The step of each FREQ.
-_PERIODS: Mapping[str, timedelta | relativedelta] = {
-    "DAILY": timedelta(days=1),
-    "WEEKLY": timedelta(weeks=1),
-    "MONTHLY": relativedelta(months=1),
-    "YEARLY": relativedelta(years=1),
+#: The interval of each FREQ, and its days at most.
+_INTERVALS: Mapping[str, tuple[relativedelta, int]] = {
+    "DAILY": (relativedelta(days=1), 1),
+    "WEEKLY": (relativedelta(weeks=1), 7),
+    "MONTHLY": (relativedelta(months=1), 31),
+    "YEARLY": (relativedelta(years=1), 366),
 }
+
+#: An INTERVAL that leads behind the year 9999 from any start.
+_LAST_INTERVAL = 4_000_000
 
 
 def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
@@ -101,12 +103,7 @@ def cancelled_occurrences(event: Event) -> list[tuple[Cancellation, Event]]:
 
 def last_occurrence(event: Event) -> Event:
     """Return the last occurrence of a series; the event if it is not recurring."""
-    # A walk of the whole series is only needed if the exdates leave out its end.
-    for after in (_late_start(event), event.starts - _ONE_DAY):
-        last = deque(occurrences(event, after), maxlen=1)
-        if last:
-            break
-    return last[0]
+    return deque(occurrences(event), maxlen=1)[0]
 
 
 def series_end(event: Event) -> datetime:
@@ -147,29 +144,12 @@ def start_matches_rule(event: Event) -> bool:
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
     assert isinstance(rule, rrule)
     # dateutil searches up to the year 9999 if a rule never matches, which takes half a
-    # second. So it begins there, on the same day of a year with the same weekdays.
-    late_start = start.replace(year=_last_year_alike(start.year))
-    late_rule = rule.replace(dtstart=late_start, until=None, count=None)
-    try:
-        is_match = next(iter(late_rule), None) == late_start
-    except ValueError:
-        # There was no match up to the last week, which ends in the year 10000.
-        is_match = False
+    # second. So it looks in the first interval alone.
+    first = rule.replace(interval=_LAST_INTERVAL, until=None, count=None)
+    if next(iter(first), None) != start or start.fold:
+        return False
     # With UNTIL before the start, there is no occurrence.
-    return is_match and next(iter(rule), None) == start and not start.fold
-
-
-def _last_year_alike(year: int) -> int:
-    """Return the last year, up to 9999, with the same weekdays of all dates."""
-
-    def weekdays(year: int) -> tuple[int, bool]:
-        return date(year, 1, 1).weekday(), isleap(year)
-
-    return next(
-        late_year
-        for late_year in range(MAXYEAR, year, -1)
-        if weekdays(late_year) == weekdays(year)
-    )
+    return next(iter(rule), None) == start
 
 
 def unmatched(
@@ -205,72 +185,25 @@ def display_occurrence(entry: Entry) -> Event | None:
     return _occurrence_at(event, entry.starts.astimezone(event.timezone))
 
 
-def _late_start(event: Event) -> datetime:
-    """Return a time shortly before the last occurrence by the rule of a series.
-
-    It may be any time before, down to the start, if the rule tells no better one.
-    """
-    if event.recurrence is None:
-        return event.starts - _ONE_DAY
-    rule = event.recurrence.rule_parts
-    days = _longest_days(rule)
-    steps = 0
-    if "UNTIL" in rule:
-        until = datetime.strptime(rule["UNTIL"][:8], "%Y%m%d").replace(
-            tzinfo=UTC
-        )
-        steps = (until - event.starts).days // days
-    elif "COUNT" in rule and _per_interval(rule):
-        # The shortest month and year are shorter than the longest by a tenth at most.
-        steps = int(rule["COUNT"]) // _per_interval(rule) * 9 // 10
-    # No occurrence is later than MAX_DATETIME.
-    steps = min(steps - 2, (MAX_DATETIME - event.starts).days // days)
-    return event.starts + max(0, steps) * days * _ONE_DAY
-
-
-def _longest_days(rule: Mapping[str, str]) -> int:
-    """Return the days of the longest interval of a rule."""
-    days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[
-        rule["FREQ"]
-    ]
-    return days * int(rule.get("INTERVAL", 1))
-
-
-def _per_interval(rule: Mapping[str, str]) -> int:
-    """Return the number of occurrences in each interval of a rule; 0 if it varies."""
-    parts = rule.keys() - {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
-    if not parts:
-        return 1
-    if rule["FREQ"] == "WEEKLY" and parts == {"BYDAY"}:
-        return len(set(rule["BYDAY"].split(",")))
-    return 0
-
-
 def _start_of_walk(
     rule: Mapping[str, str], start: datetime, since: datetime
-) -> tuple[datetime, int]:
+) -> datetime:
     """Return a time shortly before `since` from which a rule has the same occurrences.
 
-    It is a whole number of intervals after the start of the series. The second value is
-    the number of occurrences between the two, by which COUNT is less from there on.
+    It is a whole number of intervals after the start of the series.
     """
-    frequency = rule["FREQ"]
-    # Not every month has a later day.
-    has_every_day = start.day <= 28 or frequency in ("DAILY", "WEEKLY")
-    per_interval = _per_interval(rule) if has_every_day else 0
-    is_countable = "COUNT" not in rule or per_interval > 0
-    if since <= start or not is_countable:
-        return start, 0
+    # COUNT counts from the start on.
+    if since <= start or "COUNT" in rule:
+        return start
+    interval, days = _INTERVALS[rule["FREQ"]]
+    every = int(rule.get("INTERVAL", 1))
     # It is one interval earlier than it may be: dateutil would start in the middle of a
     # week, and BYSETPOS would count from there.
-    steps = max(0, (since - start).days // _longest_days(rule) - 1)
-    if "COUNT" in rule:
-        steps = min(steps, (int(rule["COUNT"]) - 1) // per_interval)
-    period = int(rule.get("INTERVAL", 1)) * _PERIODS[frequency]
+    steps = max(0, (since - start).days // (days * every) - 1)
     # In a month that is too short it is the last day, with which a rule would go on.
-    while (start + steps * period).day != start.day:
+    while (start + steps * every * interval).day != start.day:
         steps -= 1
-    return start + steps * period, steps * per_interval
+    return start + steps * every * interval
 
 
 def _starts_since(
@@ -280,11 +213,9 @@ def _starts_since(
     start = _as_datetime(event.start)
     since = since.replace(tzinfo=start.tzinfo)
     recurrence_set = rruleset()
-    begin, passed = _start_of_walk(recurrence.rule_parts, start, since)
+    begin = _start_of_walk(recurrence.rule_parts, start, since)
     rule = rrulestr(recurrence.rrule, dtstart=begin)
     assert isinstance(rule, rrule)
-    if "COUNT" in recurrence.rule_parts:
-        rule = rule.replace(count=int(recurrence.rule_parts["COUNT"]) - passed)
     recurrence_set.rrule(rule)
     for rdate in map(_as_datetime, recurrence.rdates):
         if rdate >= since:

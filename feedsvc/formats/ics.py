@@ -17,7 +17,7 @@ from feedsvc.formats.common import coordinates, iri_to_uri, place_text
 from feedsvc.formats.shown import Shown, show
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
-from feedsvc.recurrence import MAX_DATETIME, series_end, without_cancelled
+from feedsvc.recurrence import MAX_DATETIME, without_cancelled
 
 #: The length of a calendar: Google stops at about 1 MB, and a note may follow.
 MAX_BYTES = 999_000
@@ -351,8 +351,8 @@ def _unambiguous(moment: date, event: Event) -> date:
 
 def _years(entry: Entry, event: Event) -> set[int]:
     """Return the first and last year of an event, for which its zone is written."""
-    end = series_end(event)
-    if end == MAX_DATETIME:
+    end = entry.ends
+    if end is None or end == MAX_DATETIME:
         latest = max(entry.updated, event.starts, entry.starts or event.starts)
         end = latest + _TIMEZONE_HORIZON
     return {event.starts.year, end.year}

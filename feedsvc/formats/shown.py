@@ -238,7 +238,9 @@ class Shown:
         if date:
             text = times.format_event_dates(date, self.site, self.language)
         if event and event.recurrence:
-            recurrence = times.describe_recurrence(event, self.language)
+            recurrence = times.describe_recurrence(
+                event, self.entry.ends, self.language
+            )
             text = self._with_date(recurrence, text) if text else recurrence
         return raise_first(text)
 

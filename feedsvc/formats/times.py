@@ -13,7 +13,7 @@ from babel.lists import format_list
 from feedsvc.formats.phrases import raise_first, resolve_locale, translate
 from feedsvc.languages import is_supported
 from feedsvc.models import Event, Site
-from feedsvc.recurrence import WEEKDAYS, is_unbounded, last_occurrence
+from feedsvc.recurrence import WEEKDAYS, is_unbounded
 
 _ONE_DAY = timedelta(days=1)
 
@@ -37,16 +37,27 @@ def local_day(event: Event) -> date:
     return event.starts.astimezone(event.timezone).date()
 
 
-def describe_recurrence(event: Event, language: str) -> str:
+def describe_recurrence(
+    event: Event, ends: datetime | None, language: str
+) -> str:
     """Return how often a recurring event takes place, and until when.
 
     Of a complicated rule only that it does so more than once.
+
+    :param ends: the end of the last occurrence.
     """
     text = describe_frequency(event, language)
-    if is_unbounded(event):
+    if ends is None or is_unbounded(event):
         return text
-    last_day = format_day(last_occurrence(event).start, "long", language)
-    return translate(language, "recurrence.until", text, last_day)
+    # Days differ in length, other durations do not.
+    if event.all_day:
+        length = event.ends.astimezone(event.timezone).date() - event.start
+        last_day = ends.astimezone(event.timezone).date() - length
+    else:
+        last_start = ends - (event.ends - event.starts)
+        last_day = last_start.astimezone(event.timezone).date()
+    last = format_day(last_day, "long", language)
+    return translate(language, "recurrence.until", text, last)
 
 
 def describe_frequency(event: Event, language: str) -> str:

@@ -19,7 +19,7 @@ from feedsvc.models import Cancellation, Entry, Event, Recurrence
 
 #: Members that come from columns, from other rows, or from the query of a feed.
 COLUMN_MEMBERS = frozenset(
-    "guid version sequence updated starts is_ongoing is_next is_over categories "
+    "guid version sequence updated starts ends is_ongoing is_next is_over categories "
     "translations".split()
 )
 

@@ -74,6 +74,7 @@ _COLUMNS = (
     EntryRow.updated_at,
     EntryRow.starts_at,
     EntryRow.listed_at,
+    EntryRow.ends_at,
     EntryRow.is_over,
 )
 

@@ -331,6 +331,7 @@ def whole_entry(
         sequence=columns.sequence,
         updated=columns.updated_at,
         starts=columns.starts_at,
+        ends=columns.ends_at,
         # An event is listed elsewhere than at its start only while it goes on.
         is_ongoing=columns.listed_at != columns.starts_at,
         is_over=columns.is_over,

@@ -17,6 +17,7 @@ from feedsvc.models import (
     Site,
     Translation,
 )
+from feedsvc.recurrence import series_end
 from tests.full_entries import ARTICLE, EVENT
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -101,6 +102,7 @@ def feed(
 
     :param parameters: those of its URL that are not at their default.
     """
+    entries = tuple(map(with_end, entries))
     named = (category,) if category else ()
     category_filter = CategoryFilter.create(each.slug for each in named)
     query = FeedQuery(kind, FORMATS[format], category_filter)
@@ -108,6 +110,12 @@ def feed(
     return Feed(
         query.with_parameters(**parameters), site, named, updated, entries
     )
+
+
+def with_end(entry: Entry) -> Entry:
+    """Return an entry with the end that the storage would set."""
+    ends = series_end(entry.event) if entry.event else None
+    return replace(entry, ends=ends)
 
 
 def with_member(entry: Entry, attribute: str, value: Any) -> Entry:

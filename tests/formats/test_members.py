@@ -44,7 +44,7 @@ from tests.formats.feeds import (
 from tests.full_entries import EVENT, MEMBERS, SCHEMAS
 
 UNUSED_ENTRY_MEMBERS = set(
-    "expires notice sequence starts is_ongoing is_next is_over status withdrawn".split()
+    "ends expires notice sequence starts is_ongoing is_next is_over status withdrawn".split()
 )
 """Members that have their own tests instead of a value in the golden files."""
 
@@ -60,7 +60,7 @@ HIDDEN_IN_JSON_LD = set(
 )
 
 DERIVED_MEMBERS = set(
-    "event is_next is_ongoing is_over sequence starts translations withdrawn".split()
+    "ends event is_next is_ongoing is_over sequence starts translations withdrawn".split()
 )
 """Members that follow from others, from other entries, or from earlier writes."""
 

@@ -12,7 +12,7 @@ from feedsvc.formats.shown import Shown
 from feedsvc.input.schemas import EventSchema
 from feedsvc.models import Entry, Event, Image, Place, Recurrence, Site
 from tests.data import read_tables
-from tests.formats.feeds import BARE, CONCERT, HANOI, SITE
+from tests.formats.feeds import BARE, CONCERT, HANOI, SITE, with_end
 
 
 def at(*when: int) -> datetime:
@@ -20,7 +20,7 @@ def at(*when: int) -> datetime:
 
 
 def shown(entry: Entry, site: Site = SITE) -> Shown:
-    return Shown(entry, site, entry.date, site.language)
+    return Shown(with_end(entry), site, entry.date, site.language)
 
 
 @pytest.mark.parametrize(

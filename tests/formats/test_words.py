@@ -24,7 +24,7 @@ from feedsvc.models import (
     Site,
 )
 from tests.data import read_tables
-from tests.formats.feeds import CONCERT, HANOI, SITE, feed
+from tests.formats.feeds import CONCERT, HANOI, SITE, feed, with_end
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SATURDAY = datetime(2026, 12, 12, 19, tzinfo=HANOI)
@@ -99,7 +99,7 @@ def shown(site: Site, event: Event, rule: str = "", **changes: Any) -> Shown:
         event = replace(event, recurrence=Recurrence(rule))
     entry = replace(CONCERT, event=event, starts=event.starts, **changes)
     entry = replace(entry, title="T", language=site.language)
-    return Shown(entry, site, entry.date, site.language)
+    return Shown(with_end(entry), site, entry.date, site.language)
 
 
 EXPECTED: dict[str, list[str]] = read_tables("languages")
