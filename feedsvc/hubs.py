@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
-from feedsvc.http_client import post
+from feedsvc.http_client import Refused, post
 from feedsvc.models import EPOCH, Site
 from feedsvc.storage.database import MAX_CLOCK_SKEW, Database, revision_row
 from feedsvc.storage.entries import list_changed_categories
@@ -35,9 +35,6 @@ _CLAIM = timedelta(seconds=30)
 _MIN_DELAY = 5
 _MAX_DELAY = 300
 
-#: Bytes of a refusal that are logged.
-_MAX_LINE = 200
-
 
 class _Change(NamedTuple):
     """A change of a feed, and when a worker saw it, by its monotonic clock."""
@@ -45,10 +42,6 @@ class _Change(NamedTuple):
     url: str
     revision: datetime
     seen_at: float
-
-
-class _Refused(OSError):
-    """The hub refuses a URL, and may accept others."""
 
 
 class HubNotifier:
@@ -158,10 +151,12 @@ class HubNotifier:
 
     def _tell(self, url: str) -> bool:
         """Return whether the hub accepts that a feed has changed."""
+        # Some hubs expect the one name, some the other.
+        form = {"hub.mode": "publish", "hub.url": url, "hub.topic": url}
         try:
-            _post(self._hub, url)
+            post(self._hub, form)
         except (OSError, HTTPException, ValueError, OverflowError) as error:
-            key = url if isinstance(error, _Refused) else self._hub
+            key = url if isinstance(error, Refused) else self._hub
             delay = min(_MIN_DELAY * 2 ** self._failures[key], _MAX_DELAY)
             self._failures[key] += 1
             self._due_at[key] = self._monotonic() + delay
@@ -202,28 +197,3 @@ def _changed_urls(
         for format in FORMATS.values()
         if format.is_syndication
     ]
-
-
-def _post(hub: str, url: str) -> None:
-    """Tell a hub that a feed has changed.
-
-    :raises _Refused: the hub refuses this URL.
-    :raises OSError: it cannot be reached, does not answer in time, or fails.
-    :raises HTTPException, ValueError, OverflowError: its response is not HTTP, or its
-        URL is wrong.
-    """
-    # Some hubs expect the one name, some the other.
-    form = {"hub.mode": "publish", "hub.url": url, "hub.topic": url}
-    with post(hub, form) as response:
-        if response.status >= 300:
-            line = (
-                response.readline(_MAX_LINE).decode("utf-8", "replace").strip()
-            )
-            reason = (
-                f"{response.status} {response.reason[:_MAX_LINE]}: {line!r}"
-            )
-            is_refusal = 400 <= response.status < 500
-            # These two ask to slow down.
-            if is_refusal and response.status not in (408, 429):
-                raise _Refused(reason)
-            raise OSError(reason)
