@@ -29,7 +29,7 @@ class _Connection(HTTPConnection):
         try:
             response = super().getresponse()
             # A redirect too, since the settings should name the server itself.
-            if response.status >= 300:
+            if not 200 <= response.status < 300:
                 _raise_failure(response)
             return response
         finally:

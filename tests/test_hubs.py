@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from feedsvc.storage.database import Database
 from tests.conftest import ApiClient, CheckLimit, MakeApp
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
-from tests.hub import PUBLIC, Hub, feeds, run
+from tests.hub import PUBLIC, Hub, feeds, make_certificate, run
 from tests.server import Service, free_port
 from tests.waiting import wait_until
 
@@ -122,6 +123,39 @@ def test_hub_is_told_once_by_two_workers_beside_failing_hubs(
             assert hub.told == expected
             assert slow.told
             assert dripping.told
+
+
+@pytest.mark.skipif(not which("openssl"), reason="openssl is not installed")
+def test_hubs_are_told_over_tls_and_through_a_proxy(
+    database_url: str, tmp_path: Path
+) -> None:
+    pem = tmp_path / "hubs.pem"
+    make_certificate(pem, "IP:127.0.0.1,DNS:hub.example")
+    with run(Hub()) as direct, run(Hub()) as proxied:
+        for hub in direct, proxied:
+            hub.context.load_cert_chain(pem)
+        direct.socket = direct.context.wrap_socket(
+            direct.socket, server_side=True
+        )
+        urls = (
+            direct.url.replace("http", "https", 1),
+            "https://hub.example/hub",
+            # The certificate has another name.
+            f"https://localhost:{direct.server_port}/wrong",
+        )
+        service = Service(
+            database_url,
+            FEEDSVC_HUBS=",".join(urls),
+            SSL_CERT_FILE=str(pem),
+            https_proxy=proxied.url,
+            no_proxy="127.0.0.1,localhost",
+        )
+        with service:
+            service.put("/articles/1", ARTICLE)
+            expected = feeds("news", public_url=service.url)
+            wait_until(lambda: direct.told == proxied.told == expected)
+        assert proxied.paths == {"hub.example:443", "/hub"}
+        assert direct.paths == {"/hub"}
 
 
 @pytest.mark.both_databases
@@ -259,6 +293,7 @@ def test_refused_url_is_logged_and_delays_no_other(
     worker.tell()
     (line,) = caplog.messages
     assert f"Hub {hub.url}, {refused}: 403 Forbidden: 'Không rõ'" in line
+    assert hub.told == feeds("news")
     clock.forward(seconds=5)
     worker.notify()
     expected = feeds("news")
@@ -266,12 +301,17 @@ def test_refused_url_is_logged_and_delays_no_other(
     assert hub.told == expected, "accepted URLs are not repeated"
 
 
-def test_hub_whose_address_cannot_be_used_is_a_warning(
+@pytest.mark.parametrize("url", [None, "http://..example/"])
+def test_chunk_that_is_too_long_or_wrong_address_is_a_warning(
     make_worker: MakeWorker,
+    hub: Hub,
     editor: ApiClient,
+    url: str | None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    worker = make_worker(url="http://..example/")
+    worker = make_worker(url=url or hub.url)
+    hub.body = b"HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n"
+    hub.drops = b"ffffffffffffffffff\r\n"
     editor.put("/articles/1", ARTICLE)
     worker.tell()
     assert "trying again in 5 s" in caplog.messages[-1]

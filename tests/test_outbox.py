@@ -37,16 +37,6 @@ def test_url_waits_once_however_often_it_changed(
     assert url == "c"
 
 
-def test_change_that_another_worker_told_is_forgotten(
-    outbox: Outbox, clock: Clock
-) -> None:
-    told = clock()
-    outbox.note([("a", told), ("b", told + timedelta(seconds=1))])
-    clock.forward(seconds=DELAY)
-    _, waiting, _ = outbox.merge(told, [])
-    assert waiting == ["b"]
-
-
 @pytest.mark.parametrize("url", [None, "a"])
 def test_delay_doubles_with_each_failure_until_a_success(
     outbox: Outbox, clock: Clock, url: str | None
@@ -62,10 +52,3 @@ def test_delay_doubles_with_each_failure_until_a_success(
     assert outbox.fail(url) == (300 if url else 5)
     outbox.succeed("a")
     assert outbox.fail(url) == 5
-
-
-def test_refused_url_delays_no_other(outbox: Outbox) -> None:
-    outbox.fail("a")
-    assert outbox.is_due()
-    assert outbox.merge(EPOCH, ["a", "b"])[-1] == "b"
-    assert outbox.merge(EPOCH, ["a"])[-1] is None
