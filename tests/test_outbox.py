@@ -37,6 +37,16 @@ def test_url_waits_once_however_often_it_changed(
     assert url == "c"
 
 
+def test_change_that_another_worker_told_is_forgotten(
+    outbox: Outbox, clock: Clock
+) -> None:
+    told = clock()
+    outbox.note([("a", told), ("b", told + timedelta(seconds=1))])
+    clock.forward(seconds=DELAY)
+    _, waiting, _ = outbox.merge(told, [])
+    assert waiting == ["b"]
+
+
 @pytest.mark.parametrize("url", [None, "a"])
 def test_delay_doubles_with_each_failure_until_a_success(
     outbox: Outbox, clock: Clock, url: str | None
