@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from tests.programs import serving
@@ -20,6 +23,7 @@ class Hub(ThreadingHTTPServer):
 
     :param seconds: the time until it answers, unless `is_released` is set.
 
+    It is a proxy too, but it answers itself by TLS, whatever server it should connect to.
     If it has `drops`, it sends them again and again, and never ends its answer. Before it
     answers, it calls `fetch` with the URL.
     """
@@ -38,6 +42,7 @@ class Hub(ThreadingHTTPServer):
         self.paths: set[str] = set()
         self.lock = threading.Lock()
         self.fetch: Callable[[str], None] = lambda url: None
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -45,6 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         hub = self.server
+        hub.paths.add(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         form = parse_qs(body.decode())
         (url,) = form["hub.url"]
@@ -52,7 +58,6 @@ class Handler(BaseHTTPRequestHandler):
             assert form["hub.mode"] == ["publish"]
             assert form["hub.topic"] == [url]
             hub.told[url] += 1
-            hub.paths.add(self.path)
         hub.fetch(url)
         if hub.drops:
             self._drip()
@@ -65,6 +70,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(hub.body)
 
     do_GET = do_POST  # noqa: N815
+
+    def do_CONNECT(self) -> None:
+        self.server.paths.add(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.request = self.server.context.wrap_socket(
+            self.connection, server_side=True
+        )
+        self.setup()
+        self.handle()
+        self.request.close()
 
     def _drip(self) -> None:
         with suppress(ConnectionError):
@@ -88,4 +104,14 @@ def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:
         f"{public_url}/feeds/{path}.{format}"
         for path in paths
         for format in FORMATS
+    )
+
+
+def make_certificate(path: Path, names: str) -> None:
+    """Write a key and its certificate, which is its own authority."""
+    options = f"-subj /CN=x -addext subjectAltName={names}"
+    subprocess.run(
+        f"openssl req -x509 -nodes {options} -keyout {path} -out {path}".split(),
+        check=True,
+        capture_output=True,
     )
