@@ -158,10 +158,8 @@ def _prepare(data: bytes) -> bytes:
 def _mark_unpublished(document: Any) -> None:
     """Add the reason to entries that are skipped, since they are not published."""
     for mark in document.xpath(_UNPUBLISHED, namespaces=_NAMESPACES):
-        name = etree.QName(mark).localname
-        value = " ".join([mark.text or "", *mark.attrib.values()]).strip()
+        reason = f"it is not public ({etree.QName(mark).localname})"
         for entry in mark.iterancestors("{*}item", "{*}entry"):
-            reason = f"it is not public ({name}: {value})"
             etree.SubElement(entry, "skip_reason").text = reason
 
 

@@ -179,7 +179,10 @@ def _parse(component: str) -> Any:
         if values:
             is_single = name in Event.singletons
             event[name] = values[0] if is_single else values
-    event["UID"] = event.uid.strip() or f"{event.DTSTART} {event.summary}"
+    uid = event.uid.strip()
+    if event.DTSTART and not uid:
+        uid = f"{event.DTSTART} {event.summary}"
+    event["UID"] = uid
     return event
 
 
