@@ -211,9 +211,10 @@ def _divide_authors(document: Any) -> None:
             # Its own address is behind this one, and takes precedence.
             author.insert(0, etree.Element("email"))
         elif author.text:
-            name, address = parseaddr(author.text[:_MAX_ADDRESS])
+            text = author.text[:_MAX_ADDRESS]
+            name, address = parseaddr(text)
             if not name or "@" not in address:
-                name, address = author.text[:_MAX_ADDRESS], ""
+                name, address = text, ""
             author.text = None
             etree.SubElement(author, "name").text = name
             etree.SubElement(author, "email").text = address

@@ -91,7 +91,9 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     for component in _components(text, "VEVENT"):
         try:
             event = _parse(component)
-            events.append((_revision(event), event.RECURRENCE_ID, event))
+            modified = event.last_modified or EPOCH
+            revision = int(event.get("SEQUENCE", 0)), modified
+            events.append((revision, event.RECURRENCE_ID, event))
         # icalendar raises anything on damaged files.
         except Exception:
             yield ImportedEntry("", {}, skip_reason=UNREADABLE)
@@ -184,10 +186,6 @@ def _parse(component: str) -> Any:
         uid = f"{event.DTSTART} {event.summary}"
     event["UID"] = uid
     return event
-
-
-def _revision(event: Event) -> tuple[int, datetime]:
-    return int(event.get("SEQUENCE", 0)), event.last_modified or EPOCH
 
 
 def _is_cancelled(override: Event) -> bool:
