@@ -373,6 +373,29 @@ def test_hub_that_never_ends_its_answer_has_failed(
     assert "news.rss: no answer within 0.5 s; trying again in 5 s" in line
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"HTTP/1.1 503 {'x' * 60_000}\r\n\r\n",
+        f"HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n{'f' * 20}\r\n",
+    ],
+    ids=["reason", "chunk"],
+)
+def test_hub_with_a_huge_answer_has_failed(
+    worker: Worker,
+    hub: Hub,
+    editor: ApiClient,
+    answer: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hub.body, hub.drops = answer.encode(), b"\n"
+    editor.put("/articles/1", ARTICLE)
+    worker.tell()
+    (line,) = caplog.messages
+    assert line.endswith("; trying again in 5 s")
+    assert len(line) < 1_000
+
+
 def test_notifier_leaves_errors_of_the_database_to_the_tick(
     app: Flask, clock: Clock, tmp_path: Path, hub: Hub
 ) -> None:

@@ -15,11 +15,15 @@ import feedparser
 from lxml import etree
 
 from feedsvc.errors import BadRequest
-from feedsvc.formats import titles
-from feedsvc.importers import ImportedEntry, refuse_unpublished, skip_reason
+from feedsvc.formats.titles import split_label
+from feedsvc.importers import UNREADABLE, ImportedEntry
 from feedsvc.input import sanitize
 
 _MEDIA = "http://search.yahoo.com/mrss/"
+_NAMESPACES = {
+    "media": _MEDIA,
+    "re": "http://exslt.org/regular-expressions",
+}
 #: Elements of Media RSS, and the members of the API's images that they are.
 #:
 #: Of several for one picture the first one counts.
@@ -28,19 +32,54 @@ _CAPTION_ELEMENTS = {
     "title": "caption",
     "credit": "credit",
 }
-#: Elements of an item whose elements are markup or, of a source, its members.
-_TEXTS = {
-    "body",
-    "content",
-    "description",
-    "div",
-    "encoded",
-    "source",
-    "summary",
-    "title",
-}
+_WORDPRESS = '//*[contains(namespace-uri(), "//wordpress.org/export/")]'
+_BLOGGER = '//*[contains(namespace-uri(), "//schemas.google.com/blogger/")]'
+_KIND = '//*[local-name()="category"][@scheme="http://schemas.google.com/g/2005#kind"]'
+#: Elements that mark an entry as not published.
+#:
+#: Drafts are those of Atom (RFC 5023 §13.1.1) in any namespace, and deletions those of
+#: FeedSync. Exports have comments, templates and files as entries, too.
+_UNPUBLISHED = rf"""
+    //*[local-name()="draft"][not(re:test(., "^\s*(no|false|0)?\s*$", "i"))]
+    | //*[local-name()="status"]
+        [re:test(., "^\s*(draft|auto-draft|private|trash)\s*$", "i")]
+    | {_WORDPRESS}[local-name()="status"][.!="publish"]
+    | {_WORDPRESS}[local-name()="post_password"][.!=""]
+    | {_WORDPRESS}[local-name()="post_type"]
+        [not(.="post" or .="page" or contains(., "event"))]
+    | {_BLOGGER}[local-name()="status"][.!="LIVE"]
+    | {_BLOGGER}[local-name()="trashed"][.!=""]
+    | {_BLOGGER}[local-name()="type"][not(.="POST" or .="PAGE" or .="BLOGGER")]
+    | {_KIND}[not(contains(@term, "#post") or contains(@term, "#page"))]
+    | //*[local-name()="security"][contains(namespace-uri(), "livejournal.org")]
+        [not(.="public" or @type="public")]
+    | //*[local-name()="sync"][@deleted="true"]
+"""
+#: What may be such an element, or would take feedparser hours, in a damaged file.
+#:
+#: Each part takes time in proportion to the file.
+_UNSAFE = re.compile(
+    rb"""(?ix)
+    <(?:[\w.-]{,99}:)?(?:draft|security|status|sync|trashed|type)\b
+    | \#kind
+    | (?<![\w.+-])[\w.+-]{1000}
+    | (?:\A|<)(?:[^<,]*+,){5000}"""
+)
+#: Elements within those of an entry, except for those of people, of media and of the
+#: feed that is the source, where formats nest some; and Blogger's kinds, which are no
+#: categories.
+_NESTED = f"""
+    *[local-name()!="source"]//*[
+        not(self::media:*[parent::media:*])
+        and not(contains(" name email uri url ", concat(" ", local-name(), " ")))
+    ]
+    | .{_KIND}
+"""
 #: Elements of people, of which feedparser searches the text for an address.
-_PEOPLE = {"author", "creator", "managingeditor", "publisher", "webmaster"}
+_PEOPLE = """
+    //*[contains(" author creator managingeditor publisher webmaster ",
+        concat(" ", local-name(), " "))][namespace-uri()!="urn:nested"]
+"""
 #: Characters of a person that may be a name and an address.
 _MAX_ADDRESS = 300
 #: What takes feedparser time that grows with the square of its number.
@@ -49,8 +88,6 @@ _TOO_MANY = """
     | //*[local-name()="keywords" or local-name()="tags"]
       [string-length() - string-length(translate(., ",", "")) > 1000]
 """
-#: Elements of people and of `app:control`.
-_INNER_NAMES = {"name", "email", "uri", "url", "draft"}
 
 #: A feedparser.FeedParserDict, which has no types.
 FeedParserDict = Any
@@ -70,9 +107,9 @@ def read(data: bytes) -> Iterator[ImportedEntry | str]:
         try:
             yield _to_entry(entry, parsed)
         # feedparser leaves out anything that is damaged, and has dates of the year 0.
-        except Exception as error:
+        except Exception:
             fields = {"title": entry.get("title")}
-            yield ImportedEntry("", fields, skip_reason=skip_reason(error))
+            yield ImportedEntry("", fields, skip_reason=UNREADABLE)
 
 
 def _parse(data: bytes) -> FeedParserDict:
@@ -84,20 +121,13 @@ def _parse(data: bytes) -> FeedParserDict:
         raise BadRequest(f"The file cannot be read: {error}") from error
     if not parsed.get("version"):
         raise BadRequest("The file is no RSS, Atom or iCalendar.")
-    if any(
-        "wordpress.org/export" in uri for uri in parsed.namespaces.values()
-    ):
-        # Its drafts and private posts look like public ones.
-        raise BadRequest(
-            "The file is an export of WordPress: see docs/connecting.md."
-        )
     return parsed
 
 
 def _prepare(data: bytes) -> bytes:
     """Return a feed whose captions and authors feedparser reads right.
 
-    :raises ValueError: feedparser would take hours.
+    :raises ValueError: feedparser would take hours, or read drafts.
     """
     # The file is not trusted: it must not make the import read other files.
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
@@ -105,46 +135,44 @@ def _prepare(data: bytes) -> bytes:
         document = etree.parse(BytesIO(data), parser)
     # feedparser reads damaged files too.
     except etree.XMLSyntaxError:
-        ascii_data = data.replace(b"\0", b"")
-        words = re.findall(rb"[\w.+-]{1000,}", ascii_data)
-        if (
-            words
-            or max(text.count(b",") for text in ascii_data.split(b"<")) > 5000
-        ):
-            raise ValueError("it is damaged, and has too long texts") from None
+        if _UNSAFE.search(data.replace(b"\0", b"")):
+            reason = "it is damaged, and may have drafts or too long texts"
+            raise ValueError(reason) from None
         return data
     # feedparser takes upper case for lower case.
     for element in document.iter("*"):
-        name = etree.QName(element)
-        lower_name = etree.QName(name.namespace, name.localname.lower())
-        element.tag = lower_name.text
+        namespace, bracket, name = element.tag.rpartition("}")
+        element.tag = namespace + bracket + name.lower()
     if document.xpath(_TOO_MANY):
         raise ValueError(
             "an element has more than 1,000 attributes or categories"
         )
-    _remove_members_of_members(document)
+    _mark_unpublished(document)
+    _hide_nested(document)
     _move_captions(document)
     _divide_authors(document)
     # Without the DOCTYPE, so that feedparser resolves no entity that it declares.
     return etree.tostring(document.getroot(), encoding="utf-8")
 
 
-def _remove_members_of_members(document: Any) -> None:
-    """Remove elements within the elements of an item, such as the title of its picture.
+def _mark_unpublished(document: Any) -> None:
+    """Add the reason to entries that are skipped, since they are not published."""
+    for mark in document.xpath(_UNPUBLISHED, namespaces=_NAMESPACES):
+        reason = f"it is not public ({etree.QName(mark).localname})"
+        for entry in mark.iterancestors("{*}item", "{*}entry"):
+            etree.SubElement(entry, "skip_reason").text = reason
 
-    feedparser takes them for members of the item. Text may contain XHTML.
+
+def _hide_nested(document: Any) -> None:
+    """Rename the elements within those of an entry; markup stays markup.
+
+    feedparser takes any `title` or `link` for that of the entry, such as the title of
+    a picture.
     """
-    for member in document.xpath(
-        "//*[local-name()='item' or local-name()='entry']/*"
-    ):
-        name = etree.QName(member)
-        if name.localname in _TEXTS:
-            continue
-        for element in [*member.iterdescendants("*")]:
-            inner = etree.QName(element)
-            is_media = name.namespace == inner.namespace == _MEDIA
-            if not is_media and inner.localname not in _INNER_NAMES:
-                element.getparent().remove(element)
+    # One search in the whole document would take time that grows with its square.
+    for entry in document.iter("{*}item", "{*}entry"):
+        for element in entry.xpath(_NESTED, namespaces=_NAMESPACES):
+            element.tag = f"{{urn:nested}}{etree.QName(element).localname}"
 
 
 def _move_captions(document: Any) -> None:
@@ -153,10 +181,9 @@ def _move_captions(document: Any) -> None:
     feedparser takes `media:title` for the title of the entry, `media:description` for
     its text, and does not tell to which picture a credit belongs.
     """
-    namespaces = {"media": _MEDIA}
     for name, attribute in _CAPTION_ELEMENTS.items():
         for element in document.xpath(
-            f"//media:{name}[1]", namespaces=namespaces
+            f"//media:{name}[1]", namespaces=_NAMESPACES
         ):
             text = element.text or ""
             if element.get("type") == "html":
@@ -164,7 +191,7 @@ def _move_captions(document: Any) -> None:
             # It stands in the element of its picture, or beside it.
             pictures = element.xpath(
                 "parent::media:content | ../media:content",
-                namespaces=namespaces,
+                namespaces=_NAMESPACES,
             )
             for picture in pictures:
                 if attribute not in picture.attrib:
@@ -179,26 +206,22 @@ def _divide_authors(document: Any) -> None:
     feedparser ends an address after four letters of the top-level domain, and an author
     without one gets that of the author before.
     """
-    for author in document.iter("*"):
-        if etree.QName(author).localname not in _PEOPLE:
-            continue
+    for author in document.xpath(_PEOPLE):
         if author.find("{*}name") is not None:
             # Its own address is behind this one, and takes precedence.
             author.insert(0, etree.Element("email"))
         elif author.text:
-            name, address = parseaddr(author.text[:_MAX_ADDRESS])
+            text = author.text[:_MAX_ADDRESS]
+            name, address = parseaddr(text)
             if not name or "@" not in address:
-                name, address = author.text[:_MAX_ADDRESS], ""
+                name, address = text, ""
             author.text = None
             etree.SubElement(author, "name").text = name
             etree.SubElement(author, "email").text = address
 
 
 def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
-    refuse_unpublished(entry)
     title = entry.get("title_detail", {})
-    # RSS has a language element, Atom the attribute `xml:lang`.
-    languages = (entry.get("language"), title.get("language"))
     source = entry.get("source", {})
     updated = _date(entry, "updated")
     published = _date(entry, "published") or updated
@@ -212,7 +235,10 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
     fields = {
         "url": url and urljoin(base, url),
         "title": text,
-        "language": next(filter(None, languages), parsed.feed.get("language")),
+        # RSS has a language element, Atom the attribute `xml:lang`.
+        "language": entry.get("language")
+        or title.get("language")
+        or parsed.feed.get("language"),
         "authors": [
             {
                 "name": author["name"],
@@ -241,6 +267,7 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
         fields,
         updated,
         tuple(tag.label or tag.term or "" for tag in tags),
+        skip_reason=entry.get("skip_reason", ""),
     )
 
 
@@ -269,8 +296,13 @@ def _body(entry: FeedParserDict) -> dict[str, str]:
         else "content_html"
     )
     body = {name: content.get("value", "")}
+    if "wp_post_type" in entry and "<p" not in body[name]:
+        # WordPress makes paragraphs of the lines of its old editor.
+        body[name] = re.sub(r"\n\s*\n", "<p>", f"\n\n{body[name]}")
     if contents:
-        body["summary"] = sanitize.to_plain_text(summary.get("value", ""))
+        # An export of WordPress has its excerpt in an element of its own.
+        value = entry.get("excerpt_encoded") or summary.get("value", "")
+        body["summary"] = sanitize.to_plain_text(value)
     return body
 
 
@@ -290,9 +322,7 @@ def _files(entry: FeedParserDict, base: str) -> dict[str, Any]:
             "url": image.get("url") and urljoin(base, image["url"]),
             "caption": image.get("caption"),
             # Formats write the label again.
-            "credit": titles.split_label(
-                image.get("credit", ""), "entry.photo"
-            )[1],
+            "credit": split_label(image.get("credit", ""), "entry.photo")[1],
         },
         "attachments": [
             {

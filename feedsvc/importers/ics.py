@@ -21,13 +21,7 @@ from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from feedsvc.formats import titles
-from feedsvc.importers import (
-    ImportedEntry,
-    Note,
-    Skipped,
-    refuse_unpublished,
-    skip_reason,
-)
+from feedsvc.importers import UNREADABLE, ImportedEntry, Note, Skipped
 from feedsvc.importers.series import ENDLESS, read_series
 from feedsvc.input import sanitize
 from feedsvc.input.recurrence_validation import MAX_CANCELLED
@@ -55,6 +49,15 @@ _LARGE_ZONES = (
     "Asia/Tokyo",
     "Australia/Sydney",
 )
+#: Lines by which an event is not published, such as one of Apple's server.
+#:
+#: An unknown class is private (RFC 5545 §3.8.1.3). DRAFT is for journals, but scripts
+#: write it.
+_UNPUBLISHED = re.compile(
+    r"""(?imx)
+    ^(?:CLASS|X-CALENDARSERVER-ACCESS)(?:;.*)?:[ \t]*+(?!PUBLIC[ \t\r]*$)\S.*
+    | ^STATUS(?:;.*)?:[ \t]*(?:DRAFT|AUTO-DRAFT|PRIVATE|TRASH)[ \t\r]*$"""
+)
 #: An address as Outlook writes it behind its text.
 _ADDRESS = re.compile(
     "<([^<>\\s:@]*(?:://|@|(?<=tel):|(?<=mailto):)[^<>\\s]*)>"
@@ -75,6 +78,53 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
 
     :param site_zone: the zone of times without one, if the calendar has none either.
     """
+    text = _decode(data)
+    _define_zones(text)
+    named = re.search("(?m)^X-WR-TIMEZONE.*:(\\S+)", text)
+    zone = named and _find_zone(named[1])
+    default = zone if isinstance(zone, ZoneInfo) else site_zone
+    # Each alone, so that a broken one costs no other; reminders are not read.
+    text = _REMINDER.sub("", text)
+    events = []
+    private = {}
+    overrides: dict[str, dict[date, Event]] = defaultdict(dict)
+    for component in _components(text, "VEVENT"):
+        try:
+            event = _parse(component)
+            modified = event.last_modified or EPOCH
+            revision = int(event.get("SEQUENCE", 0)), modified
+            events.append((revision, event.RECURRENCE_ID, event))
+        # icalendar raises anything on damaged files.
+        except Exception:
+            yield ImportedEntry("", {}, skip_reason=UNREADABLE)
+            continue
+        mark = _UNPUBLISHED.search(component)
+        if mark:
+            # The other occurrences of a private series do not repeat it.
+            private[event.uid] = mark[0].strip()
+    # Of several with a guid the importer takes the first: the latest, or last, one.
+    events.sort(key=itemgetter(0))
+    series = {event.uid for _, moment, event in events if not moment}
+    for _, moment, event in events:
+        if moment:
+            overrides[event.uid][moment] = event
+    for _, moment, event in reversed(events):
+        changes = {} if moment else overrides[event.uid]
+        if moment and event.uid in series and _is_cancelled(event):
+            continue
+        try:
+            if event.uid in private:
+                raise Skipped(f"it is not public ({private[event.uid]})")
+            yield from _to_entries(event, changes, default)
+        # icalendar raises anything on a property of another form than it expects.
+        except Exception as error:
+            reason = str(error) if isinstance(error, Skipped) else UNREADABLE
+            fields = {"title": event.summary}
+            yield ImportedEntry(event.uid, fields, skip_reason=reason)
+
+
+def _decode(data: bytes) -> str:
+    """Return the unfolded lines of a calendar as icalendar reads them right."""
     # Outlook writes UTF-16, too. A folded line may be folded within a character.
     encoding = detect_encoding(data)
     if encoding.startswith("utf-16"):
@@ -84,46 +134,7 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     text = re.sub(r"(?im)^((?:BEGIN|END):\S*).*", r"\1", text)
     # Some exporters give a zone to dates, too, or do not quote its name.
     text = re.sub(";TZID=[^;\n]{,200}:([0-9]{8}\\s)", r":\1", text)
-    text = re.sub('TZID=([^";\n]{,200}):([0-9]{8}T)', r'TZID="\1":\2', text)
-    _define_zones(text)
-    named = re.search("(?m)^X-WR-TIMEZONE.*:(\\S+)", text)
-    zone = named and _find_zone(named[1])
-    default = zone if isinstance(zone, ZoneInfo) else site_zone
-    # Each alone, so that a broken one costs no other; reminders are not read.
-    text = _REMINDER.sub("", text)
-    events = []
-    for component in _components(text, "VEVENT"):
-        try:
-            event = _parse(component)
-            events.append((_revision(event), event.RECURRENCE_ID, event))
-        # icalendar raises anything on damaged files.
-        except Exception as error:
-            yield ImportedEntry("", {}, skip_reason=skip_reason(error))
-    # Of several with a guid the importer takes the first: the latest, or last, one.
-    events.sort(key=itemgetter(0))
-    series = {event.uid for _, moment, event in events if not moment}
-    # The changed occurrences of a private series do not repeat that it is private.
-    private = {
-        event.uid for _, _, event in events if event.uid and _is_private(event)
-    }
-    overrides: dict[str, dict[date, Event]] = defaultdict(dict)
-    for _, moment, event in events:
-        if moment:
-            overrides[event.uid][moment] = event
-    for _, moment, event in reversed(events):
-        changes = {} if moment else overrides[event.uid]
-        if moment and event.uid in series and _is_cancelled(event):
-            continue
-        try:
-            refuse_unpublished(event)
-            if event.uid in private:
-                raise Skipped("its series is not public")
-            yield from _to_entries(event, changes, default)
-        # icalendar raises anything on a property of another form than it expects.
-        except Exception as error:
-            fields = {"title": event.summary}
-            reason = skip_reason(error)
-            yield ImportedEntry(event.uid, fields, skip_reason=reason)
+    return re.sub('TZID=([^";\n]{,200}):([0-9]{8}T)', r'TZID="\1":\2', text)
 
 
 def _find_zone(name: str) -> tzinfo | None:
@@ -159,7 +170,8 @@ def _define_zones(text: str) -> None:
 def _parse(component: str) -> Any:
     """Return an event without properties that cannot be read.
 
-    A property that an event can have once is the first one, others are lists.
+    A property that an event can have once is the first one, others are lists. An event
+    without UID has its start and title as that.
     """
     event: Any = Event.from_ical(component)
     for name, value in list(event.items()):
@@ -169,23 +181,15 @@ def _parse(component: str) -> Any:
         if values:
             is_single = name in Event.singletons
             event[name] = values[0] if is_single else values
+    uid = event.uid.strip()
+    if event.DTSTART and not uid:
+        uid = f"{event.DTSTART} {event.summary}"
+    event["UID"] = uid
     return event
-
-
-def _revision(event: Event) -> tuple[int, datetime]:
-    return int(event.get("SEQUENCE", 0)), event.last_modified or EPOCH
 
 
 def _is_cancelled(override: Event) -> bool:
     return "cancelled" in _title_and_status(override).values()
-
-
-def _is_private(event: Event) -> bool:
-    try:
-        refuse_unpublished(event)
-    except Skipped:
-        return True
-    return False
 
 
 def _to_entries(
@@ -470,12 +474,10 @@ def _known_zone(zone: tzinfo, year: int, *preferred: str) -> ZoneInfo | None:
 
 
 def _guid(event: Event) -> str:
-    """Return the UID of an event; without one start and title."""
-    guid: str = event.uid.strip()
+    guid: str = event.uid
     # This service writes the UUIDs that it mints without "urn:uuid:" in calendars.
     if _UUID.fullmatch(guid):
         guid = f"urn:uuid:{guid}"
-    guid = guid or f"{event.DTSTART} {event.summary}"
     if event.RECURRENCE_ID:
         guid = f"{guid}/{event.RECURRENCE_ID.isoformat()}"
     return guid

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from mimetypes import guess_type
+from string import digits
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -171,18 +172,14 @@ class Importer:
                 return entry
             except ValidationFailed as failure:
                 errors = _last_errors(failure)
-            for error in errors:
+            for part, error in errors.items():
                 pointer = error.pointer.removeprefix("#/")
-                removed = pointer not in _REQUIRED and _leave_out(
-                    payload, pointer
-                )
+                removed = pointer not in _REQUIRED and _pop(payload, part)
                 if not removed:
                     raise Skipped(f"{pointer}: {error.detail}")
                 value = plain_text.truncate(str(removed), 80)
-                message = (
-                    f"{pointer} of {_label(item)}: {error.detail} ({value})"
-                )
-                self._tell("left out", message)
+                label = f"{pointer} of {_label(item)}"
+                self._tell("left out", f"{label}: {error.detail} ({value})")
 
     def _ensure_category(
         self, title: str, transaction: Transaction
@@ -227,34 +224,33 @@ def _find(entry: Entry, session: Session) -> Entry | None:
     return row.entry
 
 
-def _last_errors(failure: ValidationFailed) -> list[FieldError]:
+def _last_errors(failure: ValidationFailed) -> dict[str, FieldError]:
     """Return the last error, or one for each invalid item of the list that it is in.
 
-    The last items come first, since those behind one that is left out move up.
+    The keys are the pointers of what is to be left out. The last items come first,
+    since those behind one that is left out move up.
     """
-    last_list, _ = _split_index(failure.errors[-1])
+    last_list = _part_to_remove(failure.errors[-1]).rstrip(digits)
     errors: dict[str, FieldError] = {}
     for error in reversed(failure.errors):
-        list_pointer, index = _split_index(error)
-        if list_pointer == last_list:
-            errors.setdefault(index, error)
-    return [*errors.values()]
+        part = _part_to_remove(error)
+        if part.rstrip(digits) == last_list:
+            errors.setdefault(part, error)
+    return errors
 
 
-def _split_index(error: FieldError) -> tuple[str, str]:
-    """Return the pointer of the list in which an error is, and the index in it."""
-    list_pointer, index, _ = re.split(r"(\d+|$)", error.pointer, maxsplit=1)
-    return list_pointer, index
+def _part_to_remove(error: FieldError) -> str:
+    """Return the pointer of the member, or the item of a list, with an error."""
+    return re.sub(r"#/(\D*/\d+|[^/]*).*", r"\1", error.pointer)
 
 
-def _leave_out(payload: dict[str, Any], pointer: str) -> Any:
-    """Remove the member, or the item of a list, with an error; return it."""
-    part: Any = payload
-    for name in pointer.split("/"):
-        if isinstance(part, list):
-            return part.pop(int(name))
-        part = part.get(name)
-    return payload.pop(pointer.partition("/")[0], None)
+def _pop(payload: dict[str, Any], pointer: str) -> Any:
+    """Remove a member, or an item of a list, and return it."""
+    *parents, name = pointer.split("/")
+    owner: Any = payload
+    for parent in parents:
+        owner = owner[parent]
+    return owner.pop(int(name)) if parents else owner.pop(name, None)
 
 
 def _label(item: ImportedEntry) -> str:

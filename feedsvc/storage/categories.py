@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -25,6 +26,9 @@ from feedsvc.errors import (
 from feedsvc.models import KINDS, Category
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, FormerSlugRow
+
+#: Levels of categories, each of which takes a statement under the lock of writes.
+MAX_LEVELS = 20
 
 
 class Categories:
@@ -104,6 +108,17 @@ class Categories:
             keys += self._children.get(key, ())
         return keys
 
+    def count_levels(self, row: CategoryRow) -> int:
+        """Return the number of levels from a category to the lowest one below it."""
+        levels = 0
+        keys = [row.id]
+        while keys:
+            levels += 1
+            keys = [
+                child for key in keys for child in self._children.get(key, ())
+            ]
+        return levels
+
 
 def resolve_categories(
     session: Session, named: Iterable[Category]
@@ -142,7 +157,8 @@ def put_category(
     :param create: it must not exist.
     :raises PreconditionFailed: with `create`, it exists.
     :raises Conflict: the slug is a former one of another category.
-    :raises ValidationFailed: its parent does not exist, or is within the category.
+    :raises ValidationFailed: its parent does not exist, is within the category, or is
+        too deep.
     """
     session = transaction.session
     categories = Categories(session)
@@ -150,7 +166,7 @@ def put_category(
     is_new = row is None or row.deleted_at is not None
     if create and not is_new:
         raise PreconditionFailed(f"The category “{category.slug}” exists.")
-    parent = _find_parent(categories, category)
+    parent = _find_parent(categories, category, row)
     if row is None:
         # Links to the former slug must lead on to the category that had it.
         if session.get(FormerSlugRow, category.slug):
@@ -224,11 +240,12 @@ def delete_category(transaction: Transaction, slug: str) -> None:
 
 
 def _find_parent(
-    categories: Categories, category: Category
+    categories: Categories, category: Category, row: CategoryRow | None
 ) -> CategoryRow | None:
     """Return the parent of a category.
 
-    :raises ValidationFailed: it does not exist, or is within the category.
+    :param row: the stored category. Its present parent is accepted at any level.
+    :raises ValidationFailed: it does not exist, is within the category, or is too deep.
     """
     if category.parent is None:
         return None
@@ -236,7 +253,14 @@ def _find_parent(
         parent = categories.get_current(category.parent)
     except FeedsvcError as error:
         raise ValidationFailed(FieldError("#/parent", str(error))) from None
-    if category.slug in (row.slug for row in parent.with_ancestors):
+    if row and row.parent is parent:
+        return parent
+    ancestors = [*islice(parent.iter_upwards(), MAX_LEVELS)]
+    levels = categories.count_levels(row) if row else 1
+    if category.slug in (ancestor.slug for ancestor in ancestors):
         detail = "Must not be within the category itself."
-        raise ValidationFailed(FieldError("#/parent", detail))
-    return parent
+    elif len(ancestors) + levels > MAX_LEVELS:
+        detail = f"Must not lead to more than {MAX_LEVELS} levels."
+    else:
+        return parent
+    raise ValidationFailed(FieldError("#/parent", detail))

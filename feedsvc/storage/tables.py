@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -127,14 +127,18 @@ class CategoryRow(Base):
     deleted_at: Mapped[datetime | None]
     parent: Mapped[CategoryRow | None] = relationship(remote_side=id)
 
+    def iter_upwards(self) -> Iterator[CategoryRow]:
+        """Yield the category and those above it; each is read when it is needed."""
+        row: CategoryRow | None = self
+        # No recursion, whose depth is limited.
+        while row:
+            yield row
+            row = row.parent
+
     @property
     def with_ancestors(self) -> list[CategoryRow]:
         """The category and those above it."""
-        rows = [self]
-        # No recursion, whose depth is limited.
-        while rows[-1].parent:
-            rows.append(rows[-1].parent)
-        return rows
+        return [*self.iter_upwards()]
 
     @property
     def category(self) -> Category:

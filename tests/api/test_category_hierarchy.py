@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import CategoryRow
-from tests.api.problems import pointers
+from tests.api.problems import errors, pointers
 from tests.conftest import ApiClient
 from tests.fake_clock import Clock
 from tests.web.feeds import items
@@ -89,7 +89,46 @@ def test_slug_of_the_body_is_that_of_the_path(editor: ApiClient) -> None:
     assert parents(editor.client).keys().isdisjoint("ab")
 
 
-def test_categories_may_be_nested_at_any_depth(
+def put_chain(editor: ApiClient, name: str, length: int) -> None:
+    """Create categories `<name>0`, `<name>1` and so on, each within the one before."""
+    parent = None
+    for number in range(length):
+        slug = f"{name}{number}"
+        editor.put(f"/categories/{slug}", {"title": slug, "parent": parent})
+        parent = slug
+
+
+@pytest.mark.both_databases
+def test_categories_have_at_most_20_levels(editor: ApiClient) -> None:
+    put_chain(editor, "a", 20)
+    put_chain(editor, "b", 3)
+    below = {"title": "x", "parent": "a19"}
+    answers = [
+        editor.send("PUT", "/categories/new", below),
+        editor.send("PUT", "/categories/b0", {"title": "x", "parent": "a17"}),
+        editor.send("PATCH", "/categories/b0", {"parent": "a17"}),
+        editor.send("PATCH", "/categories/b0", {"parent": "a17", "slug": "c"}),
+    ]
+    for refused in answers:
+        text = "Must not lead to more than 20 levels."
+        assert errors(refused) == {"#/parent": text}
+        assert refused.status_code == 422
+    assert parents(editor.client)["b0"] is None
+    assert (
+        editor.send("PATCH", "/categories/b0", {"parent": "a16"}).status_code
+        == 200
+    )
+    # A deleted category is a new one, and leaves room for others.
+    assert editor.send("DELETE", "/categories/a18").status_code == 204
+    assert editor.send("PUT", "/categories/new", below).status_code == 201
+    below["parent"] = "new"
+    assert pointers(editor.send("PUT", "/categories/a18", below)) == [
+        "#/parent"
+    ]
+
+
+@pytest.mark.both_databases
+def test_deeper_categories_of_earlier_versions_go_on(
     editor: ApiClient, client: FlaskClient, database: Database
 ) -> None:
     with database.write() as transaction:
@@ -99,9 +138,31 @@ def test_categories_may_be_nested_at_any_depth(
             transaction.session.add(parent)
     document = {"title": "Dưới", "categories": ["c1099"]}
     editor.put("/articles/deep", document)
-    editor.put("/categories/deeper", {"title": "D", "parent": "c1099"})
     assert shown(client, "c0") == {"Dưới"}
     assert client.get("/").status_code == 200
+    editor.put("/categories/c1099", {"title": "D", "parent": "c1098"})
+    assert (
+        editor.send("PATCH", "/categories/c500", {"title": "D"}).status_code
+        == 200
+    )
+    assert (
+        editor.send("PATCH", "/categories/c500", {"slug": "d500"}).status_code
+        == 200
+    )
+    for slug, parent_slug in (("new", "c1099"), ("c1", "van-hoa")):
+        category = {"title": "D", "parent": parent_slug}
+        refused = editor.send("PUT", f"/categories/{slug}", category)
+        assert pointers(refused) == ["#/parent"]
+    # Parts of it may become shorter.
+    assert (
+        editor.send("PATCH", "/categories/c1090", {"parent": "c2"}).status_code
+        == 200
+    )
+    assert (
+        editor.send("PATCH", "/categories/c1", {"parent": None}).status_code
+        == 200
+    )
+    assert editor.send("DELETE", "/categories/c0").status_code == 204
 
 
 def test_category_with_a_former_slug_as_parent_is_not_written_again(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from flask import Flask
 from flask.testing import FlaskClient
 
+from feedsvc import services
 from feedsvc.api.changes import PAGE_BYTES
+from feedsvc.services import get_services
 from tests.conftest import ApiClient
 from tests.data import read_tables
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.both_databases
 
@@ -142,3 +150,52 @@ def test_pages_that_take_long_end_early(
     page = client.get("/api/v1/changes").get_json()
     assert [change["id"] for change in page["changes"]] == ["0"]
     assert follow(client)[0] == ["put 0", "put 1", "put 2"]
+
+
+@pytest.fixture
+def standing_follower(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Let a page of changes wait for the database, until the test ends."""
+    monkeypatch.setattr(services, "CHANGES_WAIT_SECONDS", 0.01)
+    stands = threading.Event()
+    is_over = threading.Event()
+
+    def wait(*_: Any) -> None:
+        if threading.current_thread().name.startswith("standing"):
+            stands.set()
+            is_over.wait(timeout=30)
+
+    engine = get_services(app).database.engine
+    sa.event.listen(engine, "before_cursor_execute", wait)
+    with ThreadPoolExecutor(1, "standing") as pool:
+        page = pool.submit(app.test_client().get, "/api/v1/changes")
+        try:
+            wait_until(stands.is_set)
+            yield
+        finally:
+            is_over.set()
+        assert page.result().status_code == 200
+
+
+@pytest.mark.usefixtures("standing_follower")
+def test_followers_of_a_database_that_stands_hold_up_nobody(
+    app: Flask, client: FlaskClient
+) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        pages = [
+            pool.submit(app.test_client().get, "/api/v1/changes")
+            for _ in range(3)
+        ]
+        for page in pages:
+            response = page.result(timeout=5)
+            assert response.status_code == 503
+            assert response.headers["Retry-After"]
+            assert response.get_json()["detail"].startswith("Too many")
+    assert client.get("/feeds/news.rss").status_code == 200
+
+
+def test_followers_take_turns(app: Flask, client: FlaskClient) -> None:
+    for _ in range(2):
+        assert client.get("/api/v1/changes?after=1").status_code == 410
+        assert client.get("/api/v1/changes").status_code == 200

@@ -104,6 +104,17 @@ HOSTILE: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "marks": ("\u0301", lambda text: item(f"<title>{text}</title>")),
     "damaged person": ("9", lambda text: item(f"<b><author>{text}</author>")),
     "damaged keywords": (",", lambda text: item(f"<b><tags>{text}</tags>")),
+    "class": (":", lambda text: calendar(f"{DAY}\nCLASS;X={text}PUBLIC")),
+    "classes": ("CLASS:PUBLIC\n", lambda text: calendar(f"{text}{DAY}")),
+    "status": (" ", lambda text: calendar(f"{DAY}\nSTATUS:DRAFT{text}x")),
+    "drafts": ("<draft>no</draft>", item),
+    "items": ("<item><b><c/></b></item>", rss_feed),
+    "nested items": (
+        f"{'<item>' * 100}<draft/>{'</item>' * 100}",
+        rss_feed,
+    ),
+    "damaged names": ("<a.", lambda text: item("<b>") + text.encode()),
+    "damaged words": ("draft ", lambda text: item("<b>") + text.encode()),
     "damaged end": ("<a ", lambda text: item("<b>") + text.encode()),
 }
 

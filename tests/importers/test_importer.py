@@ -74,11 +74,8 @@ ATTRIBUTES = " ".join(f"a{number}='x'" for number in range(1_001))
         (b'{"a": 1}', "no RSS, Atom or iCalendar"),
         (b"# Feeds\n\n    <item><title>Tin</title></item>\n", "The file is"),
         (
-            rss_feed("<item/>").replace(
-                b"<rss", b'<rss xmlns:wp="http://wordpress.org/export/1.2/"'
-            ),
-            # It contains drafts, which would be published.
-            "an export of WordPress",
+            rss_feed("<item><wp:status>draft</wp:status></item>"),
+            "it is damaged, and may have drafts",
         ),
         (
             rss_feed(f"<item {ATTRIBUTES}/>"),
@@ -94,7 +91,7 @@ ATTRIBUTES = " ".join(f"a{number}='x'" for number in range(1_001))
         "html",
         "json",
         "text",
-        "export",
+        "drafts",
         "attributes",
         "categories",
     ],

@@ -1,0 +1,110 @@
+"""Only the children of an item or an entry are its members."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.importers.helpers import (
+    atom_feed,
+    import_file,
+    import_item,
+    rss_feed,
+    stored_entries,
+)
+
+MEMBERS = (
+    "<title>Sai</title>",
+    "<dc:title>Sai</dc:title>",
+    "<link>https://sai.example/</link>",
+    "<guid>sai</guid>",
+    "<description>Sai</description>",
+    "<summary>Sai</summary>",
+    "<content>Sai</content>",
+    "<encoded xmlns='http://purl.org/rss/1.0/modules/content/'>Sai</encoded>",
+    "<body>Sai</body>",
+    "<category>Sai</category>",
+    "<keywords>Sai</keywords>",
+    "<dc:subject>Sai</dc:subject>",
+    "<language>de</language>",
+    "<pubDate>2001-01-01T00:00:00Z</pubDate>",
+    "<updated>2001-01-01T00:00:00Z</updated>",
+    "<dc:date>2001-01-01T00:00:00Z</dc:date>",
+    "<author>Sai</author>",
+    "<dc:creator>Sai</dc:creator>",
+    "<source url='https://sai.example/'/>",
+    "<enclosure url='https://sai.example/a.mp3' type='audio/mpeg'/>",
+    "<enclosure url='https://sai.example/a.png' type='image/png'/>",
+    "<media:content url='https://sai.example/a.png' medium='image'/>",
+    "<media:thumbnail url='https://sai.example/a.png'/>",
+    "<itunes:image href='https://sai.example/a.png'/>",
+    "<itunes:author>Sai</itunes:author>",
+    "<item><guid>sai</guid><title>Sai</title></item>",
+)
+PARENTS = (
+    "<image>{}</image>",
+    "<og>{}</og>",
+    "<ad><unit>{}</unit></ad>",
+    "<author><name>Lan</name>{}</author>",
+    "<content type='application/xml'>{}</content>",
+    # Media RSS nests its own elements.
+    "<media:content url='https://a.example/a.mp4'>{}</media:content>",
+)
+ITEM = "<title>Đúng</title><link>https://a.example/1</link><description>Đây.</description>"
+
+
+@pytest.mark.parametrize(
+    ("parent", "member"),
+    [
+        (parent, member)
+        for parent in PARENTS
+        for member in MEMBERS
+        if not (parent.startswith("<media") and member.startswith("<media"))
+    ],
+)
+def test_element_within_an_element_is_no_member(
+    app: Flask, parent: str, member: str
+) -> None:
+    plain = import_item(app, ITEM + parent.format(""))
+    nested = parent.format(member)
+    # Before the members, and behind them.
+    assert import_item(app, nested + ITEM) == plain
+    assert import_item(app, ITEM + nested) == plain
+    assert len(stored_entries(app, "news")) == 1
+
+
+def test_media_group_has_the_picture(app: Flask) -> None:
+    group = (
+        "<media:group><media:content url='https://a.example/a.png' medium='image'>"
+        "<media:title>Cầu</media:title></media:content></media:group>"
+    )
+    entry = import_item(app, ITEM + group)
+    assert entry["title"] == "Đúng"
+    assert entry["image"] == {
+        "url": "https://a.example/a.png",
+        "caption": "Cầu",
+    }
+
+
+def test_xhtml_and_source_keep_their_elements(app: Flask) -> None:
+    data = atom_feed(
+        "<id>a</id><source><title>Báo</title><link href='https://bao.example/'/>"
+        "<updated>2001-01-01T00:00:00Z</updated></source>"
+        "<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>"
+        "<p>Một <b>hai</b></p></div></content>"
+    )
+    import_file(app, data)
+    entry = stored_entries(app, "news")["a"]
+    assert entry["source"]["name"] == "Báo"
+    assert entry["content_html"] == "<p>Một <b>hai</b></p>"
+
+
+def test_markup_that_is_not_escaped_stays(app: Flask) -> None:
+    data = rss_feed(
+        "<item><guid>g</guid><title>Một</title>"
+        "<description><p>Hai <title>ba</title><b>bốn</b></p></description></item>"
+    )
+    import_file(app, data)
+    entry = stored_entries(app, "news")["g"]
+    assert entry["title"] == "Một"
+    assert entry["content_html"] == "<p>Hai <b>bốn</b></p>"
