@@ -7,7 +7,7 @@ An event is stored in the local time of its zone: when the rules of a zone chang
 event stays at its hour.
 """
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any, TypedDict, get_type_hints
 from zoneinfo import ZoneInfo
@@ -51,12 +51,13 @@ _decoder = msgspec.json.Decoder[dict[str, Any]](_EntryDocument)
 
 def encode_document(entry: Entry) -> str:
     """Return the document of an entry; entries with the same members have the same."""
-    members = {
-        name: _plain(getattr(entry, name)) for name in _DOCUMENT_MEMBERS
-    }
-    present = {
-        name: value for name, value in members.items() if value is not None
-    }
+    members = {name: getattr(entry, name) for name in _DOCUMENT_MEMBERS}
+    for name, value in members.items():
+        if isinstance(value, datetime):
+            members[name] = value.astimezone(UTC)
+    if entry.event:
+        members["event"] = _event_members(entry.event)
+    present = _without_empty(msgspec.to_builtins(members))
     encoded: bytes = msgspec.json.encode(present, order="sorted")
     return encoded.decode()
 
@@ -74,20 +75,15 @@ def decode_document(document: str, **columns: Any) -> Entry:
 
 
 def _event_members(event: Event) -> dict[str, Any]:
-    """Return the members of an event for JSON, without absent ones."""
+    """Return the members of an event, with local times instead of instants."""
     members = {
-        field.name: _plain(getattr(event, field.name))
-        for field in fields(event)
+        field.name: getattr(event, field.name) for field in fields(event)
     }
-    # The local times replace the instants.
-    members |= {
+    return members | {
         "start": _local_text(event.start),
         "end": event.end and _local_text(event.end),
         "timezone": event.timezone.key,
         "recurrence": event.recurrence and event.recurrence.to_dict(),
-    }
-    return {
-        name: value for name, value in members.items() if value is not None
     }
 
 
@@ -114,23 +110,17 @@ def _local_moment(text: str, zone: ZoneInfo) -> date:
     return local.astimezone(UTC).astimezone(zone)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of the model for JSON: None for an empty one, instants in UTC."""
-    if isinstance(value, Event):
-        return _event_members(value)
-    if is_dataclass(value):
-        members = {
-            field.name: _plain(getattr(value, field.name))
-            for field in fields(value)
-        }
-        return {
-            name: item for name, item in members.items() if item is not None
-        }
+def _without_empty(value: Any) -> Any:
+    """Return a value of JSON without members that are null or an empty tuple."""
     if isinstance(value, tuple):
-        return [_plain(item) for item in value] or None
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    return value
+        return [_without_empty(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _without_empty(item)
+        for name, item in value.items()
+        if item is not None and item != ()
+    }
 
 
 def _decode_times(event: dict[str, Any]) -> dict[str, Any]:

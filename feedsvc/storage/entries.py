@@ -473,7 +473,8 @@ def put_entry(  # noqa: PLR0913 — what different writers need
     entry = decide_put(old, entry, transaction.now)
     # A repeated PUT must not look like a change to readers. The stored document may
     # have a member of an earlier version.
-    is_same = old and encode_document(entry) == encode_document(old)
+    document = encode_document(entry)
+    is_same = old and document == encode_document(old)
     if row and is_same and categories == row.categories:
         return row, False
 
@@ -482,7 +483,7 @@ def put_entry(  # noqa: PLR0913 — what different writers need
         session.add(row)
     affected_before = row.affects_feeds
     row.is_imported = is_import
-    _set_content(row, entry, categories, transaction.now)
+    _set_content(row, entry, document, categories, transaction.now)
 
     # A change of what readers do not see leaves their feeds as they are.
     is_seen = affected_before or row.affects_feeds
@@ -525,7 +526,8 @@ def delete_entry(
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
     deleted = decide_delete(old)
-    _set_content(row, deleted, [], transaction.now)
+    document = encode_document(deleted)
+    _set_content(row, deleted, document, [], transaction.now)
     store_words(transaction.session, row.pk, deleted)
     kinds = [kind] if affected_before else []
     row.changed_at = transaction.next_revision(*kinds)
@@ -635,10 +637,14 @@ def _find_translations(
 
 
 def _set_content(
-    row: EntryRow, entry: Entry, categories: list[CategoryRow], now: datetime
+    row: EntryRow,
+    entry: Entry,
+    document: str,
+    categories: list[CategoryRow],
+    now: datetime,
 ) -> None:
     """Set the document, the numbers and the categories of an entry, and its state."""
-    row.set_document(entry)
+    row.set_document(entry, document)
     row.version = entry.version
     row.sequence = entry.sequence
     _set_categories(row, categories)

@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from feedsvc.models import EPOCH, Category, Entry
-from feedsvc.storage.documents import decode_document, encode_document
+from feedsvc.storage.documents import decode_document
 from feedsvc.storage.state import State
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -294,13 +294,15 @@ class EntryRow(Base):
         categories = (row.category for row in self.categories)
         return whole_entry(self.content.document, self, categories)
 
-    def set_document(self, entry: Entry) -> None:
+    def set_document(self, entry: Entry, document: str) -> None:
         """Store the document of an entry, and the columns that are copies of members.
 
         `set_state` must follow.
+
+        :param document: that of the entry, by `encode_document`.
         """
         event = entry.event
-        self.content = EntryContentRow(document=encode_document(entry))
+        self.content = EntryContentRow(document=document)
         self.status = entry.status
         self.language = entry.language.lower()
         self.translation_key = entry.translation_key
