@@ -141,8 +141,8 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     # Otherwise glibc keeps free memory for each thread, which others cannot use.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     # Otherwise it takes long texts from its heap as soon as one was freed, and a small
-    # one behind them keeps their memory. 128 KiB is where it begins.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "131072")
+    # one behind them keeps their memory. Feeds are shorter: a map for each takes time.
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
     # gunicorn replaces this process, since its first process must not have imported the
     # code that a reload loads.
     arguments = [
