@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -29,11 +30,16 @@ from feedsvc.models import (
     Event,
     Offer,
 )
-from feedsvc.storage.documents import COLUMN_MEMBERS
+from feedsvc.storage.documents import (
+    COLUMN_MEMBERS,
+    decode_document,
+    encode_document,
+)
 from tests.formats import format_tests
 from tests.formats.feeds import (
     CONCERT,
     ENTRIES,
+    FAIR,
     FULL,
     HANOI,
     SITE,
@@ -111,6 +117,17 @@ def test_golden_entries_have_every_member(
     assert used | unused == {member.name for member in fields(model)}, (
         "feedsvc/input/schemas.py and tests/full_entries.py"
     )
+
+
+def test_absent_member_of_a_stored_document_may_be_null() -> None:
+    text = encode_document(with_member(FAIR, "event.end", None))
+    assert "null" not in text, "storage/documents.py stores absent members"
+    document = json.loads(text)
+    for model, members in ((Entry, document), (Event, document["event"])):
+        for member in fields(model):
+            if str(member.type).endswith("| None"):
+                members.setdefault(member.name)
+    assert decode_document(json.dumps(document)) == decode_document(text)
 
 
 def whole_feed(format: str, entry: Entry) -> Feed:

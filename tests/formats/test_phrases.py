@@ -8,6 +8,7 @@ from string import Formatter
 import pytest
 
 from feedsvc import formats
+from feedsvc.feeds.query import PERIODS
 from feedsvc.formats.phrases import get_phrases
 from feedsvc.languages import UI_LANGUAGES, resolve_language
 from feedsvc.models import AVAILABILITIES
@@ -37,6 +38,14 @@ def test_language_has_all_phrases_with_their_placeholders(
 ) -> None:
     assert placeholders(language) == placeholders("en")
     assert all(get_phrases(language).values())
+    # Links to periods stand in one row, and imports know a state by its label.
+    for key, count in (("feed.period_", len(PERIODS)), ("state.", 5)):
+        names = {
+            phrase
+            for name, phrase in get_phrases(language).items()
+            if name.startswith(key)
+        }
+        assert len(names) == count, key
     # Templates write a value behind such a phrase: of Chinese and Japanese, at once.
     for key in ("page.rights", "page.contact"):
         assert get_phrases(language)[key].endswith((" ", "："))

@@ -184,6 +184,16 @@ def test_pages_reach_every_entry_once(
     assert shared_client.get(behind).status_code == 404
 
 
+def test_last_page_that_may_be_asked_for_has_no_next_one(
+    shared_client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedsvc.feeds.build.MAX_PAGE", 3)
+    for page, has_next in ((2, True), (3, False)):
+        path = f"/feeds/news.rss?limit=1&page={page}"
+        links = shared_client.get(path).headers.getlist("Link")
+        assert ("next" in str(links)) is has_next
+
+
 @pytest.mark.parametrize(("feed", "rises"), TABLES["ties"])
 def test_ties_are_sorted_by_guid_in_the_same_direction(
     editor: ApiClient, client: FlaskClient, feed: str, rises: bool
