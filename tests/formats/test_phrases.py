@@ -11,7 +11,7 @@ from feedsvc import formats
 from feedsvc.feeds.query import PERIODS
 from feedsvc.formats.phrases import get_phrases
 from feedsvc.languages import UI_LANGUAGES, resolve_language
-from feedsvc.models import AVAILABILITIES
+from feedsvc.models import ATTENDANCES, AVAILABILITIES, EVENT_STATUSES
 from tests.data import read_tables
 
 
@@ -32,12 +32,27 @@ def numbers(phrase: str) -> list[str]:
     ]
 
 
+KEYS = {
+    *(f"event.{each}" for each in (*ATTENDANCES[1:], *AVAILABILITIES)),
+    *(f"feed.period_{each}" for each in PERIODS),
+    *(
+        f"{group}{state}"
+        for group in ("state.", "badge.", "event.is_")
+        for state in EVENT_STATUSES[1:]
+    ),
+}
+"""Phrases for the values of lists."""
+
+
 @pytest.mark.parametrize("language", UI_LANGUAGES)
 def test_language_has_all_phrases_with_their_placeholders(
     language: str,
 ) -> None:
-    assert placeholders(language) == placeholders("en")
-    assert all(get_phrases(language).values())
+    file = f"feedsvc/formats/{language}.toml"
+    lacking = {*KEYS, *get_phrases("en")} - get_phrases(language).keys()
+    assert not lacking, f"{file} lacks {lacking}"
+    assert placeholders(language) == placeholders("en"), file
+    assert all(get_phrases(language).values()), file
     # Links to periods stand in one row, and imports know a state by its label.
     for key, count in (("feed.period_", len(PERIODS)), ("state.", 5)):
         names = {

@@ -189,7 +189,7 @@ def test_last_page_that_may_be_asked_for_has_no_next_one(
 ) -> None:
     monkeypatch.setattr("feedsvc.feeds.build.MAX_PAGE", 3)
     for page, has_next in ((2, True), (3, False)):
-        path = f"/feeds/news.rss?limit=1&page={page}"
+        path = f"/feeds/news.rss?limit=2&page={page}"
         links = shared_client.get(path).headers.getlist("Link")
         assert ("next" in str(links)) is has_next
 
