@@ -145,10 +145,10 @@ def test_variable_that_is_no_setting_is_a_warning(tmp_path: Path) -> None:
         "Warning: FEEDSVC_SITE_TITEL is not a setting. Did you mean FEEDSVC_SITE_TITLE?",
     ]
     assert warnings(tmp_path, environ) == expected
-    environ["FEEDSVC_SITE_LANGUAGE"] = "pt"
+    environ["FEEDSVC_SITE_LANGUAGE"] = "is"
     assert warnings(tmp_path, environ) == [
         *expected,
-        f"Warning: No words in “pt”; pages and feeds use English. There are words in: {', '.join(UI_LANGUAGES)}.",
+        f"Warning: No words in “is”; pages and feeds use English. There are words in: {', '.join(UI_LANGUAGES)}.",
     ]
 
 

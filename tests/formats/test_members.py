@@ -115,7 +115,7 @@ def test_golden_entries_have_every_member(
         if value is not None and getattr(value, member.name) != member.default
     }
     assert used | unused == {member.name for member in fields(model)}, (
-        "feedsvc/input/schemas.py and tests/full_entries.py"
+        "feedsvc/input/schemas.py and tests/data/full_entries.json"
     )
 
 
@@ -255,7 +255,7 @@ def files_that_show(
     default = model.__dataclass_fields__[member].default
     other = OTHER_VALUES.get(name, default)
     value = getattr(entry.event if group else entry, member)
-    assert value != other, f"{name}: tests/full_entries.py has no value"
+    assert value != other, f"{name}: tests/data/full_entries.json has no value"
     documents = shown_documents(entry)
     others = shown_documents(with_member(entry, attribute, other))
     return {file: documents[file] != others[file] for file in documents}

@@ -190,8 +190,9 @@ def test_parameter_selects_entries_beside_each_other_one(
         editor.put(f"/events/{id}", {**SELECTED, **changes})
     alone = {parameter: selected(parameter) for parameter in REJECTED}
     for parameter, found in alone.items():
-        assert "selected" in found, parameter
-        assert parameter.partition("=")[0] not in found, parameter
+        message = f"{parameter}: feedsvc/feeds/select.py"
+        assert "selected" in found, message
+        assert parameter.partition("=")[0] not in found, message
     for one, other in combinations(REJECTED, 2):
         if "period" not in one or other[:2] not in ("fr", "to"):
             assert selected(one, other) == alone[one] & alone[other], one

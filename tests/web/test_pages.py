@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient, MakeApp
 from tests.data import read_tables
 from tests.data.fixtures import Wait
@@ -151,10 +152,12 @@ def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     editor.put("/events/e", event)
     panel = get_page(client, path).xpath("//div[@class='panel']")[-1]
     address = f"https://feeds.example/feeds/{feed}"
-    rss, atom, json = (
-        address.replace(".ics", f".{x}") for x in ("rss", "atom", "json")
-    )
-    assert panel.xpath(".//input/@value") == [address, rss]
+    syndicated = [
+        address.replace(".ics", f".{name}")
+        for name, form in FORMATS.items()
+        if form.is_syndication
+    ]
+    assert panel.xpath(".//input/@value") == [address, syndicated[0]]
     google, outlook, webcal, *feeds = panel.xpath(".//a/@href")
     assert google == "https://calendar.google.com/calendar/r/settings/addbyurl"
     assert outlook.startswith(
@@ -164,7 +167,7 @@ def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     parameters = dict(parse_qsl(urlsplit(outlook).query))
     assert parameters == {"url": address, "name": f"{name} – {SITE_TITLE}"}
     assert webcal == address.replace("https:", "webcal:")
-    assert feeds == [rss, atom, json]
+    assert feeds == syndicated
 
 
 @pytest.mark.parametrize(("members", "others"), TABLES["google"])
