@@ -22,7 +22,7 @@ from flask import Flask
 
 from feedsvc.cli.commands import commands
 from feedsvc.errors import FeedsvcError
-from feedsvc.feeds.query import FORMATS, PARAMETERS
+from feedsvc.feeds.query import PARAMETERS
 from feedsvc.models import SCOPES
 from tests.commands import command_names, run
 from tests.conftest import MakeApp
@@ -54,7 +54,6 @@ CONNECTING = read_project_file("docs/connecting.md")
             "\n| {} | ",
             [error.status for error in FeedsvcError.__subclasses__()],
         ),
-        ("docs/feeds.md", "`{}`", FORMATS),
         ("docs/feeds.md", "`{}`", PARAMETERS),
     ],
 )

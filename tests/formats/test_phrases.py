@@ -33,6 +33,7 @@ def numbers(phrase: str) -> list[str]:
 
 
 KEYS = {
+    *(f"error.{each}" for each in (400, 404, 405, 410, 500, 503, "other")),
     *(f"event.{each}" for each in (*ATTENDANCES[1:], *AVAILABILITIES)),
     *(f"feed.period_{each}" for each in PERIODS),
     *(

@@ -173,7 +173,7 @@ def test_pages_of_a_portal_of_several_languages(portal: FlaskClient) -> None:
         "?lang=is",
     ]
     assert "Culture" in front.text_content()
-    # In no category are entries in Portuguese.
+    # In no category are entries in Icelandic.
     assert not _titles(get_page(portal, "/?lang=is"))
     response = portal.get("/?lang=" + "x" * 99)
     assert response.status_code == 400
