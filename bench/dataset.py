@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from feedsvc.models import Category, Entry, Event, Recurrence, utcnow
 from feedsvc.storage.categories import put_category
 from feedsvc.storage.database import Database, Transaction
+from feedsvc.storage.documents import encode_document
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.search import store_words
 from feedsvc.storage.state import state_at
@@ -114,7 +115,7 @@ def _add(
         updated_at=entry.published,
         changed_at=transaction.next_revision(entry.kind),
     )
-    row.set_document(entry)
+    row.set_document(entry, encode_document(entry))
     half = "odd" if number // 2 % 2 else "even"
     topic = TOPICS[number // 4 % len(TOPICS)]
     slugs = ("all", half, topic, PLACES[number // 4 % len(PLACES)])

@@ -63,4 +63,8 @@ _DOCUMENTS: dict[str, dict[str, Any]] = read("full_entries")
 
 ARTICLE = _DOCUMENTS["article"]
 
-EVENT = {**ARTICLE, **_DOCUMENTS["event"]}
+EVENT = {
+    name: value
+    for name, value in {**ARTICLE, **_DOCUMENTS["event"]}.items()
+    if name in EventSchema._declared_fields
+}

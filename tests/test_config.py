@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from feedsvc.config import SettingError
+from feedsvc.languages import UI_LANGUAGES
 from tests.data import read
 from tests.fork_server import run_module
-from tests.settings import read_settings
+from tests.settings import read_settings, setting_names
 
 
 def test_default_follows_other_settings() -> None:
@@ -22,6 +23,18 @@ def test_default_follows_other_settings() -> None:
     assert config.site.public_url == "http://localhost:9000"
     assert config.site.url == config.site.public_url
     assert config.site.timezone.key == "Asia/Ho_Chi_Minh"
+
+
+def test_texts_of_the_portal_may_be_in_further_languages() -> None:
+    names = {name.removeprefix("FEEDSVC_SITE_") for name in setting_names()}
+    names -= setting_names() | {*read("settings")["one_language"]}
+    for name in sorted(names):
+        environ = {f"FEEDSVC_SITE_{name}_EN": "English"}
+        site = read_settings(environ).site
+        assert getattr(site, f"{name.lower()}_in")("en") == "English", (
+            f"{name}: `_read_site` in feedsvc/config.py, `Site` in "
+            "feedsvc/models.py, “one_language” in tests/data/settings.json"
+        )
 
 
 def test_empty_value_is_absent() -> None:
@@ -132,10 +145,10 @@ def test_variable_that_is_no_setting_is_a_warning(tmp_path: Path) -> None:
         "Warning: FEEDSVC_SITE_TITEL is not a setting. Did you mean FEEDSVC_SITE_TITLE?",
     ]
     assert warnings(tmp_path, environ) == expected
-    environ["FEEDSVC_SITE_LANGUAGE"] = "pt"
+    environ["FEEDSVC_SITE_LANGUAGE"] = "is"
     assert warnings(tmp_path, environ) == [
         *expected,
-        "Warning: No words in “pt”; pages and feeds use English. There are words in: de, en, es, fr, ja, ko, vi, zh.",
+        f"Warning: No words in “is”; pages and feeds use English. There are words in: {', '.join(UI_LANGUAGES)}.",
     ]
 
 

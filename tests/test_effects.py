@@ -70,7 +70,9 @@ PROCESS_SETTINGS = {
 def test_every_setting_is_in_this_file() -> None:
     # Of the texts by language, one stands for all.
     texts = {"FEEDSVC_SITE_TITLE_EN", "FEEDSVC_SITE_DESCRIPTION_EN"}
-    assert setting_names() | texts == SETTINGS.keys() | PROCESS_SETTINGS
+    assert setting_names() | texts == SETTINGS.keys() | PROCESS_SETTINGS, (
+        "“effects” in tests/data/settings.json"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from dateutil.relativedelta import relativedelta
@@ -22,12 +22,29 @@ from feedsvc.folding import parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, PageLanguages, Site
 
+#: The names of the query parameters, by which mypy finds one that is misspelled.
+Parameter = Literal[
+    "limit",
+    "page",
+    "content",
+    "lang",
+    "q",
+    "period",
+    "from",
+    "to",
+    "when",
+    "order",
+    "date",
+    "cancelled",
+    "ui",
+]
+
 #: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
 YEARS_AHEAD = 5
 
 #: The parameters that select events by days.
-_WINDOW = ("period", "from", "to")
+_WINDOW: tuple[Parameter, ...] = ("period", "from", "to")
 PERIODS = ("today", "week", "weekend", "month")
 _MAX_DAYS = 366
 
@@ -208,10 +225,10 @@ class FeedQuery:
         }
         # The dataclass is frozen for all others.
         object.__setattr__(self, "parameters", parameters)
-        object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_values", dict.fromkeys(PARAMETERS) | values)
 
-    def __getitem__(self, name: str) -> Any:
-        return self._values.get(name)
+    def __getitem__(self, name: Parameter) -> Any:
+        return self._values[name]
 
     @property
     def page(self) -> int:
@@ -258,14 +275,14 @@ class FeedQuery:
 
 def _defaults(
     kind: str, format: Format, given: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> dict[Parameter, Any]:
     """Return the default of each parameter that a feed has.
 
     They are in the order of the canonical URL. The default of `when` depends on other
     parameters.
     """
     is_of_events = kind == "events"
-    defaults: dict[str, Any] = {"limit": format.default_limit}
+    defaults: dict[Parameter, Any] = {"limit": format.default_limit}
     if not format.is_calendar:
         defaults["page"] = 1
     defaults |= {"content": format.default_content, "lang": None, "q": None}
@@ -342,7 +359,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
 #: What reads the value of each query parameter, whose `str` is its spelling in URLs.
 #:
 #: It raises a ValueError whose text follows the name.
-PARAMETERS: Mapping[str, Callable[[str], Any]] = {
+PARAMETERS: Mapping[Parameter, Callable[[str], Any]] = {
     "limit": _parse_limit,
     "page": _parse_page,
     "content": _choice("full", "summary"),
@@ -392,7 +409,7 @@ def parse_feed_query(
     if category_filter:
         parsed_filter = CategoryFilter.parse(category_filter)
     # Parameters that the feed does not have are not even parsed.
-    parameters = {
+    parameters: dict[str, Any] = {
         name: read_parameter(name, given[name])
         for name in _defaults(kind, format, {})
         if name in given
@@ -409,13 +426,14 @@ def parse_feed_query(
     is_canonical = filter_text == str(parsed_filter)
     # Other parameters may be spelt as they are, since the cache has the canonical URL,
     # and the policy of pages lets the search form be redirected to no other host.
-    for name in ("limit", "period"):
-        if name in parameters and given[name] != [str(query[name])]:
+    spelt = {"limit": query["limit"], "period": query["period"]}
+    for name in spelt.keys() & parameters.keys():
+        if given[name] != [str(spelt[name])]:
             is_canonical = False
     return query, is_canonical
 
 
-def read_parameter(name: str, values: Sequence[str]) -> Any:
+def read_parameter(name: Parameter, values: Sequence[str]) -> Any:
     """Return the value of a parameter.
 
     :raises BadRequest: it is not valid, or given twice.

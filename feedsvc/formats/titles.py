@@ -11,9 +11,10 @@ from feedsvc.folding import fold
 from feedsvc.formats.phrases import resolve_locale, translate
 from feedsvc.formats.times import format_day, format_days
 from feedsvc.languages import UI_LANGUAGES
-from feedsvc.models import Category, Site
+from feedsvc.models import EVENT_STATUSES, Category, Site
 
-_STATES = ("cancelled", "postponed", "tentative", "withdrawn")
+# The first status, confirmed, stands in no title.
+_STATES = (*EVENT_STATUSES[1:], "withdrawn")
 
 
 class TitleState(NamedTuple):

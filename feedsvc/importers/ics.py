@@ -25,7 +25,7 @@ from feedsvc.importers import UNREADABLE, ImportedEntry, Note, Skipped
 from feedsvc.importers.series import ENDLESS, read_series
 from feedsvc.input import sanitize
 from feedsvc.input.recurrence_validation import MAX_CANCELLED
-from feedsvc.models import EPOCH, utcnow
+from feedsvc.models import EPOCH, EVENT_STATUSES, utcnow
 
 # These expressions, and those of `read`, take time in proportion to the text, since
 # files are not trusted.
@@ -58,6 +58,9 @@ _UNPUBLISHED = re.compile(
     ^(?:CLASS|X-CALENDARSERVER-ACCESS)(?:;.*)?:[ \t]*+(?!PUBLIC[ \t\r]*$)\S.*
     | ^STATUS(?:;.*)?:[ \t]*(?:DRAFT|AUTO-DRAFT|PRIVATE|TRASH)[ \t\r]*$"""
 )
+#: Statuses that iCalendar lacks, so that our calendars have them in titles alone.
+_OWN_STATUSES = {*EVENT_STATUSES} - {"confirmed", "tentative", "cancelled"}
+
 #: An address as Outlook writes it behind its text.
 _ADDRESS = re.compile(
     "<([^<>\\s:@]*(?:://|@|(?<=tel):|(?<=mailto):)[^<>\\s]*)>"
@@ -253,8 +256,8 @@ def _title_and_status(event: Event) -> dict[str, object]:
     status: str | None = str(event.get("STATUS", "")).lower()
     if status != "confirmed":
         state, title = titles.split_state(title)
-        # iCalendar has no such status, and cancelled dates of ours have none.
-        if state == "postponed" or not status:
+        # Cancelled dates of ours have no status.
+        if state in _OWN_STATUSES or not status:
             status = state
     return {"title": title, "language": language, "event_status": status}
 

@@ -30,9 +30,9 @@ _DOCUMENT_MEMBERS = tuple(
 #: The members of an event that depend on its zone, which is stored by its name.
 _TIMES: dict[str, Any] = {
     "start": str,
-    "end": str,
+    "end": str | None,
     "timezone": str,
-    "recurrence": dict[str, Any],
+    "recurrence": dict[str, Any] | None,
 }
 
 # mypy knows typed dictionaries only from literals; these follow the dataclasses.
@@ -128,9 +128,9 @@ def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
     zone = timezones.zone(event["timezone"])
     times: dict[str, Any] = {"timezone": zone, "end": None}
     for name in ("start", "end"):
-        if name in event:
+        if event.get(name):
             times[name] = _local_moment(event[name], zone)
-    if "recurrence" in event:
+    if event.get("recurrence"):
         times["recurrence"] = _decode_recurrence(event["recurrence"], zone)
     return times
 

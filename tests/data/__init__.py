@@ -56,7 +56,7 @@ def stored_titles() -> dict[str, str]:
     """Return the difficult titles as stored: in NFC, one line, without bidi controls."""
     return {
         title["id"]: title.get("stored") or title["title"]
-        for title in read("titles")
+        for title in _difficult_titles()
     }
 
 
@@ -66,12 +66,22 @@ def read(name: str) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
+def _difficult_titles() -> Iterator[dict[str, str]]:
+    """Yield titles as they are sent, some of them a text several times."""
+    for title in read("titles"):
+        times = title.pop("times", 1)
+        yield {
+            name: text if name == "id" else text * times
+            for name, text in title.items()
+        }
+
+
 _WORDS = read("bulk")
 
 
 def _titles() -> Iterator[Json]:
     """Yield an article for each difficult title, an hour apart."""
-    for number, title in enumerate(read("titles")):
+    for number, title in enumerate(_difficult_titles()):
         newest = datetime(2026, 11, 23, 20, tzinfo=UTC)
         published = newest - timedelta(hours=number)
         yield _article(title["id"], title["title"], number, published)

@@ -8,9 +8,10 @@ from string import Formatter
 import pytest
 
 from feedsvc import formats
+from feedsvc.feeds.query import PERIODS
 from feedsvc.formats.phrases import get_phrases
 from feedsvc.languages import UI_LANGUAGES, resolve_language
-from feedsvc.models import AVAILABILITIES
+from feedsvc.models import ATTENDANCES, AVAILABILITIES, EVENT_STATUSES
 from tests.data import read_tables
 
 
@@ -31,12 +32,36 @@ def numbers(phrase: str) -> list[str]:
     ]
 
 
+KEYS = {
+    *(f"error.{each}" for each in (400, 404, 405, 410, 500, 503, "other")),
+    *(f"event.{each}" for each in (*ATTENDANCES[1:], *AVAILABILITIES)),
+    *(f"feed.period_{each}" for each in PERIODS),
+    *(
+        f"{group}{state}"
+        for group in ("state.", "badge.", "event.is_")
+        for state in EVENT_STATUSES[1:]
+    ),
+}
+"""Phrases for the values of lists."""
+
+
 @pytest.mark.parametrize("language", UI_LANGUAGES)
 def test_language_has_all_phrases_with_their_placeholders(
     language: str,
 ) -> None:
-    assert placeholders(language) == placeholders("en")
-    assert all(get_phrases(language).values())
+    file = f"feedsvc/formats/{language}.toml"
+    lacking = {*KEYS, *get_phrases("en")} - get_phrases(language).keys()
+    assert not lacking, f"{file} lacks {lacking}"
+    assert placeholders(language) == placeholders("en"), file
+    assert all(get_phrases(language).values()), file
+    # Links to periods stand in one row, and imports know a state by its label.
+    for group in ("feed.period_", "state."):
+        phrases = [
+            phrase
+            for key, phrase in get_phrases(language).items()
+            if key.startswith(group)
+        ]
+        assert len(set(phrases)) == len(phrases), f"{file}: {group}"
     # Templates write a value behind such a phrase: of Chinese and Japanese, at once.
     for key in ("page.rights", "page.contact"):
         assert get_phrases(language)[key].endswith((" ", "："))

@@ -1,23 +1,31 @@
-"""The registry is the one list of formats; other lists agree with it."""
+"""Formats, languages, statuses: each list has one place, and other files agree with it."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats.html import render_page
-from feedsvc.models import KINDS, PageLanguages
+from feedsvc.languages import UI_LANGUAGES
+from feedsvc.models import (
+    ATTENDANCES,
+    AVAILABILITIES,
+    EVENT_STATUSES,
+    KINDS,
+    PageLanguages,
+)
 from tests.formats.feeds import SITE
+from tests.server import read_project_file
 
-ROOT = Path(__file__).parents[2]
+EVENT_STATES = EVENT_STATUSES[1:]
+"""All but confirmed, which nothing has to tell."""
 
 
 def test_docs_list_every_format_with_its_media_type() -> None:
-    text = (ROOT / "docs" / "feeds.md").read_text("utf-8")
+    text = read_project_file("docs/feeds.md")
     table = text.split("## Formats")[1].split("\n\n")[1]
     rows = re.findall(
         r"^\| `(\w+)`(?: \((\w+)\))? \| `([^`]+)`", table, re.MULTILINE
@@ -31,12 +39,42 @@ def test_docs_list_every_format_with_its_media_type() -> None:
 
 
 def test_readme_names_every_format() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    sentence = text.split("\n\n")[1]
-    for form in FORMATS.values():
-        assert form.is_page or form.label in sentence, (
-            f"README.md lacks {form.label}"
-        )
+    sentence = read_project_file("README.md").split("\n\n")[1]
+    labels = [each.label for each in FORMATS.values() if not each.is_page]
+    lacking = [label for label in labels if label not in sentence]
+    assert not lacking, f"the first sentence of README.md lacks {lacking}"
+
+
+KEY = '\n    "{}": "'
+"""A key of a dictionary in a module."""
+
+
+@pytest.mark.parametrize(
+    ("file", "form", "values"),
+    [
+        ("docs/api.md", "`{}`", EVENT_STATUSES),
+        ("docs/api.md", "`{}`", ATTENDANCES),
+        ("docs/api.md", "`{}`", AVAILABILITIES),
+        ("docs/feeds.md", '`"event_status": "{}"`', EVENT_STATES),
+        ("docs/feeds.md", "`{}`", UI_LANGUAGES),
+        ("docs/operating.md", "(`{}`)", UI_LANGUAGES),
+        ("feedsvc/formats/ics.py", KEY, EVENT_STATUSES),
+        ("feedsvc/formats/json_ld.py", KEY, EVENT_STATUSES),
+        ("feedsvc/formats/json_ld.py", KEY, ATTENDANCES),
+        ("feedsvc/formats/json_ld.py", KEY, AVAILABILITIES),
+        ("feedsvc/web/static/style.css", ".alert.{}", EVENT_STATES),
+        ("tests/data/languages.toml", "\n{} = [", UI_LANGUAGES),
+        ("tests/data/web.toml", '\n    ["{}", ', EVENT_STATES),
+        ("tests/data/words.toml", '["published", "{}", "', EVENT_STATUSES),
+    ],
+)
+def test_file_has_every_value(
+    file: str, form: str, values: tuple[str, ...]
+) -> None:
+    text = read_project_file(file)
+    lacking = [form.format(each) for each in values]
+    lacking = [each for each in lacking if each not in text]
+    assert not lacking, f"{file} lacks {lacking}"
 
 
 @pytest.mark.parametrize("problem", [object(), None])

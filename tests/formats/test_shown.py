@@ -84,7 +84,7 @@ def test_title_has_its_state_once() -> None:
 @pytest.mark.parametrize(
     ("language", "day"),
     [
-        ("pt", "sábado, 12 de dezembro de 2026"),
+        ("is", "laugardagur, 12. desember 2026"),
         ("xx-unknown", "Saturday, December 12, 2026"),
     ],
 )

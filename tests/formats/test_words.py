@@ -107,6 +107,7 @@ EXPECTED: dict[str, list[str]] = read_tables("languages")
 
 @pytest.mark.parametrize("language", UI_LANGUAGES)
 def test_words(language: str) -> None:
+    assert language in EXPECTED, "tests/data/languages.toml"
     # Before French colons and semicolons.
     texts = [re.sub("[\u00a0\u202f]", " ", line) for line in words(language)]
     assert texts == EXPECTED[language]

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from feedsvc.models import EVENT_STATUSES
 from tests.conftest import ApiClient, MakeApp
 from tests.data import read_tables
 from tests.importers.helpers import import_file, stored_entries
@@ -57,9 +58,7 @@ def test_article_keeps_its_members(
         assert imported.get(name) == original.get(name)
 
 
-@pytest.mark.parametrize(
-    "status", ["confirmed", "tentative", "postponed", "cancelled"]
-)
+@pytest.mark.parametrize("status", EVENT_STATUSES)
 def test_event_of_a_calendar_keeps_its_members(
     client: FlaskClient, editor: ApiClient, second_app: Flask, status: str
 ) -> None:
@@ -71,7 +70,9 @@ def test_event_of_a_calendar_keeps_its_members(
         "\n\nOrganised by: Sở Văn hoá; so@portal.example"
     )
     for name in (*event, "guid", "url"):
-        assert imported[name] == original[name]
+        assert imported[name] == original[name], (
+            "feedsvc/formats/ics.py, feedsvc/importers/ics.py"
+        )
 
 
 def test_event_of_a_calendar_of_summaries_has_its_summary(

@@ -175,27 +175,34 @@ def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
 
 
 @pytest.mark.sqlite
-def test_alembic_checks_the_tables_and_numbers_a_migration(
+def test_alembic_makes_a_migration_of_a_column_and_checks_it(
     database_url: str, tmp_path: Path
 ) -> None:
     shutil.copy(ROOT / "alembic.ini", tmp_path)
     shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
 
-    def alembic(*arguments: str) -> None:
+    def run(*arguments: str) -> None:
         subprocess.run(
-            [sys.executable, "-m", "alembic", *arguments],
+            [sys.executable, "-m", *arguments],
             cwd=tmp_path,
             env={**os.environ, "FEEDSVC_DATABASE_URL": database_url},
             check=True,
         )
 
-    alembic("check")
-    alembic("revision", "-m", "Add a column")
+    run("alembic", "check")
+    tables = tmp_path / "feedsvc/storage/tables.py"
+    column = "    deleted_at: Mapped[datetime | None]\n"
+    added_column = column.replace("deleted_at", "added_at")
+    text = tables.read_text("utf-8")
+    tables.write_text(text.replace(column, column + added_column), "utf-8")
+    run("alembic", "revision", "--autogenerate", "-m", "Add a column")
     versions = tmp_path / "feedsvc/storage/migrations/versions"
     *_, newest, added = sorted(
         path.name for path in versions.glob("[0-9]*.py")
     )
     assert added == f"{int(newest[:4]) + 1:04}_add_a_column.py"
+    run("feedsvc", "db", "upgrade")
+    run("alembic", "check")
 
 
 def test_answers_of_version_2_stay(editor: ApiClient) -> None:

@@ -275,6 +275,8 @@ def test_policy_of_pages_allows_our_scripts_and_documented_frames(
     hosts = [f"https://{host}" for host in EMBEDS]
     assert policy["frame-src"].split() == hosts
     assert "Set-Cookie" not in response.headers
+    referrer_policy = response.headers["Referrer-Policy"]
+    assert referrer_policy == "strict-origin-when-cross-origin"
     # Partners may frame lists.
     assert (policy.get("frame-ancestors") == "'none'") is not is_list
     # A script has no text of its own but JSON-LD, which runs nowhere.

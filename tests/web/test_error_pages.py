@@ -8,14 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from feedsvc.errors import Unavailable
-from feedsvc.formats.phrases import get_phrases
-from feedsvc.languages import UI_LANGUAGES
 from feedsvc.storage.database import Database
 from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.web.feeds import get_page
-
-STATUSES_OF_PAGES = (400, 404, 405, 410, 500, 503)
 
 
 def page_texts(
@@ -27,15 +23,6 @@ def page_texts(
     return [page.get("lang"), page.findtext(".//h1")] + [
         paragraph.text_content() for paragraph in paragraphs
     ]
-
-
-@pytest.mark.parametrize("language", UI_LANGUAGES)
-def test_every_error_of_pages_has_phrases(language: str) -> None:
-    expected = {"error.parameter"}
-    for status in (*STATUSES_OF_PAGES, "other"):
-        expected |= {f"error.{status}", f"error.{status}_description"}
-    keys = {key for key in get_phrases(language) if key.startswith("error.")}
-    assert keys == expected
 
 
 def test_bad_parameter_is_named_in_the_language_of_the_page(

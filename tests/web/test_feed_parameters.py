@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from itertools import combinations
+from typing import Any, get_args
 
 import pytest
 from flask.testing import FlaskClient
 
-from feedsvc.feeds.query import FORMATS, PARAMETERS
+from feedsvc.feeds.query import FORMATS, PARAMETERS, Parameter
 from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.fake_clock import Clock
@@ -34,7 +35,29 @@ def shared_client(shared_editor: ApiClient) -> FlaskClient:
     return shared_editor.client
 
 
+def test_parameter_is_in_the_title_or_listed_as_untitled(
+    shared_client: FlaskClient,
+) -> None:
+    def title(query: str) -> Any:
+        query = query.replace("page=", "limit=1&page=")
+        response = shared_client.get(f"/feeds/events.json?{query}")
+        return response.get_json(force=True)["title"]
+
+    untitled = {
+        name
+        for name, values in GOOD.items()
+        # Some values are defaults.
+        if {title(f"{name}={value}") for value in values} == {title("")}
+    }
+    assert untitled == set(TABLES["untitled"]), (
+        "feedsvc/formats/titles.py, “untitled” in tests/data/parameters.toml"
+    )
+
+
 def test_every_parameter_has_values_and_an_effect() -> None:
+    assert set(PARAMETERS) == set(get_args(Parameter)), (
+        "`Parameter` in feedsvc/feeds/query.py"
+    )
     assert set(PARAMETERS) == set(GOOD) == set(BAD), (
         "tests/data/parameters.toml"
     )
@@ -167,8 +190,9 @@ def test_parameter_selects_entries_beside_each_other_one(
         editor.put(f"/events/{id}", {**SELECTED, **changes})
     alone = {parameter: selected(parameter) for parameter in REJECTED}
     for parameter, found in alone.items():
-        assert "selected" in found, parameter
-        assert parameter.partition("=")[0] not in found, parameter
+        message = f"{parameter}: feedsvc/feeds/select.py"
+        assert "selected" in found, message
+        assert parameter.partition("=")[0] not in found, message
     for one, other in combinations(REJECTED, 2):
         if "period" not in one or other[:2] not in ("fr", "to"):
             assert selected(one, other) == alone[one] & alone[other], one

@@ -184,6 +184,16 @@ def test_pages_reach_every_entry_once(
     assert shared_client.get(behind).status_code == 404
 
 
+def test_last_page_that_may_be_asked_for_has_no_next_one(
+    shared_client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedsvc.feeds.build.MAX_PAGE", 3)
+    for page, has_next in ((2, True), (3, False)):
+        path = f"/feeds/news.rss?limit=2&page={page}"
+        links = shared_client.get(path).headers.getlist("Link")
+        assert ("next" in str(links)) is has_next
+
+
 @pytest.mark.parametrize(("feed", "rises"), TABLES["ties"])
 def test_ties_are_sorted_by_guid_in_the_same_direction(
     editor: ApiClient, client: FlaskClient, feed: str, rises: bool
@@ -204,9 +214,14 @@ def test_entry_that_is_not_public_is_in_no_feed(
 ) -> None:
     def is_shown(text: str = "Hội sách") -> bool:
         wait(seconds=1)
-        paths = [f"/feeds/events.{format}?when=all" for format in FORMATS]
-        (shown,) = {text in client.get(path).text for path in paths}
-        return shown
+        path = "/feeds/events.{}?when=all"
+        shown = [
+            name
+            for name in FORMATS
+            if text in client.get(path.format(name)).text
+        ]
+        assert shown in ([], [*FORMATS]), f"feedsvc/formats: only {shown}"
+        return bool(shown)
 
     event = {"title": "Hội sách", "start": "2026-12-24"}
     editor.put("/events/e", {**event, "status": "draft"})

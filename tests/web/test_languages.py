@@ -33,7 +33,7 @@ def get_xml(client: FlaskClient, path: str) -> Any:
 def portal(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     """Return a client of a portal in Vietnamese and English, with entries in both."""
     app = make_app(
-        site_languages=("vi", "en", "pt"),
+        site_languages=("vi", "en", "is"),
         site_title="P",
         site_titles={"en": "City Portal"},
         site_descriptions={"en": "All of the city"},
@@ -41,7 +41,7 @@ def portal(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
     )
     editor.put(
         "/categories/van-hoa",
-        {"title": "Văn hoá", "titles": {"en": "Culture", "pt": "Cultura"}},
+        {"title": "Văn hoá", "titles": {"en": "Culture", "is": "Cultura"}},
     )
     for id, language, title in TABLES["fairs"]:
         event = {**_EVENT, "language": language, "title": title}
@@ -166,15 +166,15 @@ def test_pages_of_a_portal_of_several_languages(portal: FlaskClient) -> None:
     assert sorted(_titles(front)) == ["Fair", "Fair."]
     assert front.xpath("//header[@class='top']//a[@hreflang]/text()") == [
         "Tiếng Việt",
-        "Português",
+        "Íslenska",
     ]
     assert front.xpath("//header[@class='top']//a[@hreflang]/@href") == [
         "./",
-        "?lang=pt",
+        "?lang=is",
     ]
     assert "Culture" in front.text_content()
-    # In no category are entries in Portuguese.
-    assert not _titles(get_page(portal, "/?lang=pt"))
+    # In no category are entries in Icelandic.
+    assert not _titles(get_page(portal, "/?lang=is"))
     response = portal.get("/?lang=" + "x" * 99)
     assert response.status_code == 400
 

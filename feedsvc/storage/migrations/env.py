@@ -4,7 +4,7 @@ The commands `alembic revision` and `alembic check`, for developers, pass none: 
 one to the database of the settings.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
@@ -14,7 +14,7 @@ from feedsvc.config import Config
 from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import HEAD
-from feedsvc.storage.tables import Base
+from feedsvc.storage.tables import Base, UTCDateTime
 
 
 def number_migration(
@@ -24,6 +24,14 @@ def number_migration(
     scripts[0].rev_id = f"{int(HEAD) + 1:04}"
 
 
+def render_item(
+    kind: str, item: Any, autogen_context: Any
+) -> str | Literal[False]:
+    """Return an instant as the number that it is in the database; False for others."""
+    is_instant = kind == "type" and isinstance(item, UTCDateTime)
+    return "sa.BigInteger()" if is_instant else False
+
+
 def run(connection: sa.Connection) -> None:
     """Run what alembic was called for."""
     context.configure(
@@ -31,6 +39,7 @@ def run(connection: sa.Connection) -> None:
         target_metadata=Base.metadata,
         transactional_ddl=False,
         process_revision_directives=number_migration,
+        render_item=render_item,
     )
     context.run_migrations()
 
