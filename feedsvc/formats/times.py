@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 from babel.dates import (
     format_date,
     format_skeleton,
-    format_time,
     get_timezone_location,
 )
 from babel.lists import format_list
@@ -194,7 +193,7 @@ def _hours(event: Event, language: str) -> str:
     if end - start < _ONE_DAY:
         hours = _clock_times(event, language)
         return translate(language, "event.hours", hours)
-    text = translate(language, "event.hours", _time(start, language))
+    text = translate(language, "event.hours", f"{start:%H:%M}")
     last_day = format_day(end, "long", language)
     last_hour = _at(end, last_day, language)
     return translate(language, "event.until", text, last_hour)
@@ -212,15 +211,11 @@ def _local_times(event: Event) -> tuple[datetime, datetime]:
 
 def _clock_times(event: Event, language: str) -> str:
     """Return when an event starts and ends; without a duration, one time."""
-    start, end = (_time(moment, language) for moment in _local_times(event))
+    start, end = (f"{moment:%H:%M}" for moment in _local_times(event))
     if event.starts == event.ends:
         return start
     return translate(language, "event.from_to", start, end)
 
 
 def _at(moment: datetime, day: str, language: str) -> str:
-    return translate(language, "event.at", _time(moment, language), day)
-
-
-def _time(moment: datetime, language: str) -> str:
-    return format_time(moment, "HH:mm", locale=resolve_locale(language))
+    return translate(language, "event.at", f"{moment:%H:%M}", day)
