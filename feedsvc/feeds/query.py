@@ -62,11 +62,11 @@ class Format:
     :param default_limit: number of entries without `limit`.
     :param max_limit: maximum of `limit`.
     :param default_content: `content` without the parameter.
-    :param is_syndication: feed readers subscribe to it: pages announce it, and WebSub
-        hubs are told of its changes.
-    :param is_calendar: calendar programs subscribe to it: pages announce it and link to
-        such programs, which drop events that are no longer listed.
-    :param is_page: people read it in browsers.
+    :param is_syndication: feed readers subscribe to it, and WebSub hubs are told of its
+        changes.
+    :param is_calendar: calendar programs subscribe to it: pages link to such programs,
+        which drop events that are no longer listed.
+    :param is_page: people read it in browsers; pages announce all others.
     """
 
     suffix: str
@@ -79,11 +79,6 @@ class Format:
     is_syndication: bool = False
     is_calendar: bool = False
     is_page: bool = False
-
-    @property
-    def has_subscribers(self) -> bool:
-        """True if programs subscribe to it, so that pages announce it."""
-        return self.is_syndication or self.is_calendar
 
 
 _FORMATS = (
