@@ -52,9 +52,6 @@ _decoder = msgspec.json.Decoder[dict[str, Any]](_EntryDocument)
 def encode_document(entry: Entry) -> str:
     """Return the document of an entry; entries with the same members have the same."""
     members = {name: getattr(entry, name) for name in _DOCUMENT_MEMBERS}
-    for name, value in members.items():
-        if isinstance(value, datetime):
-            members[name] = value.astimezone(UTC)
     if entry.event:
         members["event"] = _event_members(entry.event)
     present = _without_empty(msgspec.to_builtins(members))
