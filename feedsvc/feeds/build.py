@@ -200,7 +200,7 @@ def build_directory(session: Session, feed: FeedHead) -> Directory:
     other_kinds = []
     if feed.category:
         slug = feed.category.slug
-        path = categories.get(slug).with_ancestors[::-1]
+        path = [*categories.get(slug).iter_upwards()][::-1]
         other_kinds = [
             other
             for other in KINDS
@@ -287,5 +287,5 @@ def _with_ancestors(
         ancestor.slug
         for row in categories.rows
         if row.id in keys
-        for ancestor in row.with_ancestors
+        for ancestor in row.iter_upwards()
     }

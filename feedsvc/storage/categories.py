@@ -5,7 +5,7 @@ stored: the descendants of a category are few, and `Categories` knows them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -102,22 +102,16 @@ class Categories:
 
     def with_descendants(self, row: CategoryRow) -> list[int]:
         """Return the keys of a category and of all categories below it."""
-        keys = [row.id]
-        # The list grows while it is read.
-        for key in keys:
-            keys += self._children.get(key, ())
-        return keys
+        return [key for level in self.levels(row) for key in level]
 
-    def count_levels(self, row: CategoryRow) -> int:
-        """Return the number of levels from a category to the lowest one below it."""
-        levels = 0
+    def levels(self, row: CategoryRow) -> Iterator[list[int]]:
+        """Yield the key of a category, then those of each level below it."""
         keys = [row.id]
         while keys:
-            levels += 1
+            yield keys
             keys = [
                 child for key in keys for child in self._children.get(key, ())
             ]
-        return levels
 
 
 def resolve_categories(
@@ -256,7 +250,7 @@ def _find_parent(
     if row and row.parent is parent:
         return parent
     ancestors = [*islice(parent.iter_upwards(), MAX_LEVELS)]
-    levels = categories.count_levels(row) if row else 1
+    levels = len([*categories.levels(row)]) if row else 1
     if category.slug in (ancestor.slug for ancestor in ancestors):
         detail = "Must not be within the category itself."
     elif len(ancestors) + levels > MAX_LEVELS:
