@@ -222,15 +222,16 @@ def list_tokens() -> None:
     """List the tokens: name, scopes, day of creation, state, categories."""
     with checked_database().read() as session:
         for stored in stored_tokens(session):
-            scopes = " ".join(sorted(stored.scopes))
             columns = [
                 stored.name,
-                scopes,
+                " ".join(sorted(stored.scopes)),
                 f"{stored.created:%F}",
                 _state(stored),
+                *(
+                    session.get_one(CategoryRow, category_id).slug
+                    for category_id in stored.category_ids
+                ),
             ]
-            for category_id in stored.category_ids:
-                columns.append(session.get_one(CategoryRow, category_id).slug)
             click.echo("\t".join(columns))
 
 
