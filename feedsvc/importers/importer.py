@@ -128,15 +128,11 @@ class Importer:
             self._ensure_category(title, transaction)
             for title in item.categories[:MAX_CATEGORIES]
         ]
-        # Several titles may be of one category.
-        categories = {
-            category.slug: category for category in filter(None, found)
-        }
         # With the time of the import an old archive would be new to readers who sort by
         # it.
         row, is_new = put_entry(
             transaction,
-            replace(entry, categories=tuple(categories.values())),
+            replace(entry, categories=tuple(filter(None, found))),
             is_import=True,
             updated=item.updated or entry.published,
         )
