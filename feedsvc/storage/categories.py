@@ -35,7 +35,7 @@ class Categories:
     """The categories of one snapshot, deleted ones too; read when they are needed."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.session = session
 
     @cached_property
     def _children(self) -> dict[int | None, list[int]]:
@@ -44,7 +44,7 @@ class Categories:
             CategoryRow.parent_id.is_not(None)
         )
         children = defaultdict(list)
-        for parent_id, id in self._session.execute(statement):
+        for parent_id, id in self.session.execute(statement):
             children[parent_id].append(id)
         return children
 
@@ -54,9 +54,7 @@ class Categories:
         statement = sa.select(CategoryRow).where(
             CategoryRow.deleted_at.is_(None)
         )
-        return list(
-            self._session.scalars(statement.order_by(CategoryRow.slug))
-        )
+        return list(self.session.scalars(statement.order_by(CategoryRow.slug)))
 
     def all(self) -> list[Category]:
         """Return the categories that are not deleted, by slug."""
@@ -66,7 +64,7 @@ class Categories:
         """Return the category of a slug, a deleted one too; None if there is none."""
         if "\0" in slug:
             return None  # PostgreSQL refuses it in texts
-        return self._session.scalar(
+        return self.session.scalar(
             sa.select(CategoryRow)
             .filter_by(slug=slug)
             .options(joinedload(CategoryRow.parent))
@@ -83,7 +81,7 @@ class Categories:
         if row is None:
             former = None
             if "\0" not in slug:
-                former = self._session.get(FormerSlugRow, slug)
+                former = self.session.get(FormerSlugRow, slug)
             if former:
                 raise CategoryRenamed(former.category.slug)
             raise NotFound(
