@@ -145,14 +145,8 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
     # gunicorn replaces this process, since its first process must not have imported the
     # code that a reload loads.
-    arguments = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-c",
-        "python:feedsvc.gunicorn_conf",
-    ]
-    os.execv(sys.executable, arguments)  # noqa: S606
+    module = ["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"]
+    os.execv(sys.executable, [sys.executable, *module])  # noqa: S606
 
 
 def _publish_languages_of_samples() -> None:

@@ -403,12 +403,10 @@ def parse_feed_query(
     _check_dates(parameters, today)
     query = FeedQuery(kind, format, parsed_filter, parameters)
     # A decoded “+” of a URL may be a space.
-    is_filter_canonical = category_filter.replace(" ", "+") == str(
-        parsed_filter
-    )
+    filter_text = category_filter.replace(" ", "+")
     # Other parameters may be spelt as they are, since the cache has the canonical URL,
     # and the policy of pages lets the search form be redirected to no other host.
-    is_canonical = is_filter_canonical and all(
+    is_canonical = filter_text == str(parsed_filter) and all(
         given[name] == [str(query[name])]
         for name in ("limit", "period")
         if name in parameters

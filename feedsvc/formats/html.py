@@ -183,7 +183,6 @@ def render(feed: Feed) -> bytes:
     def url_with(**parameters: str | None) -> str:
         return feed.with_parameters(**parameters).self_url
 
-    offered = feed.with_parameters(lang=languages.feeds)
     return render_page(
         "feed.html",
         site,
@@ -191,7 +190,7 @@ def render(feed: Feed) -> bytes:
         language_links=_list_links(site, languages, url_with),
         section=query.kind,
         search=query["q"],
-        feeds=[_formats_of(offered)],
+        feeds=[_formats_of(feed.with_parameters(lang=languages.feeds))],
         feed=feed,
         groups=_group_entries(feed),
     )
