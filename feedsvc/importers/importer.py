@@ -188,8 +188,8 @@ class Importer:
         document = {"slug": slug_of(title), "title": title}
         try:
             category: Category = load_validated(CategorySchema(), document)
-            found = Categories(transaction.session).get_current(category.slug)
-            return found.category
+            categories = Categories(transaction.session)
+            return categories.get_current(category.slug).category
         except ValidationFailed as error:
             detail = error.errors[0].detail
             self._tell("left out", f"category “{title}”: {detail}")
@@ -197,9 +197,8 @@ class Importer:
         except Gone:
             return None
         except NotFound:
-            pass
-        put_category(transaction, category)
-        return category
+            put_category(transaction, category)
+            return category
 
 
 def _find(entry: Entry, session: Session) -> Entry | None:
