@@ -142,11 +142,10 @@ def _changed_urls(
 
     With each comes the revision of its last change.
     """
+    changes = list_changed_categories(session, since)
     return [
         (FeedHead.of(site, kind, format, category, lang).self_url, revision)
-        for kind, category, language, revision in list_changed_categories(
-            session, since
-        )
+        for (kind, category, language), revision in changes.items()
         for lang in dict.fromkeys((None, match_tag(site.languages, language)))
         for format in FORMATS.values()
         if format.is_syndication

@@ -286,20 +286,17 @@ class Recurrence:
         Times are local ones without an offset: a time that a change to daylight saving
         time skips has none.
         """
-        document: dict[str, Any] = {"rrule": self.rrule}
-        for name, moments in (
-            ("exdates", self.exdates),
-            ("rdates", self.rdates),
-        ):
-            if moments:
-                document[name] = [_local_iso(moment) for moment in moments]
-        if self.cancelled:
-            document["cancelled"] = [
+        document = {
+            "rrule": self.rrule,
+            "exdates": [*map(_local_iso, self.exdates)],
+            "rdates": [*map(_local_iso, self.rdates)],
+            "cancelled": [
                 {"start": _local_iso(each.start)}
                 | ({"notice": each.notice} if each.notice else {})
                 for each in self.cancelled
-            ]
-        return document
+            ],
+        }
+        return {name: value for name, value in document.items() if value}
 
 
 def _local_iso(moment: date) -> str:
@@ -350,11 +347,12 @@ class Event:
 
         Without `end`, it is the end of the day or the start (RFC 5545 §3.6.1).
         """
-        if self.end is not None:
-            return self._to_utc(self.end)
-        if self.all_day:
-            return self._to_utc(self.start + timedelta(days=1))
-        return self._to_utc(self.start)
+        end = self.end
+        if end is None:
+            end = (
+                self.start + timedelta(days=1) if self.all_day else self.start
+            )
+        return self._to_utc(end)
 
     def _to_utc(self, moment: date) -> datetime:
         # A day begins at midnight in the zone of the event.
@@ -444,10 +442,10 @@ class Entry:
 
     def erased(self) -> Entry:
         """Return what stays of the entry after its deletion."""
-        # These members have no defaults.
-        empty = {"title": "", "language": ""}
-        members = empty | _defaults(self, DELETED_MEMBERS)
-        return replace(self, **members | {"status": "deleted"})
+        members = _defaults(self, DELETED_MEMBERS)
+        # Title and language have no defaults.
+        members |= {"title": "", "language": "", "status": "deleted"}
+        return replace(self, **members)
 
     @property
     def date(self) -> datetime:

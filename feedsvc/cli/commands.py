@@ -145,14 +145,8 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
     # gunicorn replaces this process, since its first process must not have imported the
     # code that a reload loads.
-    arguments = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-c",
-        "python:feedsvc.gunicorn_conf",
-    ]
-    os.execv(sys.executable, arguments)  # noqa: S606
+    module = ["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"]
+    os.execv(sys.executable, [sys.executable, *module])  # noqa: S606
 
 
 def _publish_languages_of_samples() -> None:
@@ -222,15 +216,16 @@ def list_tokens() -> None:
     """List the tokens: name, scopes, day of creation, state, categories."""
     with checked_database().read() as session:
         for stored in stored_tokens(session):
-            scopes = " ".join(sorted(stored.scopes))
             columns = [
                 stored.name,
-                scopes,
+                " ".join(sorted(stored.scopes)),
                 f"{stored.created:%F}",
                 _state(stored),
+                *(
+                    session.get_one(CategoryRow, category_id).slug
+                    for category_id in stored.category_ids
+                ),
             ]
-            for category_id in stored.category_ids:
-                columns.append(session.get_one(CategoryRow, category_id).slug)
             click.echo("\t".join(columns))
 
 

@@ -2,10 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import Any
 
 from feedsvc.input.schemas import CategorySchema
 from feedsvc.models import EPOCH
@@ -14,8 +12,8 @@ from feedsvc.storage.categories import put_category
 from feedsvc.storage.database import revision_row
 from feedsvc.storage.entries import put_entry
 
-_RELATIVE_DATE = re.compile(r"^([+-][0-9]+)(|T[0-9:]+)$")
-_DATE_FIELDS = ("date_published", "start", "end")
+#: The days from today of a date or a time in the file.
+_RELATIVE_DAY = re.compile(r'(?<=")[+-][0-9]+(?=["T])')
 
 
 def load_sample_data(services: Services) -> bool:
@@ -31,10 +29,14 @@ def load_sample_data(services: Services) -> bool:
     site = services.site
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
     text = text.replace("{pictures}", f"{site.public_url}/static/samples")
-    samples = json.loads(text)
     today = datetime.now(site.timezone).date()
+
+    def to_day(days: re.Match[str]) -> str:
+        return str(today + timedelta(days=int(days[0])))
+
+    samples = json.loads(_RELATIVE_DAY.sub(to_day, text))
     entries = [
-        services.entry_schemas[kind].load(_resolve_dates(sample, today))
+        services.entry_schemas[kind].load(sample)
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]
@@ -49,16 +51,3 @@ def load_sample_data(services: Services) -> bool:
         for entry in entries:
             put_entry(transaction, entry)
     return True
-
-
-def _resolve_dates(sample: Mapping[str, Any], today: date) -> dict[str, Any]:
-    def to_absolute(match: re.Match[str]) -> str:
-        day = today + timedelta(days=int(match[1]))
-        return f"{day}{match[2]}"
-
-    return {
-        name: _RELATIVE_DATE.sub(to_absolute, value)
-        if name in _DATE_FIELDS
-        else value
-        for name, value in sample.items()
-    }

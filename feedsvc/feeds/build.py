@@ -40,7 +40,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     # What the SELECT cannot find out by itself: categories with those below them, and
     # series that take place in a period.
     categories = Categories(session)
-    included, excluded = resolve_filter(categories, query.category_filter)
+    included, excluded = resolve_filter(categories, query)
     included_keys = [categories.with_descendants(row) for row in included]
     excluded_keys = [
         key for row in excluded for key in categories.with_descendants(row)
@@ -137,14 +137,15 @@ def _parts(query: FeedQuery) -> list[FeedQuery]:
 
 
 def resolve_filter(
-    categories: Categories, category_filter: CategoryFilter
+    categories: Categories, query: FeedQuery
 ) -> tuple[list[CategoryRow], list[CategoryRow]]:
-    """Return the included and the excluded categories of a filter.
+    """Return the included and the excluded categories of a query.
 
     :raises NotFound: one does not exist.
     :raises Gone: one was deleted.
     :raises FeedMoved: one was renamed.
     """
+    category_filter = query.category_filter
     included, excluded = (
         [categories.get_current(slug) for slug in slugs]
         for slugs in (category_filter.include, category_filter.exclude)
@@ -155,7 +156,7 @@ def resolve_filter(
         match_all=category_filter.match_all,
     )
     if current != category_filter:
-        raise FeedMoved(current)
+        raise FeedMoved(replace(query, category_filter=current).path)
     return included, excluded
 
 
@@ -195,18 +196,17 @@ def build_directory(session: Session, feed: FeedHead) -> Directory:
     """Return the categories to which the page of a list leads."""
     categories = Categories(session)
     kind, lang = feed.query.kind, feed.query["lang"]
-    slugs = listed_categories(session, categories, kind, feed.site, lang)
+    slugs = listed_categories(categories, kind, feed.site, lang)
     path: list[CategoryRow] = []
     other_kinds = []
     if feed.category:
         slug = feed.category.slug
-        path = categories.get(slug).with_ancestors[::-1]
+        path = [*categories.get(slug).iter_upwards()][::-1]
         other_kinds = [
             other
             for other in KINDS
             if other != kind
-            and slug
-            in listed_categories(session, categories, other, feed.site, lang)
+            and slug in listed_categories(categories, other, feed.site, lang)
         ]
     levels = [
         [
@@ -224,11 +224,7 @@ def build_directory(session: Session, feed: FeedHead) -> Directory:
 
 
 def listed_categories(
-    session: Session,
-    categories: Categories,
-    kind: str,
-    site: Site,
-    lang: str | None,
+    categories: Categories, kind: str, site: Site, lang: str | None
 ) -> set[str]:
     """Return the slugs of the categories that pages with `lang` list for a kind.
 
@@ -241,7 +237,7 @@ def listed_categories(
         else is_in_none_of(site.languages[1:])
     )
     if kind == "news":
-        return categories_with_entries(session, categories, kind, is_shown)
+        return categories_with_entries(categories, kind, is_shown)
     # Few events are not over, so these are read.
     statement = (
         sa.select(EntryCategoryRow.category_id)
@@ -254,14 +250,11 @@ def listed_categories(
             is_shown,
         )
     )
-    return _with_ancestors(session, categories, statement)
+    return _with_ancestors(categories, statement)
 
 
 def categories_with_entries(
-    session: Session,
-    categories: Categories,
-    kind: str,
-    is_shown: sa.ColumnElement[bool],
+    categories: Categories, kind: str, is_shown: sa.ColumnElement[bool]
 ) -> set[str]:
     """Return the slugs of the categories with entries, in them or below them.
 
@@ -275,17 +268,17 @@ def categories_with_entries(
         is_shown,
     )
     statement = sa.select(CategoryRow.id).where(has_entry)
-    return _with_ancestors(session, categories, statement)
+    return _with_ancestors(categories, statement)
 
 
 def _with_ancestors(
-    session: Session, categories: Categories, statement: sa.Select[int]
+    categories: Categories, statement: sa.Select[int]
 ) -> set[str]:
     """Return the slugs of selected categories, and of those above them."""
-    keys = set(session.scalars(statement))
+    keys = set(categories.session.scalars(statement))
     return {
         ancestor.slug
         for row in categories.rows
         if row.id in keys
-        for ancestor in row.with_ancestors
+        for ancestor in row.iter_upwards()
     }

@@ -15,7 +15,7 @@ from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site
 class FeedHead:
     """A feed without its entries: its URL, and what it is about.
 
-    `categories` are those that its filter names.
+    `categories` are those that its filter names, in its order.
     """
 
     query: FeedQuery
@@ -41,8 +41,7 @@ class FeedHead:
     @property
     def category(self) -> Category | None:
         """The category of the feed, if it is one category's."""
-        category_filter = self.query.category_filter
-        if len(category_filter.all_slugs) == 1 and category_filter.include:
+        if len(self.categories) == 1 and self.query.category_filter.include:
             return self.categories[0]
         return None
 

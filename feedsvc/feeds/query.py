@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
 from dateutil.relativedelta import relativedelta
@@ -22,29 +22,12 @@ from feedsvc.folding import parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, PageLanguages, Site
 
-#: The names of the query parameters, by which mypy finds one that is misspelled.
-Parameter = Literal[
-    "limit",
-    "page",
-    "content",
-    "lang",
-    "q",
-    "period",
-    "from",
-    "to",
-    "when",
-    "order",
-    "date",
-    "cancelled",
-    "ui",
-]
-
 #: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
 YEARS_AHEAD = 5
 
 #: The parameters that select events by days.
-_WINDOW: tuple[Parameter, ...] = ("period", "from", "to")
+_WINDOW = ("period", "from", "to")
 PERIODS = ("today", "week", "weekend", "month")
 _MAX_DAYS = 366
 
@@ -62,11 +45,11 @@ class Format:
     :param default_limit: number of entries without `limit`.
     :param max_limit: maximum of `limit`.
     :param default_content: `content` without the parameter.
-    :param is_syndication: feed readers subscribe to it: pages announce it, and WebSub
-        hubs are told of its changes.
-    :param is_calendar: calendar programs subscribe to it: pages announce it and link to
-        such programs, which drop events that are no longer listed.
-    :param is_page: people read it in browsers.
+    :param is_syndication: feed readers subscribe to it, and WebSub hubs are told of its
+        changes.
+    :param is_calendar: calendar programs subscribe to it: pages link to such programs,
+        which drop events that are no longer listed.
+    :param is_page: people read it in browsers; pages announce all others.
     """
 
     suffix: str
@@ -79,11 +62,6 @@ class Format:
     is_syndication: bool = False
     is_calendar: bool = False
     is_page: bool = False
-
-    @property
-    def has_subscribers(self) -> bool:
-        """True if programs subscribe to it, so that pages announce it."""
-        return self.is_syndication or self.is_calendar
 
 
 _FORMATS = (
@@ -186,12 +164,12 @@ class CategoryFilter:
 class FeedMoved(Exception):
     """Categories in the URL of the feed were renamed; the view redirects.
 
-    :param current: the filter with their current slugs.
+    :param path: the path of the feed with their current slugs.
     """
 
-    def __init__(self, current: CategoryFilter) -> None:
-        super().__init__(current)
-        self.current = current
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -227,7 +205,7 @@ class FeedQuery:
         object.__setattr__(self, "parameters", parameters)
         object.__setattr__(self, "_values", dict.fromkeys(PARAMETERS) | values)
 
-    def __getitem__(self, name: Parameter) -> Any:
+    def __getitem__(self, name: str) -> Any:
         return self._values[name]
 
     @property
@@ -275,14 +253,14 @@ class FeedQuery:
 
 def _defaults(
     kind: str, format: Format, given: Mapping[str, Any]
-) -> dict[Parameter, Any]:
+) -> dict[str, Any]:
     """Return the default of each parameter that a feed has.
 
     They are in the order of the canonical URL. The default of `when` depends on other
     parameters.
     """
     is_of_events = kind == "events"
-    defaults: dict[Parameter, Any] = {"limit": format.default_limit}
+    defaults: dict[str, Any] = {"limit": format.default_limit}
     if not format.is_calendar:
         defaults["page"] = 1
     defaults |= {"content": format.default_content, "lang": None, "q": None}
@@ -359,7 +337,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
 #: What reads the value of each query parameter, whose `str` is its spelling in URLs.
 #:
 #: It raises a ValueError whose text follows the name.
-PARAMETERS: Mapping[Parameter, Callable[[str], Any]] = {
+PARAMETERS: Mapping[str, Callable[[str], Any]] = {
     "limit": _parse_limit,
     "page": _parse_page,
     "content": _choice("full", "summary"),
@@ -389,7 +367,7 @@ _HINTS = {
 def parse_feed_query(
     kind: str,
     format: Format,
-    category_filter: str | None,
+    category_filter: str,
     given: Mapping[str, Sequence[str]],
     site: Site,
     today: date,
@@ -398,6 +376,7 @@ def parse_feed_query(
 
     Unknown parameters, and those that do not apply or have their default, are ignored.
 
+    :param category_filter: its text, which may be empty.
     :param given: the values of each parameter in the URL.
     :param today: the date in the site's time zone, near which dates must be.
     :raises BadRequest: a part is not valid; the message names it.
@@ -405,9 +384,11 @@ def parse_feed_query(
     for name, hint in _HINTS.items():
         if name in given:
             raise BadRequest(hint, name)
-    parsed_filter = CategoryFilter()
-    if category_filter:
-        parsed_filter = CategoryFilter.parse(category_filter)
+    parsed_filter = (
+        CategoryFilter.parse(category_filter)
+        if category_filter
+        else CategoryFilter()
+    )
     # Parameters that the feed does not have are not even parsed.
     parameters: dict[str, Any] = {
         name: read_parameter(name, given[name])
@@ -422,18 +403,18 @@ def parse_feed_query(
     _check_dates(parameters, today)
     query = FeedQuery(kind, format, parsed_filter, parameters)
     # A decoded “+” of a URL may be a space.
-    filter_text = (category_filter or "").replace(" ", "+")
-    is_canonical = filter_text == str(parsed_filter)
+    filter_text = category_filter.replace(" ", "+")
     # Other parameters may be spelt as they are, since the cache has the canonical URL,
     # and the policy of pages lets the search form be redirected to no other host.
-    spelt = {"limit": query["limit"], "period": query["period"]}
-    for name in spelt.keys() & parameters.keys():
-        if given[name] != [str(spelt[name])]:
-            is_canonical = False
+    is_canonical = filter_text == str(parsed_filter) and all(
+        given[name] == [str(query[name])]
+        for name in ("limit", "period")
+        if name in parameters
+    )
     return query, is_canonical
 
 
-def read_parameter(name: Parameter, values: Sequence[str]) -> Any:
+def read_parameter(name: str, values: Sequence[str]) -> Any:
     """Return the value of a parameter.
 
     :raises BadRequest: it is not valid, or given twice.

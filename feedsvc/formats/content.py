@@ -158,17 +158,23 @@ def event_facts(
     facts = {"online": online, "performers": performers, "offers": offers}
     if with_organizer and event.organizer:
         facts["organizer"] = _contact(event.organizer)
-    lines = [
-        translate(
-            language,
-            "punctuation.label",
-            translate(language, f"event.{name}"),
-            translate(language, "punctuation.list").join(values),
-        )
+    lines = (
+        labelled_list(language, f"event.{name}", values)
         for name, values in facts.items()
-        if values
-    ]
-    return "\n".join(f"<p>{line}</p>" for line in lines)
+    )
+    return "\n".join(f"<p>{line}</p>" for line in lines if line)
+
+
+def labelled_list(language: str, key: str, values: Sequence[str]) -> str:
+    """Return values in one line after a label; an empty text without values."""
+    if not values:
+        return ""
+    return translate(
+        language,
+        "punctuation.label",
+        translate(language, key),
+        translate(language, "punctuation.list").join(values),
+    )
 
 
 def offer_text(offer: Offer, language: str) -> str:

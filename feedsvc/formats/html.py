@@ -43,6 +43,7 @@ _environment.globals |= {
     "times": times,
     "titles": titles,
     "iri_to_uri": iri_to_uri,
+    "json_ld": json_ld,
 }
 
 
@@ -61,10 +62,10 @@ def render_page(
     - `ui`: the language of the page if its URL names it
     - `section`: the kind that the page belongs to, `front`, or None
     - `search`: the words that the page has searched for, or None
-    - `feeds`: the feeds that the page announces, each a list of its formats; by default
-      those of the sections
     - `language_links`: pairs of a language and the URL of the page in it, or of the one
       with the entries in it
+
+    A page that announces feeds has `feeds`, each a list of its formats.
 
     :param context: further names for the template, or other values for some of these.
     """
@@ -72,7 +73,9 @@ def render_page(
     names = {
         "site": site,
         "language": language,
-        "show": lambda entry: _show(entry, site, languages),
+        "show": lambda entry: Shown(
+            entry, site, entry.date, language, is_on_page=True
+        ),
         "language_links": _words_links(
             site, languages, lambda ui: f"?ui={ui}" if ui else "?"
         ),
@@ -80,9 +83,6 @@ def render_page(
         "ui": languages.ui,
         "section": None,
         "search": None,
-        "feeds": [
-            _variants(site, kind, lang=languages.feeds) for kind in KINDS
-        ],
         **context,
     }
     return _environment.get_template(template).render(names).encode()
@@ -172,7 +172,6 @@ def render_entry(
         variants=feeds[1] if entry.categories else feeds[0],
         entry=entry,
         related=related,
-        structured_data=json_ld(_show(entry, site, languages)),
     )
 
 
@@ -184,7 +183,6 @@ def render(feed: Feed) -> bytes:
     def url_with(**parameters: str | None) -> str:
         return feed.with_parameters(**parameters).self_url
 
-    offered = feed.with_parameters(lang=languages.feeds)
     return render_page(
         "feed.html",
         site,
@@ -192,15 +190,10 @@ def render(feed: Feed) -> bytes:
         language_links=_list_links(site, languages, url_with),
         section=query.kind,
         search=query["q"],
-        feeds=[_formats_of(offered)],
+        feeds=[_formats_of(feed.with_parameters(lang=languages.feeds))],
         feed=feed,
         groups=_group_entries(feed),
     )
-
-
-def _show(entry: Entry, site: Site, languages: PageLanguages) -> Shown:
-    """Return an entry as a page shows it."""
-    return Shown(entry, site, entry.date, languages.words, is_on_page=True)
 
 
 def _variants(

@@ -209,8 +209,7 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     for file in entry.attachments:
         yield f"ATTACH{_parameters(FMTTYPE=file.type)}:{iri_to_uri(file.url)}"
     if entry.categories:
-        titles = [_text(title) for title in shown.category_titles]
-        yield f"CATEGORIES:{','.join(titles)}"
+        yield f"CATEGORIES:{','.join(map(_text, shown.category_titles))}"
     if event.online_url:
         # RFC 7986 §5.11 requires the parameter.
         yield f"CONFERENCE;VALUE=URI:{iri_to_uri(event.online_url)}"

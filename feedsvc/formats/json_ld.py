@@ -91,11 +91,7 @@ def _event(shown: Shown) -> Json:
         "offers": [_offer(offer, shown.url) for offer in event.offers],
         # schema.org also has Person, but the API does not tell persons from groups.
         "performer": [
-            {
-                "@type": "PerformingGroup",
-                "name": performer.name,
-                "url": performer.url and iri_to_uri(performer.url),
-            }
+            _agent("PerformingGroup", performer)
             for performer in event.performers
         ],
         "organizer": event.organizer
@@ -112,13 +108,13 @@ def _locations(event: Event) -> Json | list[Json]:
 
 
 def _offer(offer: Offer, page_url: str) -> Json:
-    availability = offer.availability and _AVAILABILITIES[offer.availability]
     return {
         "@type": "Offer",
         "name": offer.name,
         "price": offer.price,
         "priceCurrency": offer.currency,
-        "availability": availability and f"{_SCHEMA}/{availability}",
+        "availability": offer.availability
+        and f"{_SCHEMA}/{_AVAILABILITIES[offer.availability]}",
         # Google recommends a URL; without one of its own, the offer is on the page.
         "url": iri_to_uri(offer.url or page_url),
     }
@@ -141,11 +137,10 @@ def _place(place: Place) -> Json:
 
 
 def _agent(schema_type: str, person: Person) -> Json:
-    url = person.url and iri_to_uri(person.url)
     return {
         "@type": schema_type,
         "name": person.name,
-        "url": url,
+        "url": person.url and iri_to_uri(person.url),
         "email": person.email,
     }
 

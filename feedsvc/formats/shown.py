@@ -202,13 +202,8 @@ class Shown:
     @property
     def _cancelled_line(self) -> str:
         """The next cancelled dates in one line; empty without any."""
-        dates = self.cancelled_dates
-        if not dates:
-            return ""
-        separator = translate(self.language, "punctuation.list")
-        label = translate(self.language, "event.cancelled_dates")
-        return translate(
-            self.language, "punctuation.label", label, separator.join(dates)
+        return content.labelled_list(
+            self.language, "event.cancelled_dates", self.cancelled_dates
         )
 
     @property

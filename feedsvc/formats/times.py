@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 from babel.dates import (
     format_date,
     format_skeleton,
-    format_time,
     get_timezone_location,
 )
 from babel.lists import format_list
@@ -20,7 +19,27 @@ _ONE_DAY = timedelta(days=1)
 
 def format_event_dates(event: Event, site: Site, language: str) -> str:
     """Return the time of an event in its own zone, which is named if not the site's."""
-    return _name_zone(_period(event, language), event, site, language)
+    start, end = _local_times(event)
+    if event.all_day:
+        last = end - _ONE_DAY
+        if last.date() == start.date():
+            day = format_day(start, "full", language)
+            return translate(language, "event.all_day", day)
+        days = format_days(start, last, "full", language)
+        return translate(language, "event.days", *days)
+    if end - start < _ONE_DAY:
+        hours = _clock_times(event, language)
+        day = format_day(start, "full", language)
+        text = translate(language, "event.at", hours, day)
+    else:
+        first_day, last_day = format_days(start, end, "full", language)
+        text = translate(
+            language,
+            "event.days_with_hours",
+            _at(start, first_day, language),
+            _at(end, last_day, language),
+        )
+    return _name_zone(text, event, site, language)
 
 
 def format_event_hours(event: Event, site: Site, language: str) -> str:
@@ -29,7 +48,23 @@ def format_event_hours(event: Event, site: Site, language: str) -> str:
     One that ends within 24 hours, such as "21:00 – 00:30", needs no further day, and a
     longer one has its last day. The event's zone is named if it is not the site's.
     """
-    return _name_zone(_hours(event, language), event, site, language)
+    start, end = _local_times(event)
+    if event.all_day:
+        text = translate(language, "event.whole_day")
+        last = (end - _ONE_DAY).date()
+        if last == start.date():
+            return text
+        last_day = format_day(last, "long", language)
+        return translate(language, "event.through", text, last_day)
+    if end - start < _ONE_DAY:
+        hours = _clock_times(event, language)
+        text = translate(language, "event.hours", hours)
+    else:
+        first_hour = translate(language, "event.hours", f"{start:%H:%M}")
+        last_day = format_day(end, "long", language)
+        last_hour = _at(end, last_day, language)
+        text = translate(language, "event.until", first_hour, last_hour)
+    return _name_zone(text, event, site, language)
 
 
 def local_day(event: Event) -> date:
@@ -151,53 +186,13 @@ def format_days(
 
 
 def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
-    """Add the zone of an event to its time, if that is not the site's zone."""
-    if event.all_day or event.timezone.key == site.timezone.key:
+    """Add the zone of an event to its hours, if that is not the site's zone."""
+    if event.timezone.key == site.timezone.key:
         return text
     city = get_timezone_location(
         event.timezone, resolve_locale(language), return_city=True
     )
     return translate(language, "punctuation.in_brackets", text, city)
-
-
-def _period(event: Event, language: str) -> str:
-    start, end = _local_times(event)
-    if event.all_day:
-        last = end - _ONE_DAY
-        if last.date() == start.date():
-            day = format_day(start, "full", language)
-            return translate(language, "event.all_day", day)
-        days = format_days(start, last, "full", language)
-        return translate(language, "event.days", *days)
-    if end - start < _ONE_DAY:
-        hours = _clock_times(event, language)
-        day = format_day(start, "full", language)
-        return translate(language, "event.at", hours, day)
-    first_day, last_day = format_days(start, end, "full", language)
-    return translate(
-        language,
-        "event.days_with_hours",
-        _at(start, first_day, language),
-        _at(end, last_day, language),
-    )
-
-
-def _hours(event: Event, language: str) -> str:
-    start, end = _local_times(event)
-    if event.all_day:
-        text = translate(language, "event.whole_day")
-        last = (end - _ONE_DAY).date()
-        if last == start.date():
-            return text
-        last_day = format_day(last, "long", language)
-        return translate(language, "event.through", text, last_day)
-    if end - start < _ONE_DAY:
-        hours = _clock_times(event, language)
-        return translate(language, "event.hours", hours)
-    text = translate(language, "event.hours", _time(start, language))
-    last_day = format_day(end, "long", language)
-    last_hour = _at(end, last_day, language)
-    return translate(language, "event.until", text, last_hour)
 
 
 def _local_times(event: Event) -> tuple[datetime, datetime]:
@@ -212,15 +207,11 @@ def _local_times(event: Event) -> tuple[datetime, datetime]:
 
 def _clock_times(event: Event, language: str) -> str:
     """Return when an event starts and ends; without a duration, one time."""
-    start, end = (_time(moment, language) for moment in _local_times(event))
+    start, end = (f"{moment:%H:%M}" for moment in _local_times(event))
     if event.starts == event.ends:
         return start
     return translate(language, "event.from_to", start, end)
 
 
 def _at(moment: datetime, day: str, language: str) -> str:
-    return translate(language, "event.at", _time(moment, language), day)
-
-
-def _time(moment: datetime, language: str) -> str:
-    return format_time(moment, "HH:mm", locale=resolve_locale(language))
+    return translate(language, "event.at", f"{moment:%H:%M}", day)

@@ -146,20 +146,14 @@ def window_text(feed: Feed, language: str) -> str:
 
 def _name(feed: FeedHead, kind_key: str | None, language: str) -> str:
     category_filter = feed.query.category_filter
-    titles = {
-        category.slug: category.title_in(language)
-        for category in feed.categories
-    }
+    titles = [category.title_in(language) for category in feed.categories]
+    count = len(category_filter.include)
     language = feed.site.words_language(language)
     included = _join(
-        [titles[slug] for slug in category_filter.include],
-        language,
-        match_all=category_filter.match_all,
+        titles[:count], language, match_all=category_filter.match_all
     )
     if category_filter.exclude:
-        excluded = _join(
-            [titles[slug] for slug in category_filter.exclude], language
-        )
+        excluded = _join(titles[count:], language)
         included = translate(
             language, "feed.without", included, excluded
         ).strip()

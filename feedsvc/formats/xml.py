@@ -50,15 +50,19 @@ _TAG_START = re.compile(r"<(?:[^\W\d_]|[/!?])")
 class _CustomExtension(BaseExtension):  # type: ignore[misc]
     """An extension of feedgen that calls `extend` with the element of a feed or entry.
 
-    feedgen makes extensions without arguments, so both attributes are set afterwards.
+    feedgen makes extensions without arguments, so `extend` is set afterwards.
     """
 
     extend: Callable[[Element], None]
-    namespaces: dict[str, str]
 
     def extend_ns(self) -> dict[str, str]:
         """Return the namespaces that the root element declares."""
-        return self.namespaces
+        # feedgen declares Atom's namespace itself.
+        return {
+            prefix: uri
+            for prefix, uri in NAMESPACES.items()
+            if prefix != "atom"
+        }
 
     def extend_atom(self, element: Element) -> None:
         """Add elements to an Atom feed or entry."""
@@ -91,10 +95,6 @@ def create_generator(
     generator = FeedGenerator()
     generator.register_extension("custom", _CustomExtension, _CustomExtension)
     generator.custom.extend = lambda element: extend(element, feed)
-    # feedgen declares Atom's namespace itself.
-    generator.custom.namespaces = {
-        prefix: uri for prefix, uri in NAMESPACES.items() if prefix != "atom"
-    }
     generator.id(feed.self_url)
     media_type = feed.query.format.media_type
     generator.link(href=feed.self_url, rel="self", type=media_type)

@@ -128,15 +128,11 @@ class Importer:
             self._ensure_category(title, transaction)
             for title in item.categories[:MAX_CATEGORIES]
         ]
-        # Several titles may be of one category.
-        categories = {
-            category.slug: category for category in filter(None, found)
-        }
         # With the time of the import an old archive would be new to readers who sort by
         # it.
         row, is_new = put_entry(
             transaction,
-            replace(entry, categories=tuple(categories.values())),
+            replace(entry, categories=tuple(filter(None, found))),
             is_import=True,
             updated=item.updated or entry.published,
         )
@@ -192,8 +188,8 @@ class Importer:
         document = {"slug": slug_of(title), "title": title}
         try:
             category: Category = load_validated(CategorySchema(), document)
-            found = Categories(transaction.session).get_current(category.slug)
-            return found.category
+            categories = Categories(transaction.session)
+            return categories.get_current(category.slug).category
         except ValidationFailed as error:
             detail = error.errors[0].detail
             self._tell("left out", f"category “{title}”: {detail}")
@@ -201,9 +197,8 @@ class Importer:
         except Gone:
             return None
         except NotFound:
-            pass
-        put_category(transaction, category)
-        return category
+            put_category(transaction, category)
+            return category
 
 
 def _find(entry: Entry, session: Session) -> Entry | None:

@@ -6,13 +6,14 @@ Times are in the event's zone; a day is its midnight without zone, as dateutil n
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import MAXYEAR, UTC, datetime
+from datetime import MAXYEAR, datetime
 from functools import lru_cache
 from itertools import islice, takewhile
 
 from dateutil.parser import isoparse
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrulestr
+from dateutil.tz import datetime_exists
 
 from feedsvc.importers import Note
 from feedsvc.input.recurrence_validation import (
@@ -80,7 +81,11 @@ def read_series(
         with suppress(ValueError):
             validate_rrule(fitting)
             given = _expand(fitting, first, present)
-            begin = min(date for date in given if not _is_skipped(date))
+            begin = min(
+                date
+                for date in given
+                if date.tzinfo is None or datetime_exists(date)
+            )
             if _expand(fitting, begin, present) | {first} == dates:
                 if fitting != plain:
                     notes.append(("repaired", f"it has no end ({rule})"))
@@ -100,13 +105,6 @@ def read_series(
         notes.append(("repaired", reason))
     # Others stand beside the date of this rule.
     return "FREQ=DAILY;COUNT=1", kept
-
-
-def _is_skipped(moment: datetime) -> bool:
-    """Tell if a change to daylight saving time skips a local time."""
-    if moment.tzinfo is None:
-        return False
-    return moment.astimezone(UTC).astimezone(moment.tzinfo) != moment
 
 
 # Most rules fit as they are.

@@ -5,7 +5,7 @@ stored: the descendants of a category are few, and `Categories` knows them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -35,7 +35,7 @@ class Categories:
     """The categories of one snapshot, deleted ones too; read when they are needed."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.session = session
 
     @cached_property
     def _children(self) -> dict[int | None, list[int]]:
@@ -44,7 +44,7 @@ class Categories:
             CategoryRow.parent_id.is_not(None)
         )
         children = defaultdict(list)
-        for parent_id, id in self._session.execute(statement):
+        for parent_id, id in self.session.execute(statement):
             children[parent_id].append(id)
         return children
 
@@ -54,9 +54,7 @@ class Categories:
         statement = sa.select(CategoryRow).where(
             CategoryRow.deleted_at.is_(None)
         )
-        return list(
-            self._session.scalars(statement.order_by(CategoryRow.slug))
-        )
+        return list(self.session.scalars(statement.order_by(CategoryRow.slug)))
 
     def all(self) -> list[Category]:
         """Return the categories that are not deleted, by slug."""
@@ -66,7 +64,7 @@ class Categories:
         """Return the category of a slug, a deleted one too; None if there is none."""
         if "\0" in slug:
             return None  # PostgreSQL refuses it in texts
-        return self._session.scalar(
+        return self.session.scalar(
             sa.select(CategoryRow)
             .filter_by(slug=slug)
             .options(joinedload(CategoryRow.parent))
@@ -83,7 +81,7 @@ class Categories:
         if row is None:
             former = None
             if "\0" not in slug:
-                former = self._session.get(FormerSlugRow, slug)
+                former = self.session.get(FormerSlugRow, slug)
             if former:
                 raise CategoryRenamed(former.category.slug)
             raise NotFound(
@@ -102,22 +100,16 @@ class Categories:
 
     def with_descendants(self, row: CategoryRow) -> list[int]:
         """Return the keys of a category and of all categories below it."""
-        keys = [row.id]
-        # The list grows while it is read.
-        for key in keys:
-            keys += self._children.get(key, ())
-        return keys
+        return [key for level in self.levels(row) for key in level]
 
-    def count_levels(self, row: CategoryRow) -> int:
-        """Return the number of levels from a category to the lowest one below it."""
-        levels = 0
+    def levels(self, row: CategoryRow) -> Iterator[list[int]]:
+        """Yield the key of a category, then those of each level below it."""
         keys = [row.id]
         while keys:
-            levels += 1
+            yield keys
             keys = [
                 child for key in keys for child in self._children.get(key, ())
             ]
-        return levels
 
 
 def resolve_categories(
@@ -256,7 +248,7 @@ def _find_parent(
     if row and row.parent is parent:
         return parent
     ancestors = [*islice(parent.iter_upwards(), MAX_LEVELS)]
-    levels = categories.count_levels(row) if row else 1
+    levels = len([*categories.levels(row)]) if row else 1
     if category.slug in (ancestor.slug for ancestor in ancestors):
         detail = "Must not be within the category itself."
     elif len(ancestors) + levels > MAX_LEVELS:

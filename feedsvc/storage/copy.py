@@ -7,7 +7,12 @@ import sqlalchemy as sa
 from feedsvc.errors import Conflict
 from feedsvc.storage.database import lift_timeouts
 from feedsvc.storage.migrations.runner import HEAD, schema_version
-from feedsvc.storage.tables import Base
+from feedsvc.storage.tables import (
+    Base,
+    CategoryRow,
+    InstallationRow,
+    RevisionRow,
+)
 
 #: Rows that are in memory together, of at most half a megabyte each.
 _STEP = 100
@@ -27,11 +32,11 @@ def count_rows(source: sa.Connection) -> int:
             f"The database to copy must have schema {HEAD}, as after `feedsvc db "
             f"upgrade`; it has {version or 'none'}."
         )
-    total = 0
-    for table in _TABLES.values():
-        statement = sa.select(sa.func.count()).select_from(table)
-        total += source.scalar(statement) or 0
-    return total
+    counts = (
+        sa.select(sa.func.count()).select_from(table)
+        for table in _TABLES.values()
+    )
+    return sum(source.execute(count).scalar_one() for count in counts)
 
 
 def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
@@ -42,14 +47,14 @@ def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
     """
     lift_timeouts(target)
     # Every writer takes this lock, so a service that was not stopped has to wait.
-    target.execute(sa.select(_TABLES["revisions"].c.id).with_for_update())
+    target.execute(sa.select(RevisionRow.id).with_for_update())
     for name in ("entries", "categories", "tokens"):
         if target.scalar(sa.select(sa.exists(_TABLES[name]))):
             raise Conflict(
                 f"The database of the settings is not empty: it has {name}."
             )
     # Its workers may go on with the empty feeds that they have cached.
-    if target.scalar(sa.select(_TABLES["installation"].c.fingerprint)):
+    if target.scalar(sa.select(InstallationRow.fingerprint)):
         raise Conflict(
             "A service was started on the database of the settings. Name a new one."
         )
@@ -85,10 +90,9 @@ def _as_stored(table: sa.Table) -> sa.TableClause:
 
 def _copy_parents(source: sa.Connection, target: sa.Connection) -> None:
     """Set the parents of the categories, which may be later rows than these."""
-    categories = _TABLES["categories"]
-    parents = sa.select(categories.c.id, categories.c.parent_id)
+    parents = sa.select(CategoryRow.id, CategoryRow.parent_id)
     for key, parent in source.execute(parents).all():
-        statement = sa.update(categories).where(categories.c.id == key)
+        statement = sa.update(CategoryRow).filter_by(id=key)
         target.execute(statement.values(parent_id=parent))
 
 

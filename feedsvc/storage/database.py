@@ -139,14 +139,12 @@ class Database:
         self._is_read_only = is_read_only
         if self.is_sqlite:
             self.engine = _create_sqlite_engine(self.url, is_read_only)
-            read_options: dict[str, Any] = {}
+            self._read_engine = self.engine
         else:
             self.engine = _create_postgresql_engine(self.url)
-            read_options = {
-                "isolation_level": "REPEATABLE READ",
-                "postgresql_readonly": True,
-            }
-        self._read_engine = self.engine.execution_options(**read_options)
+            self._read_engine = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
         self._write_engine = self.engine.execution_options(is_write=True)
         #: The newest revisions that this process has committed or polled.
         self.revisions = Revisions()

@@ -52,9 +52,6 @@ _decoder = msgspec.json.Decoder[dict[str, Any]](_EntryDocument)
 def encode_document(entry: Entry) -> str:
     """Return the document of an entry; entries with the same members have the same."""
     members = {name: getattr(entry, name) for name in _DOCUMENT_MEMBERS}
-    for name, value in members.items():
-        if isinstance(value, datetime):
-            members[name] = value.astimezone(UTC)
     if entry.event:
         members["event"] = _event_members(entry.event)
     present = _without_empty(msgspec.to_builtins(members))
@@ -126,13 +123,13 @@ def _without_empty(value: Any) -> Any:
 def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
     """Return the members in `_TIMES` of an event from its document."""
     zone = timezones.zone(event["timezone"])
-    times: dict[str, Any] = {"timezone": zone, "end": None}
-    for name in ("start", "end"):
-        if event.get(name):
-            times[name] = _local_moment(event[name], zone)
-    if event.get("recurrence"):
-        times["recurrence"] = _decode_recurrence(event["recurrence"], zone)
-    return times
+    end, recurrence = event.get("end"), event.get("recurrence")
+    return {
+        "start": _local_moment(event["start"], zone),
+        "end": end and _local_moment(end, zone),
+        "timezone": zone,
+        "recurrence": recurrence and _decode_recurrence(recurrence, zone),
+    }
 
 
 def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:

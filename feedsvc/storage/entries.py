@@ -313,11 +313,11 @@ def renew_revisions(transaction: Transaction) -> datetime:
 
 def list_changed_categories(
     session: Session, after: datetime
-) -> list[tuple[str, Category | None, str, datetime]]:
+) -> dict[tuple[str, Category | None, str], datetime]:
     """Return the kinds and categories with public entries that changed later.
 
     A kind alone has None. With each category come those above it. The third member is a
-    language of these entries, in lower case; the fourth is the revision of the last
+    language of these entries, in lower case. The value is the revision of the last
     change of those in it.
     """
     # The statement reads keys alone, since every entry may have changed.
@@ -336,20 +336,14 @@ def list_changed_categories(
         # So the last revision of those below one category is set last.
         .order_by(sa.func.max(EntryRow.changed_at))
     )
-    changes: dict[tuple[str, str, str], tuple[Category | None, datetime]] = {}
+    changes: dict[tuple[str, Category | None, str], datetime] = {}
     for kind, language, category_id, revision in session.execute(statement):
-        changes[kind, "", language] = None, revision
+        changes[kind, None, language] = revision
         if category_id:
-            for row in session.get_one(
-                CategoryRow, category_id
-            ).with_ancestors:
-                changes[kind, row.slug, language] = row.category, revision
-    return [
-        (kind, category, language, revision)
-        for (kind, _, language), (category, revision) in sorted(
-            changes.items(), key=lambda change: change[0]
-        )
-    ]
+            category = session.get_one(CategoryRow, category_id)
+            for row in category.iter_upwards():
+                changes[kind, row.category, language] = revision
+    return changes
 
 
 def read_entries(
@@ -481,15 +475,8 @@ def put_entry(  # noqa: PLR0913 — what different writers need
     if row is None:
         row = EntryRow(id=entry.id, kind=entry.kind, guid=entry.guid)
         session.add(row)
-    affected_before = row.affects_feeds
     row.is_imported = is_import
-    _set_content(row, entry, document, categories, transaction.now)
-
-    # A change of what readers do not see leaves their feeds as they are.
-    is_seen = affected_before or row.affects_feeds
-    kinds = [entry.kind] if is_seen else []
-    row.changed_at = transaction.next_revision(*kinds)
-    row.updated_at = transaction.updated_at(row.changed_at)
+    _set_content(transaction, row, entry, document, categories)
     if updated:
         # An archive that is imported must not look new. But dates of sources may be
         # wrong: neither before the publication nor in the future.
@@ -522,16 +509,11 @@ def delete_entry(
     if check:
         check(old)
     _check_permission(transaction, row.categories)
-    affected_before = row.affects_feeds
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
     deleted = decide_delete(old)
-    document = encode_document(deleted)
-    _set_content(row, deleted, document, [], transaction.now)
+    _set_content(transaction, row, deleted, encode_document(deleted), [])
     store_words(transaction.session, row.pk, deleted)
-    kinds = [kind] if affected_before else []
-    row.changed_at = transaction.next_revision(*kinds)
-    row.updated_at = transaction.updated_at(row.changed_at)
     transaction.erases = True
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")
 
@@ -567,8 +549,9 @@ def apply_due_changes(transaction: Transaction) -> int:
     for row in rows:
         was_public_before = row.is_public
         entry = decode_document(row.content.document)
-        now = transaction.now
-        row.set_state(state_at(entry, now, was_public=row.was_public))
+        row.set_state(
+            state_at(entry, transaction.now, was_public=row.was_public)
+        )
         revision = transaction.next_revision(row.kind)
         # The end of an event, or its next occurrence, is no change of the entry.
         if row.is_public != was_public_before:
@@ -589,7 +572,7 @@ def _check_permission(
     """
     if transaction.category_ids:
         keys = {
-            category.slug: [row.id for row in category.with_ancestors]
+            category.slug: [row.id for row in category.iter_upwards()]
             for category in categories
         }
         check_permission(transaction.category_ids, keys)
@@ -637,22 +620,20 @@ def _find_translations(
 
 
 def _set_content(
+    transaction: Transaction,
     row: EntryRow,
     entry: Entry,
     document: str,
     categories: list[CategoryRow],
-    now: datetime,
 ) -> None:
-    """Set the document, the numbers and the categories of an entry, and its state."""
+    """Set the document, the numbers and the categories of an entry, and its state.
+
+    What readers see then has a new revision.
+    """
+    affected_before = row.affects_feeds
     row.set_document(entry, document)
     row.version = entry.version
     row.sequence = entry.sequence
-    _set_categories(row, categories)
-    row.set_state(state_at(entry, now, was_public=bool(row.was_public)))
-
-
-def _set_categories(row: EntryRow, categories: list[CategoryRow]) -> None:
-    """Let an entry name categories, in this order."""
     memberships = {each.category_id: each for each in row.memberships}
     row.memberships = [
         memberships.get(category.id)
@@ -661,3 +642,10 @@ def _set_categories(row: EntryRow, categories: list[CategoryRow]) -> None:
     ]
     for position, membership in enumerate(row.memberships):
         membership.position = position
+    was_public = bool(row.was_public)
+    row.set_state(state_at(entry, transaction.now, was_public=was_public))
+    # A change of what readers do not see leaves their feeds as they are.
+    is_seen = affected_before or row.affects_feeds
+    kinds = [row.kind] if is_seen else []
+    row.changed_at = transaction.next_revision(*kinds)
+    row.updated_at = transaction.updated_at(row.changed_at)

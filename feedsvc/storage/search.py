@@ -36,11 +36,12 @@ def words_of(entry: Entry) -> str:
     A withdrawn one is not found by what readers no longer see.
     """
     shown = entry.public_view()
+    html = _INLINE_TAG.sub("", shown.content_html or "")
     place = shown.event and shown.event.location
     words = split_words(
         shown.title,
         shown.summary,
-        _plain_text(shown.content_html or ""),
+        unescape(_TAG.sub(" ", html)),
         shown.content_text or "",
         *(author.name for author in shown.authors),
         *([shown.source.name] if shown.source else []),
@@ -74,7 +75,3 @@ def has_words(words: str) -> sa.ColumnElement[bool]:
         EntryWordsRow.entry_pk == EntryRow.pk,
         *(EntryWordsRow.words.contains(f" {word} ") for word in words.split()),
     )
-
-
-def _plain_text(html: str) -> str:
-    return unescape(_TAG.sub(" ", _INLINE_TAG.sub("", html)))

@@ -41,15 +41,18 @@ def state_at(entry: Entry, now: datetime, *, was_public: bool) -> State:
     """
     # They see it from its publication until it expires.
     begin = entry.published
-    end = _end_of_publication(entry)
-    has_ended = end is not None and end <= now
+    ends = [
+        entry.expires,
+        entry.withdrawn and entry.withdrawn + WITHDRAWAL_PERIOD,
+    ]
+    has_ended = any(end and end <= now for end in ends)
     # A withdrawal tells those who know the entry, and nobody else.
     is_unknown = entry.status == "withdrawn" and not was_public
     is_hidden = has_ended or is_unknown or entry.status in ("draft", "deleted")
     is_public = not is_hidden and begin is not None and begin <= now
     starts_at = listed_at = ends_at = None
     # An event also changes when an occurrence begins or ends.
-    moments = [begin, end]
+    moments = [begin, *ends]
     if entry.event:
         occurrence = current_or_next(entry.event, now)
         starts_at = listed_at = occurrence.starts
@@ -73,10 +76,3 @@ def state_at(entry: Entry, now: datetime, *, was_public: bool) -> State:
 def _next_midnight(now: datetime, zone: ZoneInfo) -> datetime:
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), zone).astimezone(UTC)
-
-
-def _end_of_publication(entry: Entry) -> datetime | None:
-    ends = [entry.expires]
-    if entry.withdrawn:
-        ends.append(entry.withdrawn + WITHDRAWAL_PERIOD)
-    return min((end for end in ends if end), default=None)

@@ -136,11 +136,6 @@ class CategoryRow(Base):
             row = row.parent
 
     @property
-    def with_ancestors(self) -> list[CategoryRow]:
-        """The category and those above it."""
-        return [*self.iter_upwards()]
-
-    @property
     def category(self) -> Category:
         """The category."""
         return Category(

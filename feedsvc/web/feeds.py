@@ -35,9 +35,7 @@ blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 
 @blueprint.get("/<kind>.<suffix>")
 @blueprint.get("/<kind>/<category_filter>.<suffix>")
-def show_feed(
-    kind: str, suffix: str, category_filter: str | None = None
-) -> Response:
+def show_feed(kind: str, suffix: str, category_filter: str = "") -> Response:
     """Answer with a feed, or redirect to its canonical URL."""
     if suffix not in FORMATS or kind not in FORMATS[suffix].kinds:
         raise _no_such_feed(kind)
@@ -55,14 +53,13 @@ def show_feed(
         if not is_canonical:
             # A category that does not exist is 404 at once, without a redirect.
             with services.database.read() as session:
-                resolve_filter(Categories(session), query.category_filter)
+                resolve_filter(Categories(session), query)
             return redirect(site, query.path)
         response = services.cache.get_or_render(
             query.path, lambda: _render(services, query)
         )
     except FeedMoved as error:
-        moved = replace(query, category_filter=error.current)
-        return redirect(site, moved.path)
+        return redirect(site, error.path)
     return conditional_response(response, services.clock())
 
 

@@ -77,7 +77,7 @@ def show_front_page() -> Response:
         )
         categories = Categories(session)
         slugs = {
-            kind: listed_categories(session, categories, kind, site, lang)
+            kind: listed_categories(categories, kind, site, lang)
             for kind in KINDS
         }
         top = [row.category for row in categories.rows if not row.parent_id]
@@ -97,7 +97,7 @@ def show_opml() -> Response:
         categories = Categories(session)
         is_shown = is_in_language(lang) if lang else sa.true()
         slugs = {
-            kind: categories_with_entries(session, categories, kind, is_shown)
+            kind: categories_with_entries(categories, kind, is_shown)
             for kind in KINDS
         }
         modified = read_revisions(session).of(KINDS)
