@@ -1,6 +1,7 @@
 """Send forms to servers of others, which may answer slowly or never."""
 
 import time
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from socket import SHUT_RDWR
 from threading import Timer
@@ -22,7 +23,7 @@ class _Connection(HTTPConnection):
     def getresponse(self) -> HTTPResponse:
         ends_at = time.monotonic() + TIMEOUT
         # The socket's own timeout is for each read alone.
-        timer = Timer(TIMEOUT, self.sock.shutdown, [SHUT_RDWR])
+        timer = Timer(TIMEOUT, self._shut)
         # The end of the process does not wait for it.
         timer.daemon = True
         timer.start()
@@ -36,6 +37,11 @@ class _Connection(HTTPConnection):
             timer.cancel()
             if time.monotonic() >= ends_at:
                 raise TimeoutError(f"no answer within {TIMEOUT:g} s")
+
+    def _shut(self) -> None:
+        # The server may have shut it at this moment.
+        with suppress(OSError):
+            self.sock.shutdown(SHUT_RDWR)
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
@@ -68,7 +74,9 @@ def post(url: str, form: dict[str, str]) -> None:
 
 def _raise_failure(response: HTTPResponse) -> None:
     with response:
-        line = response.readline(_MAX_LINE).decode("utf-8", "replace").strip()
+        # One read, since of a chunk with a negative size `readline` reads all.
+        text = response.read1(_MAX_LINE)[:_MAX_LINE].decode("utf-8", "replace")
+    line = text.strip().partition("\n")[0].strip()
     reason = f"{response.status} {response.reason[:_MAX_LINE]}: {line!r}"
     # 408 and 429 ask to slow down.
     if 400 <= response.status < 500 and response.status not in (408, 429):

@@ -22,6 +22,9 @@ from feedsvc.storage.tables import HubRow
 
 _log = logging.getLogger(__name__)
 
+#: Characters of an error that are logged.
+_MAX_ERROR = 500
+
 #: Time after which another worker tells a hub, if one was stopped meanwhile.
 _CLAIM = timedelta(seconds=30)
 
@@ -119,7 +122,7 @@ class HubNotifier:
                 "Hub %s, %s: %s; trying again in %d s",
                 self._hub,
                 url,
-                error,
+                str(error)[:_MAX_ERROR],
                 delay,
             )
             return False

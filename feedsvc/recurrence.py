@@ -40,24 +40,32 @@ _INTERVALS: Mapping[str, tuple[relativedelta, int]] = {
 _LAST_INTERVAL = 4_000_000
 
 
-def occurrences(event: Event, after: datetime = EPOCH) -> Iterator[Event]:
+def occurrences(
+    event: Event, after: datetime = EPOCH, ends: datetime | None = None
+) -> Iterator[Event]:
     """Yield the occurrences that end later than `after`, in order.
 
     An event that is not recurring is its only occurrence.
+
+    :param ends: the end of the last one, if it is known: then the walk of a rule with a
+        COUNT need not begin at its start.
     """
     candidates: Iterable[Event] = (event,)
     if event.recurrence:
         # The UTC offset may differ between the two times, by a day at most.
         duration = event.ends - event.starts
         since = after.astimezone(event.timezone) - duration - _ONE_DAY
+        recurrence = _uncounted(event.recurrence) if ends else event.recurrence
         # dateutil goes on until the year 9999, which other zones and ends exceed.
         starts = takewhile(
             lambda start: start.year <= MAX_DATETIME.year,
-            _starts_since(event, event.recurrence, since),
+            _starts_since(event, recurrence, since),
         )
         candidates = (_occurrence_at(event, start) for start in starts)
     for occurrence in candidates:
         if occurrence.starts >= MAX_DATETIME:
+            return
+        if ends and occurrence.ends > ends:
             return
         if occurrence.ends > after:
             yield occurrence
@@ -83,9 +91,14 @@ def without_cancelled(event: Event) -> Event:
     )
 
 
-def next_that_takes_place(event: Event, occurrence: Event) -> Event | None:
-    """Return the first occurrence behind another one that is not cancelled."""
-    later = occurrences(without_cancelled(event), occurrence.starts)
+def next_that_takes_place(
+    event: Event, occurrence: Event, ends: datetime | None
+) -> Event | None:
+    """Return the first occurrence behind another one that is not cancelled.
+
+    :param ends: the end of the last one, cancelled or not.
+    """
+    later = occurrences(without_cancelled(event), occurrence.starts, ends)
     return next(
         (each for each in later if each.starts > occurrence.starts), None
     )
@@ -112,16 +125,20 @@ def series_end(event: Event) -> datetime:
 
 
 def first_in_period(
-    event: Event, start: datetime, end: datetime
+    event: Event,
+    start: datetime,
+    end: datetime,
+    ends: datetime | None = None,
 ) -> Event | None:
     """Return the first occurrence that overlaps a period; None if none does.
 
     An occurrence without a duration overlaps it if it starts there.
 
     :param end: the period is over then.
+    :param ends: the end of the last occurrence.
     """
     # One without a duration at `start` ends at `start`, so look from shortly before.
-    for occurrence in occurrences(event, start - timedelta.resolution):
+    for occurrence in occurrences(event, start - timedelta.resolution, ends):
         if occurrence.ends > start or occurrence.starts == start:
             return occurrence if occurrence.starts < end else None
     return None
@@ -183,6 +200,16 @@ def display_occurrence(entry: Entry) -> Event | None:
     if event is None or event.recurrence is None or entry.starts is None:
         return event
     return _occurrence_at(event, entry.starts.astimezone(event.timezone))
+
+
+def _uncounted(recurrence: Recurrence) -> Recurrence:
+    """Return a series with the same occurrences up to its end, without its COUNT."""
+    # With rdates the rule may end earlier than the series.
+    if recurrence.rdates or "COUNT" not in recurrence.rrule:
+        return recurrence
+    parts = recurrence.rrule.split(";")
+    rrule = ";".join(part for part in parts if not part.startswith("COUNT"))
+    return replace(recurrence, rrule=rrule)
 
 
 def _start_of_walk(

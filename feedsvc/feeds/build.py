@@ -173,9 +173,9 @@ def _find_window(
     """
     series = {}
     statement = select_series(session, query, included, begin, end)
-    for pk, document in session.execute(statement):
+    for pk, ends, document in session.execute(statement):
         event = decode_document(document).event
-        occurrence = event and first_in_period(event, begin, end)
+        occurrence = event and first_in_period(event, begin, end, ends)
         if occurrence:
             series[pk] = occurrence.starts
     return Window(begin, end, series)

@@ -101,12 +101,14 @@ def select_series(
     included: Sequence[Sequence[int]],
     begin: datetime,
     end: datetime,
-) -> sa.Select[int, str]:
+) -> sa.Select[int, datetime | None, str]:
     """Return the statement for the series of a feed that may take place in a period.
 
-    It has their keys and documents.
+    It has their keys, ends and documents.
     """
-    statement = sa.select(EntryRow.pk, EntryContentRow.document)
+    statement = sa.select(
+        EntryRow.pk, EntryRow.ends_at, EntryContentRow.document
+    )
     return statement.join(EntryRow.content).where(
         *in_all(session, query.kind, _sets(query, included)),
         EntryRow.is_public,

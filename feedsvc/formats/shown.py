@@ -127,7 +127,7 @@ class Shown:
         event, occurrence = self.entry.event, self.occurrence
         if event is None or occurrence is None or not self.cancellation:
             return occurrence
-        return next_that_takes_place(event, occurrence)
+        return next_that_takes_place(event, occurrence, self.entry.ends)
 
     @cached_property
     def state(self) -> TitleState | None:

@@ -65,6 +65,8 @@ _UNSAFE = re.compile(
     | (?<![\w.+-])[\w.+-]{1000}
     | (?:\A|<)(?:[^<,]*+,){5000}"""
 )
+#: How XML begins in EBCDIC (XML 1.0, F.1), which feedparser reads and lxml does not.
+_EBCDIC = b"\x4c\x6f\xa7\x94"
 #: Elements within those of an entry, except for those of people, of media and of the
 #: feed that is the source, where formats nest some; and Blogger's kinds, which are no
 #: categories.
@@ -135,7 +137,8 @@ def _prepare(data: bytes) -> bytes:
         document = etree.parse(BytesIO(data), parser)
     # feedparser reads damaged files too.
     except etree.XMLSyntaxError:
-        if _UNSAFE.search(data.replace(b"\0", b"")):
+        text = data.replace(b"\0", b"")
+        if text.startswith(_EBCDIC) or _UNSAFE.search(text):
             reason = "it is damaged, and may have drafts or too long texts"
             raise ValueError(reason) from None
         return data

@@ -55,7 +55,8 @@ _LARGE_ZONES = (
 #: write it.
 _UNPUBLISHED = re.compile(
     r"""(?imx)
-    ^(?:CLASS|X-CALENDARSERVER-ACCESS)(?:;.*)?:[ \t]*+(?!PUBLIC[ \t\r]*$)\S.*
+    ^(?:[\w-]+\.)?(?:CLASS|X-CALENDARSERVER-ACCESS)[ \t]*(?:;.*)?:
+        [ \t]*+(?!PUBLIC[ \t\r]*$)\S.*
     | ^STATUS(?:;.*)?:[ \t]*(?:DRAFT|AUTO-DRAFT|PRIVATE|TRASH)[ \t\r]*$"""
 )
 #: Statuses that iCalendar lacks, so that our calendars have them in titles alone.
@@ -86,14 +87,13 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     named = re.search("(?m)^X-WR-TIMEZONE.*:(\\S+)", text)
     zone = named and _find_zone(named[1])
     default = zone if isinstance(zone, ZoneInfo) else site_zone
-    # Each alone, so that a broken one costs no other; reminders are not read.
-    text = _REMINDER.sub("", text)
     events = []
     private = {}
     overrides: dict[str, dict[date, Event]] = defaultdict(dict)
+    # Each alone, so that a broken one costs no other; reminders are not read.
     for component in _components(text, "VEVENT"):
         try:
-            event = _parse(component)
+            event = _parse(_REMINDER.sub("", component))
             modified = event.last_modified or EPOCH
             revision = int(event.get("SEQUENCE", 0)), modified
             events.append((revision, event.RECURRENCE_ID, event))
@@ -130,7 +130,7 @@ def _decode(data: bytes) -> str:
     """Return the unfolded lines of a calendar as icalendar reads them right."""
     # Outlook writes UTF-16, too. A folded line may be folded within a character.
     encoding = detect_encoding(data)
-    if encoding.startswith("utf-16"):
+    if encoding.startswith(("utf-16", "utf-32")):
         data = data.decode(encoding, "replace").encode()
     text = re.sub(b"\r?\n[ \t]", b"", data).decode("utf-8-sig", "replace")
     # icalendar takes a space behind the name of a component for a part of it.

@@ -265,8 +265,20 @@ def test_entities_of_html_alone_are_resolved(
     assert ("Hôm nay" in output) == ("ocirc" in content)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_calendar_in_utf_16_is_read(app: Flask, encoding: str) -> None:
+def test_drafts_in_ebcdic_are_not_imported(app: Flask) -> None:
+    item = "<item><guid>g</guid><title>a</title><status>draft</status></item>"
+    document = f'<?xml version="1.0" encoding="cp037"?><rss><channel>{item}</channel></rss>'
+    result = invoke(app, "import", "-", input=document.encode("cp037"))
+    assert result.exit_code == 1
+    assert not stored_entries(app, "news")
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
+def test_calendar_in_wide_characters_is_read(
+    app: Flask, encoding: str
+) -> None:
     text = calendar("DTSTART:20270101\nLOCATION:Nhà hát").decode()
     import_file(app, text.encode(encoding))
     assert stored_entries(app, "events")["a"]["location"]["name"] == "Nhà hát"

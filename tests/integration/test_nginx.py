@@ -125,6 +125,15 @@ def test_what_nginx_compresses_is_revalidated(proxy: str, path: str) -> None:
     assert again.status_code == 304
 
 
+@pytest.mark.parametrize("name", ["lang", "ui", "q"])
+def test_long_url_is_no_failure_of_the_service(proxy: str, name: str) -> None:
+    # nginx would send nothing to an instance that it takes for failing.
+    for length in range(2000, 7000, 1000):
+        for path in ("/", "/feeds/news.html", "/entries/a"):
+            answer = requests.get(f"{proxy}{path}?{name}={'e' * length}")
+            assert answer.status_code < 500, (path, length)
+
+
 def test_parameters_are_forwarded(proxy: str, service: Service) -> None:
     assert "<item>" not in get(f"{proxy}{FEED}?q=khong").text
     draft = {"title": "Nháp", "status": "draft"}
