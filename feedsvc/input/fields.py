@@ -146,15 +146,12 @@ class TextsByLanguage(ma.fields.Dict):
             # marshmallow tells keys and values apart, but pointers do not.
             if isinstance(error.messages, dict):
                 messages = {
-                    tag: [*by_side.get("key", ()), *by_side.get("value", ())]
+                    tag: [text for texts in by_side.values() for text in texts]
                     for tag, by_side in error.messages.items()
                 }
                 raise ValidationError(messages) from None
             raise
         return {tag: text for tag, text in texts.items() if text}
-
-    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._serialize(value, *args, **kwargs) or None  # type: ignore[no-untyped-call]
 
 
 class EntryId(ParsedString):

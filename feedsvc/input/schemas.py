@@ -123,7 +123,9 @@ class ModelSchema(ClosedSchema):
     ) -> dict[str, Any]:
         """Return the members that have a value."""
         return {
-            name: value for name, value in data.items() if value is not None
+            name: value
+            for name, value in data.items()
+            if value not in (None, {})
         }
 
 
