@@ -292,17 +292,18 @@ class Recurrence:
             ("rdates", self.rdates),
         ):
             if moments:
-                document[name] = [_local_iso(moment) for moment in moments]
+                document[name] = [local_iso(moment) for moment in moments]
         if self.cancelled:
             document["cancelled"] = [
-                {"start": _local_iso(each.start)}
+                {"start": local_iso(each.start)}
                 | ({"notice": each.notice} if each.notice else {})
                 for each in self.cancelled
             ]
         return document
 
 
-def _local_iso(moment: date) -> str:
+def local_iso(moment: date) -> str:
+    """Return a date, or a time without its offset (RFC 3339)."""
     if isinstance(moment, datetime):
         moment = moment.replace(tzinfo=None)
     return moment.isoformat()

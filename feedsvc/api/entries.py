@@ -69,8 +69,8 @@ def list_(
         items = [_document(session, row) for row in rows[:limit]]
     for item in items:
         # Together they may be hundreds of megabytes.
-        item.pop("content_html", None)
-        item.pop("content_text", None)
+        for name in CONTENT_MEMBERS:
+            item.pop(name, None)
     next_page = page + 1 if len(rows) > limit else None
     return jsonify(items=items, next_page=next_page)
 

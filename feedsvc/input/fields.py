@@ -13,7 +13,7 @@ from marshmallow.validate import Length, Range
 from feedsvc.folding import slug_of
 from feedsvc.input import plain_text, urls
 from feedsvc.languages import check_language
-from feedsvc.models import SLUG_PATTERN, YEARS
+from feedsvc.models import SLUG_PATTERN, YEARS, local_iso
 
 _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")
@@ -107,16 +107,15 @@ class Text(ParsedString):
 
     def parse(self, value: str) -> str | None:
         """Return the normalized text, or None if it is empty."""
-        normalized = ""
-        # Normalization removes white space and composes accents, but no more than that.
-        is_far_too_long = len(value) > _MAX_SHRINKAGE * self._max_length
-        if not is_far_too_long:
-            normalized = self._normalize(value)
-        if is_far_too_long or len(normalized) > self._max_length:
+        # A text that is longer stays too long, since normalization only removes white
+        # space and composes accents.
+        if len(value) <= _MAX_SHRINKAGE * self._max_length:
+            value = self._normalize(value)
+        if len(value) > self._max_length:
             raise ValueError(f"Longer than {self._max_length:,} characters.")
-        if self.required and not normalized:
+        if self.required and not value:
             raise ValueError("Must not be empty.")
-        return normalized or None
+        return value or None
 
 
 class TextsByLanguage(ma.fields.Dict):
@@ -230,9 +229,7 @@ class LocalDateOrTime(DateOrTime):
     """A date or time, serialized in the event's zone and without the offset."""
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(value, datetime):
-            value = value.replace(tzinfo=None)
-        return value and value.isoformat()
+        return value and local_iso(value)
 
 
 class UtcDateTime(DateOrTime):
