@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import marshmallow as ma
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
-from marshmallow.validate import Length, Range
+from marshmallow.validate import Length, Range, Regexp
 
 from feedsvc.folding import slug_of
 from feedsvc.input import plain_text, urls
@@ -24,11 +24,7 @@ MAX_GUID_LENGTH = 1000
 #: Languages of one category's titles, which lists read for each entry.
 MAX_LANGUAGES = 30
 
-IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
-IDENTIFIER_ERROR = (
-    "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, "
-    "the first a letter or digit."
-)
+_IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 
 #: Times by which normalization may shorten a text: indentation, decomposed letters.
 _MAX_SHRINKAGE = 4
@@ -153,17 +149,33 @@ class TextsByLanguage(ma.fields.Dict):
         return {tag: text for tag, text in texts.items() if text}
 
 
-class EntryId(ParsedString):
-    """The id of an entry; a whole number stands for its digits."""
+class Matching(ma.fields.String):
+    """A string that matches a pattern as a whole.
+
+    :param error: has no braces, in which marshmallow would look for names.
+    """
+
+    def __init__(self, pattern: str, error: str, **kwargs: Any) -> None:
+        super().__init__(
+            validate=Regexp(rf"(?:{pattern})\Z", error=error),
+            metadata={"pattern": f"^{pattern}$"},
+            **kwargs,
+        )
+
+
+class Identifier(Matching):
+    """An identifier that clients choose."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": f"^{IDENTIFIER}$"}, **kwargs)
+        error = (
+            "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, "
+            "the first a letter or digit."
+        )
+        super().__init__(_IDENTIFIER, error, **kwargs)
 
-    def parse(self, value: str) -> str:
-        """Return the id itself."""
-        if not re.fullmatch(IDENTIFIER, value):
-            raise ValueError(IDENTIFIER_ERROR)
-        return value
+
+class EntryId(Identifier):
+    """The id of an entry; a whole number stands for its digits."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         # A boolean is an int in Python.
@@ -309,17 +321,6 @@ def url(**kwargs: Any) -> ParsedString:
     """Return a field for an absolute http(s) URL."""
     metadata = {"maxLength": urls.MAX_LENGTH, "format": "uri"}
     return ParsedString(urls.validate_url, metadata=metadata, **kwargs)
-
-
-def matching(pattern: str, error: str, **kwargs: Any) -> ParsedString:
-    """Return a field for a string that matches a pattern as a whole."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(error)
-        return value
-
-    return ParsedString(check, metadata={"pattern": f"^{pattern}$"}, **kwargs)
 
 
 def guid() -> ParsedString:
