@@ -21,9 +21,8 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     It opens no database and starts no thread: `Background.start` does, in each process
     that serves.
     """
-    services = Services(config, clock)
     app = Flask(__name__, static_folder=None)
-    app.extensions[EXTENSION] = services
+    app.extensions[EXTENSION] = Services(config, clock)
     # Werkzeug's redirects for double slashes would lead where the Host header says.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
@@ -37,7 +36,7 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(static_files.blueprint)
     app.register_blueprint(api_blueprint())
     app.register_blueprint(documentation.blueprint)
-    app.register_blueprint(documentation.swagger_ui_blueprint(services.site))
+    app.register_blueprint(documentation.pages)
     register_error_handlers(app)
     register_commands(app)
     # URLs begin with FEEDSVC_PUBLIC_URL, so the other headers of proxies do not count.

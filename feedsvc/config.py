@@ -101,11 +101,15 @@ def unknown_settings() -> list[str]:
 
 def _read(env: FileAwareEnv) -> Config:
     """Return the settings; `env` collects the errors."""
-    env.add_parser("base_url", partial(validate, _parse_base_url))
-    env.add_parser("header_url", partial(validate, _parse_header_url))
-    env.add_parser("base_urls", partial(validate, _parse_base_urls))
-    env.add_parser("languages", partial(validate, _parse_languages))
-    env.add_parser("timezone", partial(validate, zone))
+    parsers = {
+        "base_url": _parse_base_url,
+        "header_url": _parse_header_url,
+        "base_urls": _parse_base_urls,
+        "languages": _parse_languages,
+        "timezone": zone,
+    }
+    for name, parse in parsers.items():
+        env.add_parser(name, partial(validate, parse))
     port = env.int("PORT", 8000, validate=Range(1, 65535))
     return Config(
         host=env.str("HOST", "127.0.0.1"),

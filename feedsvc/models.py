@@ -288,10 +288,10 @@ class Recurrence:
         """
         document = {
             "rrule": self.rrule,
-            "exdates": [*map(_local_iso, self.exdates)],
-            "rdates": [*map(_local_iso, self.rdates)],
+            "exdates": [*map(local_iso, self.exdates)],
+            "rdates": [*map(local_iso, self.rdates)],
             "cancelled": [
-                {"start": _local_iso(each.start)}
+                {"start": local_iso(each.start)}
                 | ({"notice": each.notice} if each.notice else {})
                 for each in self.cancelled
             ],
@@ -299,7 +299,8 @@ class Recurrence:
         return {name: value for name, value in document.items() if value}
 
 
-def _local_iso(moment: date) -> str:
+def local_iso(moment: date) -> str:
+    """Return a date, or a time without its offset (RFC 3339)."""
     if isinstance(moment, datetime):
         moment = moment.replace(tzinfo=None)
     return moment.isoformat()

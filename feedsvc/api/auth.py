@@ -36,15 +36,9 @@ def authorize(scopes: Sequence[str]) -> None:
         raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
 
 
-def current_token() -> Token:
-    """Return the authenticated token of this request."""
-    token: Token = g.token
-    return token
-
-
 def write_as_token() -> AbstractContextManager[Transaction]:
     """Begin a write transaction of this request's token, limited to its categories."""
-    token = current_token()
+    token: Token = g.token
     return current_services().database.write(token.name, token.category_ids)
 
 

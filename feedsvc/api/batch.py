@@ -9,12 +9,12 @@ from itertools import islice
 from typing import Any
 
 import marshmallow as ma
-from flask import request
+from flask import g, request
 from flask.typing import ResponseReturnValue
 from marshmallow.validate import OneOf
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from feedsvc.api.auth import MAX_LOGGED, current_token, write_as_token
+from feedsvc.api.auth import MAX_LOGGED, write_as_token
 from feedsvc.errors import (
     BadRequest,
     FeedsvcError,
@@ -104,7 +104,7 @@ def post() -> ResponseReturnValue:
             "refused %d of %d items of a batch by %s, the first: %s",
             len(failures),
             len(results),
-            current_token().name,
+            g.token.name,
             str(failures[0])[:MAX_LOGGED],
         )
     return {"results": results}, 207 if failures else 200
@@ -152,7 +152,7 @@ def _validate(document: Any, deadline: float) -> _Item:
             raise document
         head = load_validated(_ITEM_SCHEMA, document)
         scope = f"{head['kind']}:write"
-        if scope not in current_token().scopes:
+        if scope not in g.token.scopes:
             raise Forbidden(f"The token lacks the scope {scope}.")
         if time.monotonic() > deadline:
             raise Unavailable(

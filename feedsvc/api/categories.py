@@ -28,8 +28,7 @@ _schema = CategorySchema()
 
 def list_() -> Response:
     """List all categories, by slug."""
-    services = current_services()
-    with services.database.read() as session:
+    with current_services().database.read() as session:
         revision = read_revisions(session).of(KINDS)
         categories = Categories(session).all()
     document = {"categories": _schema.dump(categories, many=True)}
@@ -41,18 +40,16 @@ def list_() -> Response:
         due_at=None,
         max_age=PAGE_MAX_AGE,
     )
-    return conditional_response(response, services.clock())
+    return conditional_response(response)
 
 
 def get(slug: str) -> ResponseReturnValue:
     """Get a category; the former slug of a renamed one redirects."""
-    services = current_services()
     try:
-        with services.database.read() as session:
+        with current_services().database.read() as session:
             return _document(session, slug)
     except CategoryRenamed as error:
-        path = f"/api/v1/categories/{error.current_slug}"
-        return redirect(services.site, path)
+        return redirect(f"/api/v1/categories/{error.current_slug}")
 
 
 def put(slug: str) -> ResponseReturnValue:

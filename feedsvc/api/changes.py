@@ -61,7 +61,8 @@ def _page(
     deadline = time.thread_time() + PAGE_SECONDS
     for row in list_changes(session, from_microseconds(after), kind, limit):
         # As bytes at once: objects of a whole page need many times the memory.
-        item = _encode(_document(row))
+        text = current_app.json.dumps(_document(row), separators=(",", ":"))
+        item = text.encode()
         size += len(item)
         is_full = size > PAGE_BYTES or time.thread_time() > deadline
         # The first change is sent however large it is, or the client would never get
@@ -76,10 +77,6 @@ def _page(
     response.add_etag()
     response.make_conditional(request)
     return response
-
-
-def _encode(document: dict[str, Any]) -> bytes:
-    return current_app.json.dumps(document, separators=(",", ":")).encode()
 
 
 def _document(row: EntryRow) -> dict[str, Any]:

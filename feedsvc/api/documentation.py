@@ -6,7 +6,6 @@ from importlib.resources import files
 from flask import Blueprint, Response, jsonify, render_template
 
 from feedsvc import __version__
-from feedsvc.models import Site
 from feedsvc.services import current_services
 from feedsvc.web.responses import redirect
 from feedsvc.web.static_files import FilesBlueprint
@@ -34,45 +33,44 @@ def show_openapi() -> Response:
     return jsonify(document)
 
 
-def swagger_ui_blueprint(site: Site) -> Blueprint:
-    """Return the blueprint of the documentation page, `/api/docs/`.
+# The blueprint of flask-swagger-ui reads its files anew for each client.
+pages = FilesBlueprint(
+    "swagger_ui",
+    "flask_swagger_ui",
+    url_prefix="/api/docs",
+    static_folder="dist",
+    static_url_path="",
+    template_folder="templates",
+)
 
-    That of flask-swagger-ui reads its files anew for each client.
-    """
-    pages = FilesBlueprint(
-        "swagger_ui",
-        "flask_swagger_ui",
-        url_prefix="/api/docs",
-        static_folder="dist",
-        static_url_path="",
-        template_folder="templates",
+
+@pages.get("/")
+def show_documentation() -> str:
+    """Answer with the page, whose script reads the description."""
+    config = {
+        "url": "/api/openapi.json",
+        "dom_id": "#swagger-ui",
+        "layout": "StandaloneLayout",
+        "deepLinking": True,
+        # Its picture is on another host.
+        "validatorUrl": None,
+    }
+    return render_template(
+        "index.template.html",
+        base_url="/api/docs",
+        app_name="feedsvc",
+        config_json=json.dumps(config),
     )
 
-    @pages.get("/")
-    def show_documentation() -> str:
-        config = {
-            "url": "/api/openapi.json",
-            "dom_id": "#swagger-ui",
-            "layout": "StandaloneLayout",
-            "deepLinking": True,
-            # Its picture is on another host.
-            "validatorUrl": None,
-        }
-        return render_template(
-            "index.template.html",
-            base_url="/api/docs",
-            app_name="feedsvc",
-            config_json=json.dumps(config),
-        )
 
-    # Werkzeug's redirect to the slash would lead where the Host header says.
-    @pages.get("")
-    def redirect_to_slash() -> Response:
-        return redirect(site, "/api/docs/")
+@pages.get("")
+def redirect_to_slash() -> Response:
+    """Redirect to the page; Werkzeug would lead where the Host header says."""
+    return redirect("/api/docs/")
 
-    @pages.after_request
-    def add_policy(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = _SWAGGER_UI_POLICY
-        return response
 
-    return pages
+@pages.after_request
+def add_policy(response: Response) -> Response:
+    """Add the page's policy to it and its files."""
+    response.headers["Content-Security-Policy"] = _SWAGGER_UI_POLICY
+    return response

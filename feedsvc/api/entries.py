@@ -20,7 +20,7 @@ from feedsvc.api.request_parsing import (
 from feedsvc.errors import FieldError, Unavailable, ValidationFailed
 from feedsvc.folding import parse_search
 from feedsvc.input import fields
-from feedsvc.input.loading import load_patched
+from feedsvc.input.loading import load_patched, load_validated
 from feedsvc.input.schemas import ClosedSchema, EntrySchema, derived_summary
 from feedsvc.models import STATUSES, Entry
 from feedsvc.services import current_services
@@ -38,7 +38,7 @@ _COLLECTIONS = {"news": "articles", "events": "events"}
 
 CONTENT_MEMBERS = {"content_html", "content_text"}
 
-_TIMES = {"start", "end", "timezone"}
+_TIMES = ("start", "end", "timezone")
 
 
 class EntriesQuery(ClosedSchema):
@@ -69,8 +69,8 @@ def list_(
         items = [_document(session, row) for row in rows[:limit]]
     for item in items:
         # Together they may be hundreds of megabytes.
-        item.pop("content_html", None)
-        item.pop("content_text", None)
+        for name in CONTENT_MEMBERS:
+            item.pop(name, None)
     next_page = page + 1 if len(rows) > limit else None
     return jsonify(items=items, next_page=next_page)
 
@@ -200,9 +200,12 @@ def _check_start(
     if not has_dates and "UNTIL" not in recurrence["rrule"]:
         return
     # Only the times, since with a new start the dates may not even be valid.
-    single = {name: document[name] for name in _TIMES & document.keys()}
-    times = {name: patch[name] for name in _TIMES & patch.keys()}
-    event = load_patched(schema, {"title": "x", **single}, times).event
+    times = {
+        name: value
+        for name, value in (document | patch).items()
+        if name in _TIMES
+    }
+    event = load_validated(schema, {"title": "x", **times}).event
     # Without the offset.
     if event.start.isoformat()[:19] != document["start"][:19]:
         detail = "Send recurrence too, with its dates and UNTIL moved as the start is."

@@ -10,6 +10,7 @@ from babel.numbers import format_currency
 from babel.units import format_unit
 
 from feedsvc.formats.phrases import translate
+from feedsvc.html_text import TAG, strip_tags
 from feedsvc.iframes import iframes_to_links
 from feedsvc.languages import is_in_range, resolve_language
 from feedsvc.models import Attachment, Event, Image, Offer, Person
@@ -20,7 +21,6 @@ _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 # attributes quoted, "<" escaped everywhere else.
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>(.*)</p>\s*$", re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
 _LINK = re.compile(
     r'<a [^>]*?href="(?:(?i:mailto|tel):)?([^"]*)"[^>]*>(.*?)</a>', re.DOTALL
 )
@@ -111,7 +111,7 @@ def beginning(html: str, length: int) -> str:
     The whole may be a hundred times as long as what a calendar shows of it.
     """
     begin = html[: html.rfind(">", 0, 10 * length) + 1]
-    return begin if len(_TAG.sub("", begin)) > length else html
+    return begin if len(TAG.sub("", begin)) > length else html
 
 
 def shorten(text: str, length: int) -> str:
@@ -124,7 +124,7 @@ def shorten(text: str, length: int) -> str:
 def _write_out(link: re.Match[str]) -> str:
     """Return the content of a link, and its address if that is not the same."""
     address, content = link[1], link[2]
-    if unescape(_TAG.sub("", content)).strip() == unescape(address):
+    if strip_tags(content).strip() == unescape(address):
         return content
     words = content.rstrip()
     space = content[len(words) :]
@@ -214,7 +214,7 @@ def source_credit(source: Person | None, html: str, language: str) -> str:
     begin = max(html.rfind("<p>"), html.rfind("<p "))
     last_paragraph = _LAST_PARAGRAPH.match(html, begin)
     if last_paragraph:
-        text = unescape(_TAG.sub("", last_paragraph[1])).strip()
+        text = strip_tags(last_paragraph[1]).strip()
         if text.removesuffix(".") == source.name.removesuffix("."):
             return ""
     link = _link(source.name, source.url)
@@ -224,7 +224,7 @@ def source_credit(source: Person | None, html: str, language: str) -> str:
 def _to_text(html: str) -> str:
     """Return HTML without tags, with an empty line between paragraphs."""
     text = _BLOCK_END.sub("\n\n", _LINE_END.sub("\n", html))
-    return re.sub("\n{3,}", "\n\n", unescape(_TAG.sub("", text))).strip()
+    return re.sub("\n{3,}", "\n\n", strip_tags(text)).strip()
 
 
 def paragraphs(text: str) -> str:

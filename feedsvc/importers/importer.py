@@ -22,6 +22,7 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.folding import slug_of
+from feedsvc.html_text import has_blocks
 from feedsvc.importers import ImportedEntry, Skipped, feed, ics
 from feedsvc.input import plain_text, sanitize
 from feedsvc.input.loading import load_validated
@@ -267,7 +268,7 @@ def _to_api_payload(
     )
     html = payload.get("content_html", "")
     # Google and podcasts write tags among lines of plain text.
-    if not sanitize.has_blocks(html):
+    if not has_blocks(html):
         payload["content_html"] = html.strip().replace("\n", "<br>")
     for file in payload.get("attachments", ()):
         # It must have a type: the usual of its name, else the one that says nothing.

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import marshmallow as ma
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
-from marshmallow.validate import Length, Range
+from marshmallow.validate import Length, Range, Regexp
 
 from feedsvc.folding import slug_of
 from feedsvc.input import plain_text, urls
 from feedsvc.languages import check_language
-from feedsvc.models import SLUG_PATTERN, YEARS
+from feedsvc.models import SLUG_PATTERN, YEARS, local_iso
 
 _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")
@@ -24,11 +24,7 @@ MAX_GUID_LENGTH = 1000
 #: Languages of one category's titles, which lists read for each entry.
 MAX_LANGUAGES = 30
 
-IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
-IDENTIFIER_ERROR = (
-    "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, "
-    "the first a letter or digit."
-)
+_IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._~-]{0,127}"
 
 #: Times by which normalization may shorten a text: indentation, decomposed letters.
 _MAX_SHRINKAGE = 4
@@ -107,16 +103,15 @@ class Text(ParsedString):
 
     def parse(self, value: str) -> str | None:
         """Return the normalized text, or None if it is empty."""
-        normalized = ""
-        # Normalization removes white space and composes accents, but no more than that.
-        is_far_too_long = len(value) > _MAX_SHRINKAGE * self._max_length
-        if not is_far_too_long:
-            normalized = self._normalize(value)
-        if is_far_too_long or len(normalized) > self._max_length:
+        # A text that is longer stays too long, since normalization only removes white
+        # space and composes accents.
+        if len(value) <= _MAX_SHRINKAGE * self._max_length:
+            value = self._normalize(value)
+        if len(value) > self._max_length:
             raise ValueError(f"Longer than {self._max_length:,} characters.")
-        if self.required and not normalized:
+        if self.required and not value:
             raise ValueError("Must not be empty.")
-        return normalized or None
+        return value or None
 
 
 class TextsByLanguage(ma.fields.Dict):
@@ -146,28 +141,41 @@ class TextsByLanguage(ma.fields.Dict):
             # marshmallow tells keys and values apart, but pointers do not.
             if isinstance(error.messages, dict):
                 messages = {
-                    tag: [*by_side.get("key", ()), *by_side.get("value", ())]
+                    tag: [text for texts in by_side.values() for text in texts]
                     for tag, by_side in error.messages.items()
                 }
                 raise ValidationError(messages) from None
             raise
         return {tag: text for tag, text in texts.items() if text}
 
-    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._serialize(value, *args, **kwargs) or None  # type: ignore[no-untyped-call]
+
+class Matching(ma.fields.String):
+    """A string that matches a pattern as a whole.
+
+    :param error: has no braces, in which marshmallow would look for names.
+    """
+
+    def __init__(self, pattern: str, error: str, **kwargs: Any) -> None:
+        super().__init__(
+            validate=Regexp(rf"(?:{pattern})\Z", error=error),
+            metadata={"pattern": f"^{pattern}$"},
+            **kwargs,
+        )
 
 
-class EntryId(ParsedString):
-    """The id of an entry; a whole number stands for its digits."""
+class Identifier(Matching):
+    """An identifier that clients choose."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": f"^{IDENTIFIER}$"}, **kwargs)
+        error = (
+            "Must be 1 to 128 of A–Z, a–z, 0–9 and . _ ~ -, "
+            "the first a letter or digit."
+        )
+        super().__init__(_IDENTIFIER, error, **kwargs)
 
-    def parse(self, value: str) -> str:
-        """Return the id itself."""
-        if not re.fullmatch(IDENTIFIER, value):
-            raise ValueError(IDENTIFIER_ERROR)
-        return value
+
+class EntryId(Identifier):
+    """The id of an entry; a whole number stands for its digits."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         # A boolean is an int in Python.
@@ -233,9 +241,7 @@ class LocalDateOrTime(DateOrTime):
     """A date or time, serialized in the event's zone and without the offset."""
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(value, datetime):
-            value = value.replace(tzinfo=None)
-        return value and value.isoformat()
+        return value and local_iso(value)
 
 
 class UtcDateTime(DateOrTime):
@@ -315,17 +321,6 @@ def url(**kwargs: Any) -> ParsedString:
     """Return a field for an absolute http(s) URL."""
     metadata = {"maxLength": urls.MAX_LENGTH, "format": "uri"}
     return ParsedString(urls.validate_url, metadata=metadata, **kwargs)
-
-
-def matching(pattern: str, error: str, **kwargs: Any) -> ParsedString:
-    """Return a field for a string that matches a pattern as a whole."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(error)
-        return value
-
-    return ParsedString(check, metadata={"pattern": f"^{pattern}$"}, **kwargs)
 
 
 def guid() -> ParsedString:

@@ -19,7 +19,8 @@ def load_validated(schema: Schema, document: Any) -> Any:
     try:
         return schema.load(document)
     except ValidationError as error:
-        raise validation_failed(error.messages) from None
+        errors = field_errors(error.messages)
+        raise ValidationFailed(*errors[:MAX_ERRORS]) from None
 
 
 def load_patched(
@@ -49,11 +50,6 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
         else:
             merged[name] = apply_merge_patch(merged.get(name), value)
     return merged
-
-
-def validation_failed(messages: Any) -> ValidationFailed:
-    """Return marshmallow's nested messages as an error with pointers."""
-    return ValidationFailed(*field_errors(messages)[:MAX_ERRORS])
 
 
 def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:

@@ -58,9 +58,9 @@ _PARTS = {
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
 _MAX_POSITIONS = 5
-#: The last position of BYSETPOS: a month or a year has no more days.
-_LAST_POSITIONS = {"MONTHLY": 31, "YEARLY": 366}
-#: Parts that need a FREQ of MONTHLY or YEARLY.
+#: The days that a period may have, of those whose days may be numbered.
+_MAX_DAYS = {"MONTHLY": 31, "YEARLY": 366}
+#: Parts that need one of these periods for FREQ.
 #:
 #: §3.3.10 has them with others too, but the few days of a shorter period may never
 #: match.
@@ -85,11 +85,15 @@ def validate_rrule(text: str) -> str:
         raise _unsupported()
     frequency = parts["FREQ"]
     for name in _MONTHLY_PARTS:
-        if name in parts and frequency not in ("MONTHLY", "YEARLY"):
+        if name in parts and frequency not in _MAX_DAYS:
             raise ValueError(f"{name} is not allowed with FREQ={frequency}.")
     if "COUNT" in parts and "UNTIL" in parts:
         raise ValueError("Only one of COUNT and UNTIL.")
-    _check_numbered_days(parts)
+    has_numbers = re.search("[1-5]", parts.get("BYDAY", ""))
+    if has_numbers and frequency not in _MAX_DAYS:
+        raise ValueError(
+            "BYDAY may have numbers only with FREQ=MONTHLY or YEARLY."
+        )
     _check_positions(parts)
     return text
 
@@ -100,14 +104,6 @@ def _unsupported(hint: str = "") -> ValueError:
     )
 
 
-def _check_numbered_days(parts: dict[str, str]) -> None:
-    has_numbers = re.search("[1-5]", parts.get("BYDAY", ""))
-    if has_numbers and parts["FREQ"] not in ("MONTHLY", "YEARLY"):
-        raise ValueError(
-            "BYDAY may have numbers only with FREQ=MONTHLY or YEARLY."
-        )
-
-
 def _check_positions(parts: dict[str, str]) -> None:
     if "BYSETPOS" not in parts:
         return
@@ -116,7 +112,7 @@ def _check_positions(parts: dict[str, str]) -> None:
         raise ValueError("BYSETPOS needs another part such as BYDAY.")
     if parts["BYSETPOS"].count(",") >= _MAX_POSITIONS:
         raise ValueError(f"BYSETPOS has at most {_MAX_POSITIONS} positions.")
-    last = _LAST_POSITIONS[parts["FREQ"]]
+    last = _MAX_DAYS[parts["FREQ"]]
     if any(abs(int(each)) > last for each in parts["BYSETPOS"].split(",")):
         raise ValueError(
             f"BYSETPOS is at most {last} with FREQ={parts['FREQ']}."

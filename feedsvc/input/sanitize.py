@@ -3,11 +3,11 @@
 import re
 import unicodedata
 from collections import Counter
-from html import unescape
 from urllib.parse import urljoin
 
 import nh3
 
+from feedsvc.html_text import separate_blocks, strip_tags
 from feedsvc.iframes import SANDBOX, iframes_to_links, is_embed
 from feedsvc.input import plain_text, urls
 
@@ -72,14 +72,9 @@ _NUMERIC_ATTRIBUTES = {
 _VOID_TAGS = set(
     "area base br col embed hr img input link meta param source track wbr".split()
 )
-_INLINE_TAGS = set(
-    "a abbr b bdi cite code del dfn em i ins kbd mark q s samp small span strong sub "
-    "sup u var".split()
-)
 _FORMATTING_TAGS = set(
     "a b big code em font i nobr s small strike strong tt u".split()
 )
-_BLOCK_TAG = re.compile(rf"<(?!/?(?:{'|'.join(sorted(_INLINE_TAGS))})\b)")
 _PRE_WITH_NEWLINE = re.compile(r"(<pre(?: [^>]*)?>)\n")
 # Tags and attributes as the HTML tokenizer reads them (HTML §13.2.5.8 and after).
 # The quantifiers are possessive, so that hostile input cannot cause backtracking.
@@ -89,7 +84,6 @@ _ATTRIBUTE = re.compile(
     re.ASCII,
 )
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
-_ANY_TAG = re.compile("<[^<>]*>")
 #: The text between two tags of sanitized HTML, which escapes < and > elsewhere.
 _TEXT_SEGMENT = re.compile("(?<![^>])[^<>]+")
 _MAX_PASSES = 4
@@ -138,7 +132,7 @@ def _sanitize_once(html: str, cleaner: nh3.Cleaner) -> str:
     cleaned = iframes_to_links(cleaned, is_embed)
     # A parser drops the first newline in <pre>, so one that is meant is written twice.
     cleaned = _PRE_WITH_NEWLINE.sub(r"\1\n\n", cleaned).strip()
-    plain_text.check_combining_marks(unescape(_ANY_TAG.sub("", cleaned)))
+    plain_text.check_combining_marks(strip_tags(cleaned))
     normalized = _TEXT_SEGMENT.sub(_normalize_segment, cleaned)
     _check_output(normalized)
     return normalized
@@ -159,21 +153,14 @@ def has_tags(value: str) -> bool:
     return any(tag.lower() in TAGS for _, tag in _TAG.findall(value))
 
 
-def has_blocks(html: str) -> bool:
-    """Tell if HTML has line breaks or other tags that divide lines."""
-    return _BLOCK_TAG.search(html) is not None
-
-
 def to_plain_text(html: str) -> str:
     """Return the text of sanitized HTML as one line, without captions."""
     # The rest is not parsed: an importer's HTML may be as expensive as it likes.
-    beginning = html[:_MAX_PLAIN_TEXT_SOURCE]
-    # A word ends where a block begins or ends.
-    spaced = _BLOCK_TAG.sub(" <", beginning)
-    without_tags = nh3.clean(
-        spaced, tags=set(), clean_content_tags={"figcaption"}
+    beginning = separate_blocks(html[:_MAX_PLAIN_TEXT_SOURCE])
+    without_captions = nh3.clean(
+        beginning, tags=set(), clean_content_tags={"figcaption"}
     )
-    folded = " ".join(unescape(without_tags).split())
+    folded = " ".join(strip_tags(without_captions).split())
     try:
         return plain_text.normalize_line(folded)
     except ValueError:  # an importer's HTML, which is not sanitized

@@ -123,7 +123,9 @@ class ModelSchema(ClosedSchema):
     ) -> dict[str, Any]:
         """Return the members that have a value."""
         return {
-            name: value for name, value in data.items() if value is not None
+            name: value
+            for name, value in data.items()
+            if value not in (None, {})
         }
 
 
@@ -167,7 +169,7 @@ class NamedSchema(ModelSchema):
 class PersonSchema(NamedSchema):
     """An author or an organizer."""
 
-    email = fields.matching(fields.EMAIL, "Must be an e-mail address.")
+    email = fields.Matching(fields.EMAIL, "Must be an e-mail address.")
 
 
 class SourceSchema(NamedSchema):
@@ -230,9 +232,7 @@ class EntrySchema(ModelSchema):
     categories = fields.ShortList(fields.CategorySlug(), MAX_CATEGORIES)
     image = fields.NestedOrString(ImageSchema, member="url")
     attachments = fields.ShortList(ma.fields.Nested(AttachmentSchema), 50)
-    translation_key = fields.matching(
-        fields.IDENTIFIER, fields.IDENTIFIER_ERROR
-    )
+    translation_key = fields.Identifier()
     date_published = fields.UtcDateTime(attribute="published")
     date_modified = fields.UtcDateTime(attribute="updated", dump_only=True)
     status = fields.ParsedString(
@@ -396,7 +396,7 @@ class OfferSchema(ModelSchema):
     model_class = models.Offer
     name = fields.Text(200)
     # A string, since a number would lose the last zero of 12.10.
-    price = fields.matching(
+    price = fields.Matching(
         r"[0-9]{1,12}(\.[0-9]{1,4})?",
         _PRICE_ERROR,
         required=True,

@@ -4,24 +4,13 @@ The words of an entry are one text with a space before and after each, so an ent
 word if the text has ` word `.
 """
 
-import re
-from html import unescape
-
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from feedsvc.folding import MAX_SEARCH_LENGTH, split_words
+from feedsvc.html_text import separate_blocks, strip_tags
 from feedsvc.models import Entry
 from feedsvc.storage.tables import EntryRow, EntryWordsRow
-
-# Parts of a word may be in different elements: <b>Hà</b>ng.
-_INLINE = (
-    "a|abbr|b|bdi|bdo|cite|code|del|dfn|em|i|ins|kbd|mark|q|s|samp|small|span"
-)
-_INLINE_TAG = re.compile(
-    rf"</?(?:{_INLINE}|strong|sub|sup|u|var|wbr)\b[^<>]*>"
-)
-_TAG = re.compile(r"<(?:[^<>\"]|\"[^\"]*\")*>")
 
 _DELETE = (
     sa.delete(EntryWordsRow)
@@ -36,12 +25,11 @@ def words_of(entry: Entry) -> str:
     A withdrawn one is not found by what readers no longer see.
     """
     shown = entry.public_view()
-    html = _INLINE_TAG.sub("", shown.content_html or "")
     place = shown.event and shown.event.location
     words = split_words(
         shown.title,
         shown.summary,
-        unescape(_TAG.sub(" ", html)),
+        strip_tags(separate_blocks(shown.content_html or "")),
         shown.content_text or "",
         *(author.name for author in shown.authors),
         *([shown.source.name] if shown.source else []),

@@ -54,13 +54,13 @@ def show_feed(kind: str, suffix: str, category_filter: str = "") -> Response:
             # A category that does not exist is 404 at once, without a redirect.
             with services.database.read() as session:
                 resolve_filter(Categories(session), query)
-            return redirect(site, query.path)
+            return redirect(query.path)
         response = services.cache.get_or_render(
             query.path, lambda: _render(services, query)
         )
     except FeedMoved as error:
-        return redirect(site, error.path)
-    return conditional_response(response, services.clock())
+        return redirect(error.path)
+    return conditional_response(response)
 
 
 @blueprint.get("/<kind>")
@@ -69,14 +69,14 @@ def redirect_to_section(kind: str, category_filter: str = "") -> Response:
     """Redirect to the page of a section; the URL of a category needs a format."""
     if kind not in KINDS or category_filter:
         raise _no_such_feed(kind)
-    return redirect(current_services().site, f"/feeds/{kind}.html")
+    return redirect(f"/feeds/{kind}.html")
 
 
 @blueprint.get("")
 @blueprint.get("/")
 def redirect_to_front_page() -> Response:
     """Redirect to the front page."""
-    return redirect(current_services().site, "/")
+    return redirect("/")
 
 
 def _render(services: Services, query: FeedQuery) -> CachedResponse:

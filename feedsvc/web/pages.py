@@ -182,7 +182,7 @@ def _cached_response(
         )
 
     response = services.cache.get_or_render(url, render_response)
-    return conditional_response(response, services.clock())
+    return conditional_response(response)
 
 
 def _preview(id: str, signature: str) -> Response:

@@ -1,13 +1,12 @@
 """Responses of the views of feeds and pages."""
 
-from datetime import datetime
 from typing import Any
 
 from flask import Response, current_app, request
 
 from feedsvc.feeds.response import CachedResponse
 from feedsvc.iframes import EMBEDS
-from feedsvc.models import Site
+from feedsvc.services import current_services
 
 #: The Content-Security-Policy of pages.
 #:
@@ -65,18 +64,22 @@ def public(seconds: int) -> dict[str, str]:
     return {"Cache-Control": f"public, max-age={seconds}"}
 
 
-def conditional_response(response: CachedResponse, now: datetime) -> Response:
+def conditional_response(response: CachedResponse) -> Response:
     """Return the Flask response to the current request: 304 if the client has it."""
-    request_headers = {name.lower(): value for name, value in request.headers}
-    status, headers, body = response.prepare(request_headers, now)
+    status, headers, body = response.prepare(
+        {name.lower(): value for name, value in request.headers},
+        current_services().clock(),
+    )
     response_class = _NotModified if status == 304 else Response
     return response_class(body, status, headers)
 
 
-def redirect(site: Site, path: str) -> Response:
+def redirect(path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
-    headers = {"Location": site.public_url + path, **public(PAGE_MAX_AGE)}
-    return Response(status=301, headers=headers)
+    url = current_services().site.public_url + path
+    return Response(
+        status=301, headers={"Location": url, **public(PAGE_MAX_AGE)}
+    )
 
 
 class _NotModified(Response):

@@ -26,8 +26,7 @@ class FilesBlueprint(Blueprint):
         path = safe_join(str(self.static_folder), filename)
         if path is None or not isfile(path):
             raise NotFound
-        response = _read_file(path, getmtime(path))
-        return conditional_response(response, current_services().clock())
+        return conditional_response(_read_file(path, getmtime(path)))
 
 
 # All clients are sent the same bytes, which so stay in memory once.
