@@ -14,9 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 SITE = "https://portal.example"
 
 app = Flask(__name__)
-engine = create_engine(
-    f"sqlite:///{os.environ.get('BENCH_DATABASE', ':memory:')}"
-)
+engine = create_engine(f"sqlite:///{os.environ.get('BENCH_DATABASE', ':memory:')}")
 
 
 class Base(DeclarativeBase):
@@ -77,9 +75,7 @@ def make_article(id: str, document: dict[str, Any]) -> Article:
     )
 
 
-def make_generator(
-    category: str, articles: Sequence[Article]
-) -> FeedGenerator:
+def make_generator(category: str, articles: Sequence[Article]) -> FeedGenerator:
     """Return feedgen's feed, which it writes as RSS or Atom."""
     generator = FeedGenerator()
     generator.id(f"{SITE}/feeds/news/{category}")
@@ -113,9 +109,7 @@ def make_json(category: str, articles: Sequence[Article]) -> dict[str, object]:
             "summary": article.summary,
             "content_html": article.content_html,
             "tags": [category],
-            "date_published": article.published.replace(
-                tzinfo=UTC
-            ).isoformat(),
+            "date_published": article.published.replace(tzinfo=UTC).isoformat(),
         }
         for article in articles
     ]

@@ -52,9 +52,7 @@ def compare() -> dict[str, Figures]:
             # Every other round goes backwards, so that other load affects all alike.
             for name in sorted(servers, reverse=bool(number % 2)):
                 samples[name].append(measure_server(servers[name], number))
-    samples["feedgen alone"] = [
-        measure_feedgen(number) for number in range(ROUNDS)
-    ]
+    samples["feedgen alone"] = [measure_feedgen(number) for number in range(ROUNDS)]
     return {name: medians(rounds) for name, rounds in samples.items()}
 
 
@@ -96,15 +94,11 @@ def responses_of_round(
         ("cold Atom", "atom", PLAIN, first),
         ("cold JSON", "json", PLAIN, first),
     ):
-        paths = [
-            f"/feeds/news/c{i}.{suffix}" for i in range(begin, begin + COLD)
-        ]
+        paths = [f"/feeds/news/c{i}.{suffix}" for i in range(begin, begin + COLD)]
         yield row, 200, (server.get(path, headers) for path in paths)
     # The same events but for the last ones.
     limits = range(EVENTS - 2 * number - 1, EVENTS - 2 * number + 1)
-    paths = [
-        f"/feeds/events.ics?content=full&limit={limit}" for limit in limits
-    ]
+    paths = [f"/feeds/events.ics?content=full&limit={limit}" for limit in limits]
     yield "calendar", 200, (server.get(path, PLAIN) for path in paths)
     # The last round's PUT has emptied the cache.
     server.get(CACHED, PLAIN)
@@ -114,8 +108,7 @@ def responses_of_round(
     yield "cached RSS, gzip", 200, (server.get(CACHED, GZIP) for _ in count())
     yield "304", 304, (server.get(CACHED, conditional) for _ in count())
     puts = (
-        (f"/api/v1/articles/{id}", article(id))
-        for id in range(first, first + COLD)
+        (f"/api/v1/articles/{id}", article(id)) for id in range(first, first + COLD)
     )
     yield "PUT", 201, (server.send("PUT", *put) for put in puts)
     items = [
@@ -151,15 +144,11 @@ def measure_feedgen(number: int) -> Figures:
 def medians(rounds: list[Figures]) -> Figures:
     """Return the median of each row, and the seconds of a portal's day."""
     figures = {
-        row: statistics.median(figures[row] for figures in rounds)
-        for row in rounds[-1]
+        row: statistics.median(figures[row] for figures in rounds) for row in rounds[-1]
     }
     if "cold RSS, gzip" in figures:
         # Readers accept gzip, so each write compresses the feeds of its kind anew.
-        poll = (
-            CHANGED * figures["cached RSS, gzip"]
-            + (1 - CHANGED) * figures["304"]
-        )
+        poll = CHANGED * figures["cached RSS, gzip"] + (1 - CHANGED) * figures["304"]
         write = COLD_URLS * figures["cold RSS, gzip"] + figures.get("PUT", 0)
         figures["a day, s"] = (POLLS * poll + WRITES * write) / 1000
     return figures

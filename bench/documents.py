@@ -14,9 +14,7 @@ ENTRIES = 50
 
 EVENTS = 400
 
-WORDS = re.findall(
-    r"\w+", (ROOT / "feedsvc/cli/samples.json").read_text("utf-8")
-)
+WORDS = re.findall(r"\w+", (ROOT / "feedsvc/cli/samples.json").read_text("utf-8"))
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 Documents = Iterator[tuple[str, dict[str, Any]]]

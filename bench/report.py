@@ -62,13 +62,9 @@ def draw_picture(columns: dict[str, Figures]) -> str:
     shapes = []
     y = 0
     for row in PICTURED_ROWS:
-        shapes.append(
-            f'<text x="130" y="{y + 24}" font-weight="bold">{row}, ms</text>'
-        )
+        shapes.append(f'<text x="130" y="{y + 24}" font-weight="bold">{row}, ms</text>')
         y += 32
-        servers = {
-            name: column for name, column in columns.items() if row in column
-        }
+        servers = {name: column for name, column in columns.items() if row in column}
         longest = max(column[row] for column in servers.values())
         for name, column in servers.items():
             color = "#1d4f91" if name == "feedsvc" else "#c9a227"

@@ -98,17 +98,13 @@ def start_servers(folder: Path, stack: ExitStack) -> dict[str, Server]:
         "GUNICORN_CMD_ARGS": "--keep-alive 300 --log-level warning",
         "WEB_CONCURRENCY": "1",
     }
-    old = start_feedsvc(
-        stack, unpack_release(folder, RELEASE), folder / "old.db"
-    )
+    old = start_feedsvc(stack, unpack_release(folder, RELEASE), folder / "old.db")
     fill(old)
     # This version migrates a copy, since the API would take a minute again.
     with closing(sqlite3.connect(folder / "old.db")) as connection:
         connection.execute("VACUUM INTO ?", (f"{folder}/new.db",))
     new = start_feedsvc(stack, ROOT, folder / "new.db", old.token)
-    create_table(
-        f"sqlite:///{other}", [make_article(*item) for item in articles()]
-    )
+    create_table(f"sqlite:///{other}", [make_article(*item) for item in articles()])
     servers = {
         "feedsvc": new,
         RELEASE: old,
@@ -177,12 +173,8 @@ def fill(server: Server) -> None:
 def start_gunicorn(stack: ExitStack, app: str) -> Server:
     """Start an application in threads of one worker."""
     port = free_port()
-    options = (
-        f"-b 127.0.0.1:{port} -k gthread --threads 4 --no-control-socket {app}"
-    )
-    return start(
-        stack, port, [sys.executable, "-m", "gunicorn", *options.split()]
-    )
+    options = f"-b 127.0.0.1:{port} -k gthread --threads 4 --no-control-socket {app}"
+    return start(stack, port, [sys.executable, "-m", "gunicorn", *options.split()])
 
 
 def start(stack: ExitStack, port: int, command: Iterable[str]) -> Server:

@@ -143,9 +143,7 @@ def print_table(kind: str, count: int, part: str) -> None:
             print(_line(new, old), flush=True)
 
 
-def _rows(
-    root: Path, url: str, server: int | None, part: str
-) -> Iterator[list[Any]]:
+def _rows(root: Path, url: str, server: int | None, part: str) -> Iterator[list[Any]]:
     """Measure a version in a process of its own; yield what `print_rows` prints."""
     # Its code comes first, and this package from here; -P leaves out the directory.
     environ = {**os.environ, "PYTHONPATH": f"{root}:{ROOT}"}
@@ -199,9 +197,7 @@ def _measure_all(
     requests = [*USUAL.items(), *unusual(datetime.now(UTC)).items()]
     number, parts = map(int, part.split("/"))
     for name, path in requests[number - 1 :: parts]:
-        status, ms, mib = _measure(
-            app, path.replace("LAST", str(last)), token, server
-        )
+        status, ms, mib = _measure(app, path.replace("LAST", str(last)), token, server)
         assert status in (200, 404), (path, status)
         yield name, status, ms, mib
 
@@ -248,6 +244,4 @@ def _peak_growth(send: Callable[[], object]) -> float:
 
 def _status_kib(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(
-        int(line.split()[1]) for line in lines if line.startswith(f"{name}:")
-    )
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

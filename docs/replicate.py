@@ -25,9 +25,7 @@ parser = argparse.ArgumentParser(
 )
 parser.add_argument("url", help="the portal, such as https://feeds.example")
 parser.add_argument("file", help="the SQLite file; it is created")
-parser.add_argument(
-    "--kind", choices=["news", "events"], help="only this kind"
-)
+parser.add_argument("--kind", choices=["news", "events"], help="only this kind")
 options = parser.parse_args()
 
 SCHEMA = """

@@ -8,8 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -18,8 +17,9 @@ from a2wsgi.wsgi import build_environ
 from werkzeug.wrappers import Response
 
 from feedsvc.api import batch
+from feedsvc.bodies import collect_body, memory_for
 from feedsvc.errors import Unavailable
-from feedsvc.feeds.response import CachedResponse, Headers
+from feedsvc.feeds.cached_response import CachedResponse, Headers
 from feedsvc.services import get_services
 from feedsvc.web.errors import problem_response
 from feedsvc.web.health import PATH as HEALTH_PATH
@@ -29,9 +29,6 @@ from feedsvc.wsgi import app as flask_app
 
 #: So many that writers, which may wait for SQLite's lock, do not delay readers.
 _THREADS = 16
-
-#: Time within which a client must send a body.
-_BODY_SECONDS = 30
 
 #: The longest response of the event loop, which may have to compress it first.
 _MAX_BYTES = 1 << 20
@@ -52,29 +49,6 @@ _threads = ThreadPoolExecutor(_THREADS)
 # Batches have threads of their own: that of a client which hangs up goes on.
 _batch_threads = ThreadPoolExecutor(_MAX_BATCHES)
 _batches = asyncio.Semaphore(_MAX_BATCHES)
-
-
-@dataclass
-class _Memory:
-    """The bytes of bodies that are being collected or processed, and their limit.
-
-    Small bodies have memory of their own, which large ones that nobody completes cannot
-    occupy.
-    """
-
-    limit: int
-    used: int = 0
-
-    def release(self, body: BytesIO) -> None:
-        """Stop counting a body."""
-        self.used -= body.getbuffer().nbytes
-
-
-#: The longest body that counts as small.
-_SMALL_BODY = 64 << 10
-
-_small_bodies = _Memory(24 << 20)
-_large_bodies = _Memory(64 << 20)
 
 
 class _Queue:
@@ -130,12 +104,12 @@ async def _collect_and_answer(
 ) -> None:
     """Let Flask answer a request, when its body has arrived and a thread may run it."""
     length = _collected_length(headers)
-    memory = _small_bodies if length <= _SMALL_BODY else _large_bodies
+    memory = memory_for(length)
     body = BytesIO()
     threads = _threads
     with ExitStack() as held:
         held.callback(memory.release, body)
-        if not await _collect_body(body, length, memory, receive):
+        if not await collect_body(body, length, memory, receive):
             await _refuse("Too many bodies are being sent.", scope, send)
             return
         if scope["path"] == batch.PATH:
@@ -197,9 +171,7 @@ def _decode_headers(scope: HTTPScope) -> dict[str, str]:
     for raw_name, raw_value in scope["headers"]:
         name = raw_name.decode("latin-1")
         value = raw_value.decode("latin-1")
-        headers[name] = (
-            f"{headers[name]},{value}" if name in headers else value
-        )
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
 
 
@@ -239,9 +211,7 @@ async def _send_response(
     await _send(status, headers, body, send)
 
 
-async def _send(
-    status: int, headers: Headers, body: bytes, send: Send
-) -> None:
+async def _send(status: int, headers: Headers, body: bytes, send: Send) -> None:
     encoded_headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in headers
@@ -268,25 +238,3 @@ def _collected_length(headers: dict[str, str]) -> int:
         and "authorization" in headers
     )
     return length if is_read else 0
-
-
-async def _collect_body(
-    body: BytesIO, length: int, memory: _Memory, receive: Receive
-) -> bool:
-    """Read a body before it occupies a thread; return false if there are too many.
-
-    One that does not arrive in time stays incomplete, which Flask answers with an
-    error.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_BODY_SECONDS):
-            while body.tell() < length:
-                event = await receive()
-                if event["type"] != "http.request":
-                    break
-                body.write(event["body"])
-                memory.used += len(event["body"])
-                if memory.used > memory.limit:
-                    return False
-    body.seek(0)
-    return True

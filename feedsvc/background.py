@@ -13,12 +13,13 @@ from feedsvc import __version__
 from feedsvc.errors import FeedsvcError
 from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
+from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import (
     Database,
     installation_row,
     revision_row,
 )
-from feedsvc.storage.entries import MAX_DUE, apply_due_changes, read_validity
+from feedsvc.storage.entries import MAX_DUE, apply_due_changes
 from feedsvc.storage.migrations.runner import check_schema
 
 _TICK_SECONDS = 1.0

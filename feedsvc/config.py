@@ -66,10 +66,7 @@ class Config:
             # Other methods of Env raise the error with a list, for one variable.
             messages = error.error_messages
             assert isinstance(messages, dict)
-            lines = [
-                f"{name}: {' '.join(texts)}"
-                for name, texts in messages.items()
-            ]
+            lines = [f"{name}: {' '.join(texts)}" for name, texts in messages.items()]
             raise SettingError("\n".join(lines)) from None
         except ValueError as error:
             # The file that `<NAME>_FILE` names cannot be read.
@@ -88,10 +85,7 @@ def unknown_settings() -> list[str]:
     short_names = {name.removeprefix("FEEDSVC_"): name for name in names}
     sentences = []
     for name in sorted(os.environ):
-        if (
-            name.startswith("FEEDSVC_")
-            and name.removesuffix("_FILE") not in names
-        ):
+        if name.startswith("FEEDSVC_") and name.removesuffix("_FILE") not in names:
             short_name = name.removeprefix("FEEDSVC_")
             nearest = get_close_matches(short_name, short_names, n=1)
             hints = [f" Did you mean {short_names[each]}?" for each in nearest]
@@ -120,17 +114,13 @@ def _read(env: FileAwareEnv) -> Config:
             validate=partial(validate, check_database_url),
         ),
         site=_read_site(env, default_url=f"http://localhost:{port}"),
-        max_body=env.int(
-            "FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)
-        ),
+        max_body=env.int("FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)),
         rate_writes=env.str(
             "FEEDSVC_RATE_WRITES",
             "600/minute",
             validate=partial(validate, limits.parse),
         ),
-        trusted_proxies=env.int(
-            "FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)
-        ),
+        trusted_proxies=env.int("FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)),
         log_format=env.str(
             "FEEDSVC_LOG_FORMAT", "text", validate=OneOf(["text", "json"])
         ),
@@ -154,9 +144,7 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
     return Site(
         public_url=public_url,
         url=env.base_url("FEEDSVC_SITE_URL", "") or public_url,
-        title=env.str(
-            "FEEDSVC_SITE_TITLE", "Cổng thông tin điện tử thành phố Hà Nội"
-        ),
+        title=env.str("FEEDSVC_SITE_TITLE", "Cổng thông tin điện tử thành phố Hà Nội"),
         description=env.str(
             "FEEDSVC_SITE_DESCRIPTION",
             "Tin tức và sự kiện của thành phố Hà Nội",
@@ -176,9 +164,7 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
         contact=env.str("FEEDSVC_SITE_CONTACT", "", validate=Email()),
         imprint=env.str("FEEDSVC_SITE_IMPRINT", "", validate=_is_page),
         privacy=env.str("FEEDSVC_SITE_PRIVACY", "", validate=_is_page),
-        accessibility=env.str(
-            "FEEDSVC_SITE_ACCESSIBILITY", "", validate=_is_page
-        ),
+        accessibility=env.str("FEEDSVC_SITE_ACCESSIBILITY", "", validate=_is_page),
         poll_minutes=env.int(
             "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
         ),
@@ -192,8 +178,7 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
 def _read_translations(env: FileAwareEnv, name: str) -> dict[str, str]:
     """Return the texts of a setting by language, such as that of `<NAME>_EN`."""
     texts = {
-        language: env.str(f"{name}_{language.upper()}", "")
-        for language in UI_LANGUAGES
+        language: env.str(f"{name}_{language.upper()}", "") for language in UI_LANGUAGES
     }
     return {language: text for language, text in texts.items() if text}
 
@@ -268,12 +253,8 @@ def check_database_url(value: str) -> None:
     :raises SettingError: it is of another kind, or names no file.
     """
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise SettingError(
-            "Must begin with sqlite:/// or postgresql+psycopg://."
-        )
+        raise SettingError("Must begin with sqlite:/// or postgresql+psycopg://.")
     url = make_url(value)
     # In memory, each worker would have a database of its own.
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise SettingError(
-            "Must name a file, such as sqlite:////data/feeds.db."
-        )
+        raise SettingError("Must name a file, such as sqlite:////data/feeds.db.")

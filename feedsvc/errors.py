@@ -114,9 +114,7 @@ class RateLimited(FeedsvcError):
     status = 429
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(
-            f"Too many requests. Try again in {retry_after} seconds."
-        )
+        super().__init__(f"Too many requests. Try again in {retry_after} seconds.")
         self.retry_after: int = retry_after
 
 

@@ -64,9 +64,7 @@ def post_worker_init(worker: Any) -> None:
         worker.loop.create_server = partial(
             worker.loop.create_server, backlog=worker.cfg.backlog
         )
-        worker.loop.call_soon(
-            signal.pthread_sigmask, signal.SIG_UNBLOCK, _ENDS
-        )
+        worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, _ENDS)
     else:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     from feedsvc import wsgi

@@ -16,8 +16,8 @@ from feedsvc.http_client import Refused, post
 from feedsvc.languages import match_tag
 from feedsvc.models import EPOCH, Site
 from feedsvc.outbox import Outbox
+from feedsvc.storage.changes import list_changed_categories
 from feedsvc.storage.database import MAX_CLOCK_SKEW, Database, revision_row
-from feedsvc.storage.entries import list_changed_categories
 from feedsvc.storage.tables import HubRow
 
 _log = logging.getLogger(__name__)
@@ -94,9 +94,7 @@ class HubNotifier:
             max_claim = transaction.now + _CLAIM + MAX_CLOCK_SKEW
             if transaction.now < row.claimed_until <= max_claim:
                 return None
-            row.told, row.waiting, url = self._outbox.merge(
-                row.told, row.waiting
-            )
+            row.told, row.waiting, url = self._outbox.merge(row.told, row.waiting)
             if url:
                 row.claimed_until = transaction.now + _CLAIM
             return url

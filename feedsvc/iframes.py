@@ -42,8 +42,7 @@ def iframes_to_links(
 
     def to_link(iframe: re.Match[str], pattern: str) -> str:
         attributes = {
-            name: unescape(value)
-            for name, value in _ATTRIBUTE.findall(iframe[1])
+            name: unescape(value) for name, value in _ATTRIBUTE.findall(iframe[1])
         }
         url = attributes.get("src")
         if url is None:
@@ -71,8 +70,6 @@ def is_embed(url: str) -> bool:
         return False
     paths = EMBEDS.get(parts.hostname or "", ())
     return any(
-        parts.path.startswith(path)
-        if path.endswith("/")
-        else parts.path == path
+        parts.path.startswith(path) if path.endswith("/") else parts.path == path
         for path in paths
     )

@@ -350,9 +350,7 @@ class Event:
         """
         end = self.end
         if end is None:
-            end = (
-                self.start + timedelta(days=1) if self.all_day else self.start
-            )
+            end = self.start + timedelta(days=1) if self.all_day else self.start
         return self._to_utc(end)
 
     def _to_utc(self, moment: date) -> datetime:
@@ -367,9 +365,7 @@ class Event:
         if recurrence is None:
             return self
         cancelled = tuple(map(Cancellation, recurrence.cancelled_starts))
-        return replace(
-            self, recurrence=replace(recurrence, cancelled=cancelled)
-        )
+        return replace(self, recurrence=replace(recurrence, cancelled=cancelled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,9 +460,7 @@ class Entry:
 # These are lists of the members that stay, so that a member which is added later is
 # erased and hidden.
 #: Members that stay of a deleted entry.
-DELETED_MEMBERS = frozenset(
-    "id kind guid published updated version sequence".split()
-)
+DELETED_MEMBERS = frozenset("id kind guid published updated version sequence".split())
 
 #: Members of a withdrawn entry that readers still see.
 WITHDRAWN_MEMBERS = frozenset(
@@ -475,9 +469,7 @@ WITHDRAWN_MEMBERS = frozenset(
 )
 
 #: Members of a withdrawn event that readers still see, so that calendars cancel it.
-WITHDRAWN_EVENT_MEMBERS = frozenset(
-    "start end timezone status recurrence".split()
-)
+WITHDRAWN_EVENT_MEMBERS = frozenset("start end timezone status recurrence".split())
 
 
 def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:

@@ -50,9 +50,7 @@ class Outbox:
         :param told: the revision up to which the changes need no outbox: the hub was
             told them, or their URLs wait.
         """
-        self._changes = [
-            change for change in self._changes if change.revision > told
-        ]
+        self._changes = [change for change in self._changes if change.revision > told]
         latest = self._monotonic() - DELAY
         due = [change for change in self._changes if change.seen_at <= latest]
         told = max([told, *(change.revision for change in due)])

@@ -86,9 +86,7 @@ def without_cancelled(event: Event) -> Event:
     if recurrence is None or not recurrence.cancelled:
         return event
     exdates = recurrence.exdates + recurrence.cancelled_starts
-    return replace(
-        event, recurrence=replace(recurrence, exdates=exdates, cancelled=())
-    )
+    return replace(event, recurrence=replace(recurrence, exdates=exdates, cancelled=()))
 
 
 def next_that_takes_place(
@@ -99,17 +97,14 @@ def next_that_takes_place(
     :param ends: the end of the last one, cancelled or not.
     """
     later = occurrences(without_cancelled(event), occurrence.starts, ends)
-    return next(
-        (each for each in later if each.starts > occurrence.starts), None
-    )
+    return next((each for each in later if each.starts > occurrence.starts), None)
 
 
 def cancelled_occurrences(event: Event) -> list[tuple[Cancellation, Event]]:
     """Return the cancellations of a series with their occurrences, in their order."""
     cancelled = event.recurrence.cancelled if event.recurrence else ()
     pairs = [
-        (each, _occurrence_at(event, _as_datetime(each.start)))
-        for each in cancelled
+        (each, _occurrence_at(event, _as_datetime(each.start))) for each in cancelled
     ]
     return sorted(pairs, key=lambda pair: pair[1].starts)
 
@@ -186,9 +181,7 @@ def unmatched(
             _starts_since(event, recurrence, min(wanted)),
         )
     )
-    return [
-        index for index, moment in enumerate(wanted) if moment not in starts
-    ]
+    return [index for index, moment in enumerate(wanted) if moment not in starts]
 
 
 def display_occurrence(entry: Entry) -> Event | None:
@@ -267,9 +260,7 @@ def _occurrence_at(event: Event, start: datetime) -> Event:
     instant = start.astimezone(UTC)
     end = None
     if event.end:
-        end = (instant + (event.ends - event.starts)).astimezone(
-            event.timezone
-        )
+        end = (instant + (event.ends - event.starts)).astimezone(event.timezone)
     local = instant.astimezone(event.timezone)
     return replace(event, start=local, end=end, recurrence=None)
 

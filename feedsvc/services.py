@@ -70,9 +70,7 @@ class Services:
             yield
             return
         if not self._searches.acquire(timeout=SEARCH_WAIT_SECONDS):
-            raise TooManySearches(
-                "Too many searches at the same time. Try again."
-            )
+            raise TooManySearches("Too many searches at the same time. Try again.")
         try:
             yield
         finally:
@@ -87,9 +85,7 @@ class Services:
         :raises Unavailable: that takes too long.
         """
         if not self._changes.acquire(timeout=CHANGES_WAIT_SECONDS):
-            raise Unavailable(
-                "Too many followers at the same time. Try again."
-            )
+            raise Unavailable("Too many followers at the same time. Try again.")
         try:
             yield
         finally:
@@ -102,9 +98,7 @@ class Services:
         signature = self._preview_signer(session).dumps(members)
         return f"{self.site.permalink(entry_id)}?preview={signature}"
 
-    def is_valid_preview(
-        self, session: Session, entry_id: str, signature: str
-    ) -> bool:
+    def is_valid_preview(self, session: Session, entry_id: str, signature: str) -> bool:
         """Tell if a signature is that of a link to an entry, and still valid."""
         try:
             signed_id, expires = self._preview_signer(session).loads(signature)

@@ -82,9 +82,7 @@ def print_feed(url: str, programs: list[Program]) -> None:
     for program in programs:
         if ("calendar" in program.group) == is_calendar:
             shown = program.show(url, document, HOMES / program.label)
-            print(
-                f"\n{program.label} {program.version}: {len(shown or [])} entries"
-            )
+            print(f"\n{program.label} {program.version}: {len(shown or [])} entries")
             for item in shown or []:
                 print(json.dumps(item, ensure_ascii=False))
 
@@ -107,9 +105,7 @@ def check(programs: list[Program]) -> int:
     with TemporaryDirectory() as folder, running(Path(folder)) as service:
         expected = expected_facts(service)
         shown = read(programs, service, list(expected))
-        rows = [
-            make_row(program, expected, shown[program]) for program in programs
-        ]
+        rows = [make_row(program, expected, shown[program]) for program in programs]
         for change in CORPUS["changes"].values():
             send(service, *change)
         keeping = [
@@ -119,10 +115,7 @@ def check(programs: list[Program]) -> int:
         ]
         shown = read(keeping, service, list(KEPT))
         expected = expected_facts(service)
-        rows += [
-            changes_row(program, expected, shown[program])
-            for program in keeping
-        ]
+        rows += [changes_row(program, expected, shown[program]) for program in keeping]
     return compare_rows(rows)
 
 
@@ -136,9 +129,7 @@ def read(
     def read_all(program: Program) -> Shown:
         homes = HOMES / program.label
         return {
-            path: program.show(
-                url + path, document, homes / path.replace("/", "-")
-            )
+            path: program.show(url + path, document, homes / path.replace("/", "-"))
             for path, document in documents.items()
             if ("calendar" in program.group) == (path == CALENDAR)
         }
@@ -156,11 +147,7 @@ def make_row(
     if "calendar" in program.group:
         return {**row, "iCalendar": cell(expected, shown), REASON: ""}
     for format in FORMATS:
-        feeds = {
-            path: items
-            for path, items in shown.items()
-            if f".{format}" in path
-        }
+        feeds = {path: items for path, items in shown.items() if f".{format}" in path}
         row[FORMATS[format]] = cell(expected, feeds)
     return {**row, REASON: ""}
 
@@ -177,9 +164,7 @@ def cell(expected: dict[str, dict[str, Facts]], shown: Shown) -> str:
             value = entry.get(name, "")
             LOG.info("%s: %s: %s: %s", path, entry.get("title"), name, value)
     return (
-        ", ".join(
-            f"{name} {number}" for name, number in sorted(counts.items())
-        )
+        ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
         or "all"
     )
 
@@ -210,8 +195,7 @@ def describe_change(kept: list[Facts], right: list[Facts]) -> str:
     if not right:
         return "stays" if kept else "gone"
     wrong = [
-        {"title", "text"}.intersection(wrong_facts(right[0], entry))
-        for entry in kept
+        {"title", "text"}.intersection(wrong_facts(right[0], entry)) for entry in kept
     ]
     if set() in wrong:
         return "new" if len(kept) == 1 else "second entry"

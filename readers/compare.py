@@ -29,9 +29,7 @@ Some are missing.
 class Text:
     """Pieces of HTML that a text has once each, and others that it does not have."""
 
-    def __init__(
-        self, wanted: Iterable[str], unwanted: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, wanted: Iterable[str], unwanted: Iterable[str] = ()) -> None:
         self.wanted = [*filter(None, map(visible_text, wanted))]
         whole = "".join(self.wanted)
         pieces = filter(None, map(visible_text, unwanted))
@@ -147,9 +145,7 @@ def read_items(items: list[Facts], titles_are_html: bool) -> list[Facts]:
     """
     entries: dict[Any, Facts] = {}
     for number, item in enumerate(items):
-        entry = {
-            name: READ.get(name, str)(value) for name, value in item.items()
-        }
+        entry = {name: READ.get(name, str)(value) for name, value in item.items()}
         if titles_are_html and "title" in item:
             entry["title"] = as_html(item["title"])
         entry.setdefault("title", item.get("shown_title"))
@@ -178,9 +174,7 @@ def differences(
     expected: dict[str, Facts], entries: list[Facts]
 ) -> Iterator[tuple[str, Facts]]:
     """Yield the name of each wrong fact, with what a program shows."""
-    links: dict[Any, str] = {
-        facts["link"]: guid for guid, facts in expected.items()
-    }
+    links: dict[Any, str] = {facts["link"]: guid for guid, facts in expected.items()}
     missing = dict(expected)
     for entry in entries:
         id = entry.get("id")
@@ -196,8 +190,4 @@ def differences(
 
 def wrong_facts(expected: Facts, entry: Facts) -> set[str]:
     """Return the names of the facts that a program shows wrong."""
-    return {
-        name
-        for name in expected.keys() & entry
-        if expected[name] != entry[name]
-    }
+    return {name for name in expected.keys() & entry if expected[name] != entry[name]}

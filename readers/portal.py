@@ -28,9 +28,7 @@ from readers.compare import (
 from tests.interop.expected import ExpectedFeeds, Json, ReaderEntry
 from tests.server import Service
 
-CORPUS: Json = json.loads(
-    Path(__file__).with_name("corpus.json").read_text("utf-8")
-)
+CORPUS: Json = json.loads(Path(__file__).with_name("corpus.json").read_text("utf-8"))
 FORMATS = {"rss": "RSS", "atom": "Atom", "json": "JSON Feed"}
 CALENDAR = "/feeds/events.ics"
 
@@ -57,9 +55,7 @@ def running(home: Path) -> Iterator[Service]:
         yield service
 
 
-def send(
-    service: Service, method: str, path: str, document: Any = None
-) -> Any:
+def send(service: Service, method: str, path: str, document: Any = None) -> Any:
     """Send a request to the API that must succeed, and return the response's JSON."""
     response = service.request(method, f"/api/v1{path}", document)
     assert response.ok, response.text
@@ -107,16 +103,12 @@ def _calendar(feeds: ExpectedFeeds) -> Iterator[tuple[str, Facts]]:
 
 
 def _facts(feeds: ExpectedFeeds, entry: ReaderEntry, item: Json) -> Facts:
-    titles = {
-        category["slug"]: category["title"] for category in feeds.categories
-    }
+    titles = {category["slug"]: category["title"] for category in feeds.categories}
     facts = {
         "title": entry.title,
         "link": entry.link,
         "date": read_time(str(entry.published)),
-        "enclosures": Files(
-            [url for url, _, _ in entry.enclosures], _pictures(item)
-        ),
+        "enclosures": Files([url for url, _, _ in entry.enclosures], _pictures(item)),
         "picture": Urls(_pictures(item)),
         "categories": sorted(titles[slug] for slug in item["categories"]),
     }
@@ -165,9 +157,7 @@ def _body(item: Json) -> str:
 
 def _caption(item: Json) -> list[str]:
     image = item.get("image", {})
-    return [
-        escape(image[name]) for name in ("caption", "credit") if name in image
-    ]
+    return [escape(image[name]) for name in ("caption", "credit") if name in image]
 
 
 def _occurrences(item: Json) -> Iterator[tuple[str, str]]:
@@ -188,9 +178,7 @@ def _occurrences(item: Json) -> Iterator[tuple[str, str]]:
         yield time.isoformat()[:size], (time + length).isoformat()[:size]
 
 
-def _cancelled(
-    item: Json, occurrences: list[tuple[str, str]]
-) -> Iterator[str]:
+def _cancelled(item: Json, occurrences: list[tuple[str, str]]) -> Iterator[str]:
     """Yield the starts of an event that programs should show as cancelled."""
     zone = None if item["all_day"] else ZoneInfo(item["timezone"])
     dates = item.get("recurrence", {}).get("cancelled", ())

@@ -36,9 +36,7 @@ def read_rows() -> list[Row]:
 def write_rows(rows: list[Row]) -> None:
     """Write a table for each sequence of columns."""
     tables: dict[tuple[str, ...], list[Row]] = {}
-    for row in sorted(
-        rows, key=lambda row: next(iter(row.values())).casefold()
-    ):
+    for row in sorted(rows, key=lambda row: next(iter(row.values())).casefold()):
         tables.setdefault(tuple(row), []).append(row)
     text = "\n".join(
         _format_table(*table) for table in sorted(tables.items(), reverse=True)
@@ -72,6 +70,4 @@ def _is_worse(old: str, new: str) -> bool:
 
 
 def _counts(cell: str) -> dict[str, int]:
-    return {
-        fact: int(number) for fact, number in re.findall(r"(\w+) (\d+)", cell)
-    }
+    return {fact: int(number) for fact, number in re.findall(r"(\w+) (\d+)", cell)}

@@ -204,9 +204,7 @@ def make_app(config: Config, clock: Clock) -> Iterator[MakeApp]:
     def make(
         *, own_clock: Clock | None = None, migrate: bool = True, **changes: Any
     ) -> Flask:
-        apps.append(
-            _take_app(with_changes(config, **changes), own_clock or clock)
-        )
+        apps.append(_take_app(with_changes(config, **changes), own_clock or clock))
         if migrate:
             upgrade(get_services(apps[-1]).database)
         return apps[-1]
@@ -261,15 +259,9 @@ CheckLimit = Callable[..., None]
 
 
 @pytest.fixture
-def check_limit(
-    record_measurement: RecordMeasurement, time_factor: int
-) -> CheckLimit:
-    def check(
-        quantity: str, value: float, limit: float, unit: str = "s"
-    ) -> None:
-        record_measurement(
-            quantity, f"{value:.3g} {unit}", f"{limit:g} {unit}"
-        )
+def check_limit(record_measurement: RecordMeasurement, time_factor: int) -> CheckLimit:
+    def check(quantity: str, value: float, limit: float, unit: str = "s") -> None:
+        record_measurement(quantity, f"{value:.3g} {unit}", f"{limit:g} {unit}")
         assert value < limit * time_factor, quantity
 
     return check
@@ -287,9 +279,7 @@ def pytest_terminal_summary(
     yield
     if _is_soak(config):
         for row in (("quantity", "measured", "limit"), *_MEASUREMENTS):
-            terminalreporter.write_line(
-                f"{row[0]:<80} {row[1]:>24}   {row[2]}"
-            )
+            terminalreporter.write_line(f"{row[0]:<80} {row[1]:>24}   {row[2]}")
     missing = [
         name
         for report in terminalreporter.getreports("skipped")

@@ -101,9 +101,7 @@ def run(hub: Hub) -> Iterator[Hub]:
 def feeds(*paths: str, public_url: str = PUBLIC) -> Counter[str]:
     """Return the URLs of feeds, each once."""
     return Counter(
-        f"{public_url}/feeds/{path}.{format}"
-        for path in paths
-        for format in FORMATS
+        f"{public_url}/feeds/{path}.{format}" for path in paths for format in FORMATS
     )
 
 

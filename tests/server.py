@@ -175,9 +175,7 @@ class Service:
         gunicorn = ["gunicorn", "-c", "python:feedsvc.gunicorn_conf", *options]
         if self._can_fork():
             self._upgraded_database().close()
-            self.process = ForkedProcess(
-                gunicorn, self.root, self.environ, log, log
-            )
+            self.process = ForkedProcess(gunicorn, self.root, self.environ, log, log)
         else:
             module = gunicorn if options else ["feedsvc", "serve"]
             words = (*END_WITH_PARENT, *self.within, self.python, "-m")

@@ -22,16 +22,12 @@ def read_settings(environ: Mapping[str, str]) -> Config:
 
 def setting_names() -> set[str]:
     """Return the names of all settings."""
-    return set(
-        re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', inspect.getsource(config))
-    )
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', inspect.getsource(config)))
 
 
 def with_changes(settings: Config, **changes: Any) -> Config:
     """Return settings with changes; those of the portal may begin with `site_`."""
     names = {field.name for field in fields(settings)}
     own = {name: changes.pop(name) for name in changes.keys() & names}
-    site = {
-        name.removeprefix("site_"): value for name, value in changes.items()
-    }
+    site = {name.removeprefix("site_"): value for name, value in changes.items()}
     return replace(settings, site=replace(settings.site, **site), **own)

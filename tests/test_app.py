@@ -35,9 +35,7 @@ def test_wsgi_starts_no_thread_and_creates_no_database(
     assert not list(tmp_path.iterdir())
 
 
-def test_command_creates_no_database(
-    tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_command_creates_no_database(tmp_path: Path, environ: dict[str, str]) -> None:
     done = run_module(["feedsvc", "token", "list"], tmp_path, environ)
     assert done.returncode == 1
     assert re.fullmatch("Error: .*\n", done.stderr)

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "feedsvc"
-PACKAGES = {
-    path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()
-}
+PACKAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
 
 MAY_IMPORT = {
     name: set(filter(None, imported.split(", ")))
@@ -55,9 +53,7 @@ def test_package_imports_what_it_may(package: str) -> None:
     for path in modules(package):
         for name in imports(path):
             for library in MUST_NOT_IMPORT.get(package, ()):
-                assert not f"{name}.".startswith(f"{library}."), (
-                    f"{path}: {name}"
-                )
+                assert not f"{name}.".startswith(f"{library}."), f"{path}: {name}"
             top, _, rest = name.partition(".")
             imported = rest.split(".")[0]
             if top == "feedsvc" and imported in PACKAGES - {package}:
@@ -67,8 +63,6 @@ def test_package_imports_what_it_may(package: str) -> None:
 def test_formats_read_no_clock() -> None:
     for path in modules("formats"):
         nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-        names = {
-            node.attr for node in nodes if isinstance(node, ast.Attribute)
-        }
+        names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
         names |= {node.id for node in nodes if isinstance(node, ast.Name)}
         assert not names & {"now", "today", "utcnow"}, path.name

@@ -100,9 +100,7 @@ INVALID = [*read("settings")["invalid"], ("FEEDSVC_SETTINGS", sys.executable)]
 
 @pytest.mark.parametrize(("variable", "value"), INVALID)
 def test_invalid_value_is_named(variable: str, value: str) -> None:
-    with pytest.raises(
-        SettingError, match=rf"\A(The value of )?{variable}\b[^\n]+\Z"
-    ):
+    with pytest.raises(SettingError, match=rf"\A(The value of )?{variable}\b[^\n]+\Z"):
         read_settings({variable: value})
 
 

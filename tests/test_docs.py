@@ -57,9 +57,7 @@ CONNECTING = read_project_file("docs/connecting.md")
         ("docs/feeds.md", "`{}`", PARAMETERS),
     ],
 )
-def test_every_name_is_documented(
-    file: str, form: str, names: Iterable[Any]
-) -> None:
+def test_every_name_is_documented(file: str, form: str, names: Iterable[Any]) -> None:
     text = read_project_file(file)
     lacking = [name for name in names if form.format(name) not in text]
     assert not lacking, f"{file} lacks {lacking}"
@@ -75,10 +73,7 @@ def test_every_route_is_documented(app: Flask) -> None:
 def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
-    return {
-        re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-")
-        for each in headings
-    }
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -167,9 +162,7 @@ def busy(service: Service) -> HTTPServer:
 
     class Busy(BaseHTTPRequestHandler):
         def forward(self) -> None:
-            body = self.rfile.read(
-                int(self.headers.get("Content-Length") or 0)
-            )
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if statuses:
                 self.send_response(statuses.pop())
                 self.send_header("Retry-After", "0")
@@ -204,9 +197,7 @@ def test_examples_try_again_while_busy_and_say_why_a_document_is_refused(
         }
         done = run_script(language, script, environ)
         assert done.returncode == 0, done.stdout + done.stderr
-        changes = shared_service.request(
-            "GET", f"/api/v1/changes?after={before}"
-        )
+        changes = shared_service.request("GET", f"/api/v1/changes?after={before}")
         assert len(changes.json()["changes"]) == 1
         wrong = script.replace('"Xin chào"', '""').replace("'Xin chào'", "''")
         done = run_script(language, wrong, environ)
@@ -236,30 +227,22 @@ class Blog(BaseHTTPRequestHandler):
 
 def test_headlines_of_partners_are_printed(shared_service: Service) -> None:
     for number in range(6):
-        shared_service.put(
-            f"/articles/{number}", {"title": f"Tin {number} <&>"}
-        )
+        shared_service.put(f"/articles/{number}", {"title": f"Tin {number} <&>"})
     for status in ("published", "withdrawn"):
         wrong = {"title": "Đăng nhầm", "status": status}
         shared_service.put("/articles/wrong", wrong)
     (script,) = re.findall(r"```python\n(.*?)```", PARTNERS, re.DOTALL)
     script = script.replace("https://feeds.example", shared_service.url)
-    printed = subprocess.check_output(
-        [sys.executable, "-c", script], text=True
-    )
+    printed = subprocess.check_output([sys.executable, "-c", script], text=True)
     first, *others = printed.splitlines()
     assert len(others) == 4
     link = f'<a href="{shared_service.url}/entries/5">Tin 5 &lt;&amp;&gt;</a>'
     assert first == f"<li>{link}</li>"
 
 
-def test_copy_of_partners_is_made(
-    shared_service: Service, tmp_path: Path
-) -> None:
+def test_copy_of_partners_is_made(shared_service: Service, tmp_path: Path) -> None:
     shared_service.put("/articles/copied", {"title": "Tin"})
-    commands = re.findall(
-        r"^ {4}((?:python|sqlite3) .*)$", PARTNERS, re.MULTILINE
-    )
+    commands = re.findall(r"^ {4}((?:python|sqlite3) .*)$", PARTNERS, re.MULTILINE)
     replicate, select = (shlex.split(command) for command in commands)
     replicate[:3] = [
         sys.executable,
@@ -287,9 +270,9 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
     ] == EXPECTED["categories"]
     guid = PAGES["posts"][0][1]["guid"]["rendered"]
     refused = uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
-    assert re.findall(
-        "^not sent: (.*): HTTP Error 422", printed, re.MULTILINE
-    ) == [f"/articles/{refused}"]
+    assert re.findall("^not sent: (.*): HTTP Error 422", printed, re.MULTILINE) == [
+        f"/articles/{refused}"
+    ]
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:
@@ -308,6 +291,4 @@ def test_figures_of_readme_are_those_of_performance() -> None:
     assert shown
     for name, row in shown.items():
         for column, figure in list(row.items())[1:]:
-            assert figure == measured[name][column], (
-                f"README.md: {name}, {column}"
-            )
+            assert figure == measured[name][column], f"README.md: {name}, {column}"

@@ -134,9 +134,7 @@ def test_hubs_are_told_over_tls_and_through_a_proxy(
     with run(Hub()) as direct, run(Hub()) as proxied:
         for hub in direct, proxied:
             hub.context.load_cert_chain(pem)
-        direct.socket = direct.context.wrap_socket(
-            direct.socket, server_side=True
-        )
+        direct.socket = direct.context.wrap_socket(direct.socket, server_side=True)
         urls = (
             direct.url.replace("http", "https", 1),
             "https://hub.example/hub",

@@ -27,9 +27,7 @@ def test_each_change_is_due_some_seconds_after_it_was_seen(
         clock.forward(seconds=1)
 
 
-def test_url_waits_once_however_often_it_changed(
-    outbox: Outbox, clock: Clock
-) -> None:
+def test_url_waits_once_however_often_it_changed(outbox: Outbox, clock: Clock) -> None:
     outbox.note((url, clock()) for url in "abb")
     clock.forward(seconds=DELAY)
     _, waiting, url = outbox.merge(EPOCH, ["c", "a"])

@@ -38,9 +38,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("target")
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
     options += ["--target", str(target), str(source / sdist)]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options], check=True
-    )
+    subprocess.run([sys.executable, "-m", "pip", "install", *options], check=True)
     return target
 
 
@@ -78,7 +76,9 @@ def test_installation_serves_its_data_beside_other_modules_without_an_extra(
     assert "TOKEN=" in service.command("demo")
     with service:
         service.put("/articles/a", {"title": "Xin chào"})
-        for path in "/ /feeds/events.ics /api/docs/ /api/openapi.json /favicon.ico".split():
+        for (
+            path
+        ) in "/ /feeds/events.ics /api/docs/ /api/openapi.json /favicon.ico".split():
             assert service.request("GET", path).ok, path
         feed = service.request("GET", "/feeds/news.rss")
     assert "<title>Xin chào</title>" in feed.content.decode()
@@ -119,17 +119,11 @@ def test_requirements_are_pinned_and_explained() -> None:
     documented = read_project_file("docs/dependencies.md").lower()
     lines = read_project_file("requirements.txt").splitlines()
     requirements = [
-        line.partition(";")[0].split("==")
-        for line in lines
-        if not line.startswith("#")
+        line.partition(";")[0].split("==") for line in lines if not line.startswith("#")
     ]
     pins = {canonicalize_name(name): pin for name, pin in requirements}
     extra = read_project_file("deploy/postgres.txt").splitlines()
     for text in PROJECT["dependencies"] + extra[1:]:
         requirement = Requirement(text)
-        assert (
-            pins[canonicalize_name(requirement.name)] in requirement.specifier
-        )
-        assert re.search(
-            rf"^- .*\b{requirement.name.lower()}\b.*:", documented, re.M
-        )
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier
+        assert re.search(rf"^- .*\b{requirement.name.lower()}\b.*:", documented, re.M)

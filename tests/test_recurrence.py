@@ -33,12 +33,8 @@ NUMBERED = st.tuples(
 ).map("".join)
 
 
-def list_of(
-    item: st.SearchStrategy[Any], most: int = 3
-) -> st.SearchStrategy[str]:
-    return st.lists(item.map(str), min_size=1, max_size=most, unique=True).map(
-        ",".join
-    )
+def list_of(item: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[str]:
+    return st.lists(item.map(str), min_size=1, max_size=most, unique=True).map(",".join)
 
 
 PARTS = {
@@ -55,9 +51,7 @@ PARTS = {
 def rules(draw: st.DrawFn) -> str:
     """Draw a rule that the API takes."""
     frequency = draw(st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
-    names = draw(
-        st.lists(st.sampled_from(sorted(PARTS)), max_size=4, unique=True)
-    )
+    names = draw(st.lists(st.sampled_from(sorted(PARTS)), max_size=4, unique=True))
     text = ";".join(
         [
             f"FREQ={frequency}",
@@ -103,23 +97,15 @@ def test_occurrences_equal_the_walk_from_the_start(
     starts = list(islice(rrulestr(text, dtstart=start), 80))
     exdates = st.lists(st.sampled_from(starts[1:] or [begin]), max_size=5)
     rdates = st.lists(
-        st.integers(0, 3000).map(
-            lambda days: start + timedelta(days=days, hours=4)
-        ),
+        st.integers(0, 3000).map(lambda days: start + timedelta(days=days, hours=4)),
         max_size=3,
     )
-    recurrence = Recurrence(
-        text, tuple(data.draw(exdates)), tuple(data.draw(rdates))
-    )
-    event = Event(
-        start, start + timedelta(hours=2), zone, recurrence=recurrence
-    )
+    recurrence = Recurrence(text, tuple(data.draw(exdates)), tuple(data.draw(rdates)))
+    event = Event(start, start + timedelta(hours=2), zone, recurrence=recurrence)
     assume(start_matches_rule(event))
     since = start.astimezone(UTC) + timedelta(days=offset)
     end = since + timedelta(days=length)
-    before_end = takewhile(
-        lambda event: event.starts < end, occurrences(event, since)
-    )
+    before_end = takewhile(lambda event: event.starts < end, occurrences(event, since))
     assert [event.starts for event in before_end] == walk(event, since, end)
 
 

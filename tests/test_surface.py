@@ -52,10 +52,7 @@ def surface(editor: ApiClient) -> set[str]:
         *command_lines(commands),
         *(f"setting {name}" for name in setting_names()),
         *(f"default {name}={value}" for name, value in settings.items()),
-        *(
-            f"default {name}={value}"
-            for name, value in settings["site"].items()
-        ),
+        *(f"default {name}={value}" for name, value in settings["site"].items()),
         *(
             f"{name} {member}"
             for name, answer in answers.items()
@@ -108,9 +105,7 @@ def openapi_lines(document: Any) -> Iterator[str]:
             line = f"{method.upper()} {path}"
             for status in operation["responses"]:
                 yield f"{line} {status}"
-            for media_type in operation.get("requestBody", {}).get(
-                "content", {}
-            ):
+            for media_type in operation.get("requestBody", {}).get("content", {}):
                 yield f"{line} {media_type}"
             for parameter in operation.get("parameters", []) + shared:
                 yield f"{line} {parameter.get('name', parameter)}"
@@ -134,9 +129,7 @@ def copy_lines() -> Iterator[str]:
     text = read_project_file("docs/replicate.py")
     copy = sqlite3.connect(":memory:")
     copy.executescript(text.split('SCHEMA = """')[1].split('"""')[0])
-    for (table,) in copy.execute(
-        "SELECT name FROM sqlite_schema WHERE sql > ''"
-    ):
+    for (table,) in copy.execute("SELECT name FROM sqlite_schema WHERE sql > ''"):
         for column in copy.execute(f"PRAGMA table_info({table})"):
             yield f"copy {table} {column[1:6]}"
     copy.close()

@@ -95,9 +95,7 @@ def post() -> ResponseReturnValue:
         with write_as_token() as transaction:
             for index, item in enumerate(items, start):
                 result = _store(item, transaction)
-                results.append(
-                    {"index": index, "id": item.head.get("id"), **result}
-                )
+                results.append({"index": index, "id": item.head.get("id"), **result})
     failures = [result for result in results if "errors" in result]
     if failures:
         _log.info(
@@ -127,9 +125,7 @@ def _parse_body() -> list[Any]:
         if not isinstance(items, list):
             raise BadRequest("The body must be a JSON array.")
     if len(items) > MAX_ITEMS:
-        raise RequestEntityTooLarge(
-            f"A batch has at most {MAX_ITEMS:,} items."
-        )
+        raise RequestEntityTooLarge(f"A batch has at most {MAX_ITEMS:,} items.")
     return items
 
 

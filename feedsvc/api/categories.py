@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from feedsvc.api.auth import write_as_token
 from feedsvc.api.request_parsing import MAX_ATTEMPTS, load_body, parse_patch
 from feedsvc.errors import CategoryRenamed, Unavailable
-from feedsvc.feeds.response import CachedResponse
+from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.input.loading import load_patched
 from feedsvc.input.schemas import CategorySchema
 from feedsvc.models import KINDS, Category

@@ -12,8 +12,8 @@ from feedsvc.errors import Gone
 from feedsvc.input.schemas import ClosedSchema
 from feedsvc.models import KINDS
 from feedsvc.services import current_services
+from feedsvc.storage.changes import list_changes
 from feedsvc.storage.database import revision_row
-from feedsvc.storage.entries import list_changes
 from feedsvc.storage.tables import EntryRow, from_microseconds, to_microseconds
 
 #: Limits of a page, which may have fewer changes than its parameter `limit`.

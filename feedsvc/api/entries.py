@@ -109,9 +109,7 @@ def patch(kind: str, id: str) -> Response:
         entry = _apply_patch(_schema(kind), stored, patch)
         check = request_precondition()
         with suppress(EntryChanged), write_as_token() as transaction:
-            row, _ = put_entry(
-                transaction, entry, check=check, unchanged=stored
-            )
+            row, _ = put_entry(transaction, entry, check=check, unchanged=stored)
             return _entry_response(transaction.session, row)
     raise Unavailable("Others change the entry at the same time.")
 
@@ -128,9 +126,7 @@ def _schema(kind: str) -> EntrySchema:
     return current_services().entry_schemas[kind]
 
 
-def _apply_patch(
-    schema: EntrySchema, stored: Entry, patch: dict[str, Any]
-) -> Entry:
+def _apply_patch(schema: EntrySchema, stored: Entry, patch: dict[str, Any]) -> Entry:
     """Return an entry with a merge patch applied.
 
     :raises ValidationFailed: the patch, or the patched entry, is invalid.
@@ -201,9 +197,7 @@ def _check_start(
         return
     # Only the times, since with a new start the dates may not even be valid.
     times = {
-        name: value
-        for name, value in (document | patch).items()
-        if name in _TIMES
+        name: value for name, value in (document | patch).items() if name in _TIMES
     }
     event = load_validated(schema, {"title": "x", **times}).event
     # Without the offset.
@@ -221,9 +215,7 @@ def _entry_response(
         collection = _COLLECTIONS[row.kind]
         base_url = current_services().site.public_url
         headers["Location"] = f"{base_url}/api/v1/{collection}/{row.id}"
-    return make_response(
-        _document(session, row), 201 if is_new else 200, headers
-    )
+    return make_response(_document(session, row), 201 if is_new else 200, headers)
 
 
 def _document(session: Session, row: EntryRow) -> dict[str, Any]:

@@ -70,18 +70,11 @@ def check_body_headers(media_types: Collection[str]) -> None:
     if request.method not in ("POST", "PUT", "PATCH"):
         return
     # Werkzeug would cut a chunked body at the limit without an error.
-    if (
-        request.content_length is None
-        or "Transfer-Encoding" in request.headers
-    ):
-        raise LengthRequired(
-            "Send a body with a Content-Length, not a chunked one."
-        )
+    if request.content_length is None or "Transfer-Encoding" in request.headers:
+        raise LengthRequired("Send a body with a Content-Length, not a chunked one.")
     max_length = current_app.config["MAX_CONTENT_LENGTH"]
     if request.content_length > max_length:
-        raise RequestEntityTooLarge(
-            f"The body has more than {max_length:,} bytes."
-        )
+        raise RequestEntityTooLarge(f"The body has more than {max_length:,} bytes.")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("Content-Encoding is not supported.")
     # `is_json` is true for application/merge-patch+json too.
@@ -113,9 +106,7 @@ def request_precondition() -> Precondition:
         if entry is None or entry.status == "deleted":
             # A deleted entry has no representation that a tag could match.
             if match is not None:
-                raise PreconditionFailed(
-                    "If-Match requires that the entry exists."
-                )
+                raise PreconditionFailed("If-Match requires that the entry exists.")
             return
         etag = str(entry.version)
         # If-Match compares strongly, If-None-Match weakly (RFC 9110 §13.1).
@@ -124,8 +115,6 @@ def request_precondition() -> Precondition:
                 "If-Match does not match the entry's version. GET the entry again."
             )
         if none_match.contains_weak(etag):
-            raise PreconditionFailed(
-                "If-None-Match excludes the stored entry."
-            )
+            raise PreconditionFailed("If-None-Match excludes the stored entry.")
 
     return check

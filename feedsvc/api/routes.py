@@ -95,8 +95,7 @@ def _log_refusal(response: Response) -> Response:
         return response
     problem = response.get_json()
     details = [
-        f"{error['pointer']} {error['detail']}"
-        for error in problem.get("errors", ())
+        f"{error['pointer']} {error['detail']}" for error in problem.get("errors", ())
     ]
     _log.info(
         "refused %s %s by %s: %d %s",

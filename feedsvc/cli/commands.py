@@ -19,9 +19,9 @@ from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES, Token
 from feedsvc.services import checked_database, current_services
+from feedsvc.storage.changes import renew_revisions
 from feedsvc.storage.copy import copy_rows, count_rows
 from feedsvc.storage.database import Database
-from feedsvc.storage.entries import renew_revisions
 from feedsvc.storage.migrations.runner import upgrade as upgrade_database
 from feedsvc.storage.tables import CategoryRow
 from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
@@ -78,9 +78,7 @@ def db() -> None:
 def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
     schema = upgrade_database(current_services().database)
-    click.echo(
-        f"The database has schema {schema}, which this version can use."
-    )
+    click.echo(f"The database has schema {schema}, which this version can use.")
 
 
 @db.command()
@@ -118,9 +116,7 @@ def copy_database(url: str) -> None:
 
 
 @commands.command()
-@click.option(
-    "--demo", "with_demo", is_flag=True, help="Run the command `demo` first."
-)
+@click.option("--demo", "with_demo", is_flag=True, help="Run the command `demo` first.")
 @click.pass_context
 def serve(ctx: click.Context, with_demo: bool) -> None:
     """Migrate the database, and start gunicorn."""
@@ -200,9 +196,7 @@ def token() -> None:
     multiple=True,
     help="Write only entries in and below this category; can be repeated.",
 )
-def create(
-    name: str, scopes: tuple[str, ...], categories: tuple[str, ...]
-) -> None:
+def create(name: str, scopes: tuple[str, ...], categories: tuple[str, ...]) -> None:
     """Create a token and print it. It is never shown again."""
     if categories and "categories:write" in scopes:
         raise click.UsageError("--category excludes --scope categories:write.")
@@ -274,9 +268,7 @@ def import_(file: IO[bytes], kind: str | None) -> None:
         if len(lines) > _SAME_MESSAGES:
             more = len(lines) - _SAME_MESSAGES
             click.echo(f"… and {more} more", err=True)
-    click.echo(
-        ", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS)
-    )
+    click.echo(", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS))
 
 
 def _progress_bar(iterable: Iterable[Any] | None, length: int) -> Any:

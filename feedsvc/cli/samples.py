@@ -44,9 +44,7 @@ def load_sample_data(services: Services) -> bool:
         # Another process may have been first.
         if transaction.revisions.written_at > EPOCH:
             return False
-        for category in CategorySchema().load(
-            samples["categories"], many=True
-        ):
+        for category in CategorySchema().load(samples["categories"], many=True):
             put_category(transaction, category)
         for entry in entries:
             put_entry(transaction, entry)

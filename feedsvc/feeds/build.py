@@ -17,11 +17,8 @@ from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import revision_row
 from feedsvc.storage.documents import decode_document
-from feedsvc.storage.entries import (
-    is_in_language,
-    is_in_none_of,
-    read_entries,
-)
+from feedsvc.storage.entries import read_entries
+from feedsvc.storage.sets import is_in_language, is_in_none_of
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 
 _DAY = timedelta(days=1)
@@ -87,9 +84,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         query,
         site,
         categories=tuple(row.category for row in (*included, *excluded)),
-        updated=max(
-            (entry.updated for entry in shown), default=NEVER_MODIFIED
-        ),
+        updated=max((entry.updated for entry in shown), default=NEVER_MODIFIED),
         entries=shown,
         has_more=len(items) > missing and not is_last,
         upcoming=upcoming,
@@ -99,9 +94,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     )
 
 
-def _find_days(
-    query: FeedQuery, today: date
-) -> tuple[date | None, date | None]:
+def _find_days(query: FeedQuery, today: date) -> tuple[date | None, date | None]:
     """Return the first and the last day of `period`, or of `from` and `to`."""
     sunday = today + relativedelta(weekday=SU)
     match query["period"]:
@@ -271,9 +264,7 @@ def categories_with_entries(
     return _with_ancestors(categories, statement)
 
 
-def _with_ancestors(
-    categories: Categories, statement: sa.Select[int]
-) -> set[str]:
+def _with_ancestors(categories: Categories, statement: sa.Select[int]) -> set[str]:
     """Return the slugs of selected categories, and of those above them."""
     keys = set(categories.session.scalars(statement))
     return {

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 from cachetools import LRUCache
 
-from feedsvc.feeds.response import CachedResponse
+from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.storage.database import Database
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -33,9 +33,7 @@ class FeedHead:
     ) -> FeedHead:
         """Return the feed of a section or a category, with entries in a language."""
         slugs = [category.slug] if category else []
-        query = FeedQuery(
-            kind, format, CategoryFilter.create(slugs), {"lang": lang}
-        )
+        query = FeedQuery(kind, format, CategoryFilter.create(slugs), {"lang": lang})
         return FeedHead(query, site, (category,) if category else ())
 
     @property

@@ -136,9 +136,7 @@ class CategoryFilter:
             )
         terms = re.split("[,+]", text)
         if len(terms) > MAX_TERMS:
-            raise BadRequest(
-                f"A category filter has at most {MAX_TERMS} terms."
-            )
+            raise BadRequest(f"A category filter has at most {MAX_TERMS} terms.")
         for term in terms:
             if not re.fullmatch(SLUG_PATTERN, term.removeprefix("-")):
                 raise BadRequest(
@@ -197,9 +195,7 @@ class FeedQuery:
         }
         values["limit"] = min(values["limit"], self.format.max_limit)
         parameters = {
-            name: value
-            for name, value in values.items()
-            if value != defaults[name]
+            name: value for name, value in values.items() if value != defaults[name]
         }
         # The dataclass is frozen for all others.
         object.__setattr__(self, "parameters", parameters)
@@ -251,9 +247,7 @@ class FeedQuery:
         return replace(self, format=format, parameters=parameters)
 
 
-def _defaults(
-    kind: str, format: Format, given: Mapping[str, Any]
-) -> dict[str, Any]:
+def _defaults(kind: str, format: Format, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the default of each parameter that a feed has.
 
     They are in the order of the canonical URL. The default of `when` depends on other
@@ -353,9 +347,7 @@ PARAMETERS: Mapping[str, Callable[[str], Any]] = {
     "ui": _choice(*UI_LANGUAGES),
 }
 
-_IN_PATH = (
-    "The category is a part of the path, such as /feeds/news/<category>.rss."
-)
+_IN_PATH = "The category is a part of the path, such as /feeds/news/<category>.rss."
 #: Errors for parameters that other services have.
 _HINTS = {
     "category": _IN_PATH,
@@ -385,9 +377,7 @@ def parse_feed_query(
         if name in given:
             raise BadRequest(hint, name)
     parsed_filter = (
-        CategoryFilter.parse(category_filter)
-        if category_filter
-        else CategoryFilter()
+        CategoryFilter.parse(category_filter) if category_filter else CategoryFilter()
     )
     # Parameters that the feed does not have are not even parsed.
     parameters: dict[str, Any] = {
@@ -396,9 +386,7 @@ def parse_feed_query(
         if name in given
     }
     if "ui" in parameters:
-        languages = PageLanguages.of(
-            site, parameters.get("lang"), parameters["ui"]
-        )
+        languages = PageLanguages.of(site, parameters.get("lang"), parameters["ui"])
         parameters["ui"] = languages.ui
     _check_dates(parameters, today)
     query = FeedQuery(kind, format, parsed_filter, parameters)
@@ -430,9 +418,7 @@ def read_parameter(name: str, values: Sequence[str]) -> Any:
 
 def _check_dates(parameters: Mapping[str, Any], today: date) -> None:
     if "period" in parameters and parameters.keys() & {"from", "to"}:
-        raise BadRequest(
-            "“period” cannot be combined with “from” and “to”.", "period"
-        )
+        raise BadRequest("“period” cannot be combined with “from” and “to”.", "period")
     first = today - relativedelta(years=YEARS_BACK)
     last = today + relativedelta(years=YEARS_AHEAD)
     for name in _WINDOW:

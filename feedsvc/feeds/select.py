@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from feedsvc.feeds.query import FeedQuery
 from feedsvc.models import EPOCH
-from feedsvc.storage.entries import (
+from feedsvc.storage.search import has_words
+from feedsvc.storage.sets import (
     EntrySet,
     in_all,
     in_categories,
     in_language,
     is_in_none_of,
 )
-from feedsvc.storage.search import has_words
 from feedsvc.storage.tables import (
     EntryCategoryRow,
     EntryContentRow,
@@ -80,12 +80,7 @@ def select_entries(
     # With a first day, a series is sorted by its first occurrence in the window.
     starts_at: Any = EntryRow.starts_at
     listed_at: Any = EntryRow.listed_at
-    if (
-        window
-        and window.series
-        and window.begin > EPOCH
-        and query["order"] == "start"
-    ):
+    if window and window.series and window.begin > EPOCH and query["order"] == "start":
         first = _first_occurrences(window)
         statement = statement.outerjoin(first, first.c.pk == EntryRow.pk)
         starts_at = sa.func.coalesce(first.c.starts_at, starts_at)
@@ -106,9 +101,7 @@ def select_series(
 
     It has their keys, ends and documents.
     """
-    statement = sa.select(
-        EntryRow.pk, EntryRow.ends_at, EntryContentRow.document
-    )
+    statement = sa.select(EntryRow.pk, EntryRow.ends_at, EntryContentRow.document)
     return statement.join(EntryRow.content).where(
         *in_all(session, query.kind, _sets(query, included)),
         EntryRow.is_public,
@@ -117,9 +110,7 @@ def select_series(
     )
 
 
-def _sets(
-    query: FeedQuery, included: Sequence[Sequence[int]]
-) -> list[EntrySet]:
+def _sets(query: FeedQuery, included: Sequence[Sequence[int]]) -> list[EntrySet]:
     """Return the sets of its categories and language in all of which a feed is."""
     if query.category_filter.match_all:
         sets = [in_categories(query.kind, keys) for keys in included]
@@ -168,9 +159,7 @@ def _first_occurrences(window: Window) -> sa.CTE:
     series = rows.data(list(window.series.items())).cte()
     # With a type and distinct rows, SQLite makes an index for the join.
     pk = sa.cast(series.c.pk, sa.Integer).label("pk")
-    return (
-        sa.select(pk, series.c.starts_at).distinct().cte("first_occurrences")
-    )
+    return sa.select(pk, series.c.starts_at).distinct().cte("first_occurrences")
 
 
 def _order(

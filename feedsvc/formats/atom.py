@@ -26,9 +26,7 @@ def render(feed: Feed) -> bytes:
     """Render a feed as Atom."""
     site = feed.site
     generator = create_generator(feed, _extend_feed)
-    generator.link(
-        href=iri_to_uri(feed.home_url), rel="alternate", type="text/html"
-    )
+    generator.link(href=iri_to_uri(feed.home_url), rel="alternate", type="text/html")
     generator.title(titles.feed_title(feed))
     generator.subtitle(titles.feed_description(feed))
     # RFC 4287 §4.1.1: entries without an author need one of the feed.
@@ -77,9 +75,7 @@ def _extend_feed(element: Element, feed: Feed) -> None:
 def _extend_entry(element: Element, shown: Shown) -> None:
     entry = shown.entry
     if shown.is_foreign:
-        element.set(
-            "{http://www.w3.org/XML/1998/namespace}lang", entry.language
-        )
+        element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
     _mark_html(element)
     # feedgen knows one id for both formats, and RSS has the guid as it was imported.
     element.find("id").text = atom_id(entry.guid)
@@ -118,9 +114,7 @@ def _extend_entry(element: Element, shown: Shown) -> None:
     write_as_cdata(element, "summary", "content")
 
 
-def _add_link(
-    parent: Element, rel: str, iri: str, **attributes: object
-) -> None:
+def _add_link(parent: Element, rel: str, iri: str, **attributes: object) -> None:
     sub_element(parent, "link", rel=rel, **attributes, href=iri_to_uri(iri))
 
 

@@ -26,9 +26,7 @@ _LINK = re.compile(
 )
 _LIST_ITEM = re.compile(r"<li(?: [^>]*)?>\s*")
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
-_BLOCK_END = re.compile(
-    r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*"
-)
+_BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
 _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
 
@@ -36,9 +34,7 @@ def attachment_list(files: Sequence[Attachment], language: str) -> str:
     """Return an HTML list of links with titles and sizes; empty without attachments."""
     if not files:
         return ""
-    items = "".join(
-        f"<li>{_attachment_link(file, language)}</li>\n" for file in files
-    )
+    items = "".join(f"<li>{_attachment_link(file, language)}</li>\n" for file in files)
     title = translate(language, "entry.attachments")
     label = translate(language, "punctuation.label", title, "").rstrip()
     return f"<p>{label}</p>\n<ul>\n{items}</ul>"
@@ -46,11 +42,7 @@ def attachment_list(files: Sequence[Attachment], language: str) -> str:
 
 def attachment_name(file: Attachment) -> str:
     """Return the title of an attachment, or else the name of its file."""
-    return (
-        file.title
-        or unquote(file.url.rstrip("/").rpartition("/")[2])
-        or file.url
-    )
+    return file.title or unquote(file.url.rstrip("/").rpartition("/")[2]) or file.url
 
 
 def format_size(length: int, language: str) -> str:
@@ -148,13 +140,9 @@ def event_facts(
     """Return paragraphs with an event's address online, performers and offers."""
     if event is None:
         return ""
-    online = (
-        [_link(event.online_url, event.online_url)] if event.online_url else []
-    )
+    online = [_link(event.online_url, event.online_url)] if event.online_url else []
     performers = [_link(each.name, each.url) for each in event.performers]
-    offers = [
-        _link(offer_text(offer, language), offer.url) for offer in event.offers
-    ]
+    offers = [_link(offer_text(offer, language), offer.url) for offer in event.offers]
     facts = {"online": online, "performers": performers, "offers": offers}
     if with_organizer and event.organizer:
         facts["organizer"] = _contact(event.organizer)
@@ -182,9 +170,7 @@ def offer_text(offer: Offer, language: str) -> str:
     price = Decimal(offer.price)
     text = translate(language, "event.free")
     if price:
-        text = format_currency(
-            price, offer.currency, locale=resolve_language(language)
-        )
+        text = format_currency(price, offer.currency, locale=resolve_language(language))
     if offer.name:
         text = translate(language, "punctuation.label", offer.name, text)
     if offer.availability:

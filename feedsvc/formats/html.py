@@ -73,9 +73,7 @@ def render_page(
     names = {
         "site": site,
         "language": language,
-        "show": lambda entry: Shown(
-            entry, site, entry.date, language, is_on_page=True
-        ),
+        "show": lambda entry: Shown(entry, site, entry.date, language, is_on_page=True),
         "language_links": _words_links(
             site, languages, lambda ui: f"?ui={ui}" if ui else "?"
         ),
@@ -203,9 +201,7 @@ def _variants(
     lang: str | None = None,
 ) -> list[FeedHead]:
     """Return the feed of a kind or a category in each format."""
-    return _formats_of(
-        FeedHead.of(site, kind, FORMATS["html"], category, lang)
-    )
+    return _formats_of(FeedHead.of(site, kind, FORMATS["html"], category, lang))
 
 
 def _formats_of(feed: FeedHead) -> list[FeedHead]:
@@ -236,9 +232,7 @@ def _group_entries(feed: Feed) -> list[tuple[date | None, list[Entry]]]:
     is_behind_ongoing = False
     for entry in feed.entries:
         is_behind_ongoing = is_behind_ongoing or entry.is_ongoing
-        groups.setdefault((is_behind_ongoing, month_of(entry)), []).append(
-            entry
-        )
+        groups.setdefault((is_behind_ongoing, month_of(entry)), []).append(entry)
     return [(month, entries) for (_, month), entries in groups.items()]
 
 

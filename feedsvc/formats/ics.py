@@ -65,9 +65,7 @@ def render(feed: Feed) -> bytes:
     entries = feed.entries
     if feed.query["cancelled"] == "hide":
         entries = tuple(
-            replace(
-                entry, event=entry.event and without_cancelled(entry.event)
-            )
+            replace(entry, event=entry.event and without_cancelled(entry.event))
             for entry in entries
         )
     shown = (show(entry, feed) for entry in entries)
@@ -76,9 +74,7 @@ def render(feed: Feed) -> bytes:
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
-    return _calendar(
-        {}, [Shown(entry, site, entry.date, site.language, is_whole=True)]
-    )
+    return _calendar({}, [Shown(entry, site, entry.date, site.language, is_whole=True)])
 
 
 def _calendar_properties(feed: Feed) -> Properties:
@@ -103,9 +99,7 @@ def _calendar_properties(feed: Feed) -> Properties:
         "COLOR": prop.vText(_COLOR),
     }
     if site.icon:
-        properties["IMAGE"] = prop.vUri(
-            iri_to_uri(site.icon), params=uri_params
-        )
+        properties["IMAGE"] = prop.vUri(iri_to_uri(site.icon), params=uri_params)
     return properties
 
 
@@ -310,9 +304,7 @@ def _text(text: str) -> str:
 
 def _parameters(**values: str | None) -> str:
     """Return the parameters that are not None, to follow the name of a property."""
-    present = {
-        name: value for name, value in values.items() if value is not None
-    }
+    present = {name: value for name, value in values.items() if value is not None}
     return f";{Parameters(present).to_ical().decode()}" if present else ""
 
 

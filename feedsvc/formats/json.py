@@ -31,13 +31,9 @@ def render(feed: Feed) -> bytes:
             "description": titles.feed_description(feed),
             "next_url": feed.next_url,
             "icon": iri_to_uri(site.icon),
-            "authors": [
-                {"name": feed.site_title, "url": iri_to_uri(site.url)}
-            ],
+            "authors": [{"name": feed.site_title, "url": iri_to_uri(site.url)}],
             "language": feed.language,
-            "hubs": [
-                {"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs
-            ],
+            "hubs": [{"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs],
             "_feed": {
                 "about": about,
                 "date_modified": _time(feed.updated, site),
@@ -61,8 +57,7 @@ def drop_empty(members: Json) -> Json:
             value = drop_empty(value)
         elif isinstance(value, list):
             value = [
-                drop_empty(item) if isinstance(item, dict) else item
-                for item in value
+                drop_empty(item) if isinstance(item, dict) else item for item in value
             ]
         if value or value == 0:
             result[name] = value
@@ -130,9 +125,7 @@ def _attachment(file: Attachment) -> Json:
         "mime_type": file.type,
         "title": file.title,
         "size_in_bytes": file.length,
-        "duration_in_seconds": None
-        if file.duration is None
-        else round(file.duration),
+        "duration_in_seconds": None if file.duration is None else round(file.duration),
     }
 
 

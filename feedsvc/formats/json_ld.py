@@ -55,8 +55,7 @@ def _article(shown: Shown) -> Json:
         "datePublished": format_iso(entry.date.astimezone(site.timezone)),
         "dateModified": format_iso(entry.updated.astimezone(site.timezone)),
         # Google requires an author.
-        "author": [_agent("Person", author) for author in entry.authors]
-        or publisher,
+        "author": [_agent("Person", author) for author in entry.authors] or publisher,
         "publisher": {
             **publisher,
             "logo": site.icon and iri_to_uri(site.icon),
@@ -91,11 +90,9 @@ def _event(shown: Shown) -> Json:
         "offers": [_offer(offer, shown.url) for offer in event.offers],
         # schema.org also has Person, but the API does not tell persons from groups.
         "performer": [
-            _agent("PerformingGroup", performer)
-            for performer in event.performers
+            _agent("PerformingGroup", performer) for performer in event.performers
         ],
-        "organizer": event.organizer
-        and _agent("Organization", event.organizer),
+        "organizer": event.organizer and _agent("Organization", event.organizer),
     }
 
 
@@ -149,6 +146,4 @@ def _inclusive_end(event: Event) -> str | None:
     """Return the end; schema.org's endDate of an all-day event is its last day."""
     if event.end is None:
         return None
-    return format_iso(
-        event.end - timedelta(days=1) if event.all_day else event.end
-    )
+    return format_iso(event.end - timedelta(days=1) if event.all_day else event.end)

@@ -41,18 +41,14 @@ def list_url(
 
 def query_string(parameters: Mapping[str, str | None]) -> str:
     """Return the end of a URL with the parameters that are not None, or nothing."""
-    present = {
-        name: value for name, value in parameters.items() if value is not None
-    }
+    present = {name: value for name, value in parameters.items() if value is not None}
     return f"?{urlencode(present)}" if present else ""
 
 
 def outlook_calendar(feed: FeedHead) -> str:
     """Return the URL that subscribes to an iCalendar feed in Outlook."""
     parameters = {"url": feed.self_url, "name": titles.calendar_title(feed)}
-    return (
-        f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
-    )
+    return f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
 
 
 def webcal(feed: FeedHead) -> str:
@@ -113,9 +109,7 @@ def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
     """
     images = [entry.image for entry in entries if entry.image]
     images += [Image(url) for url in (site.logo, site.icon) if url]
-    return next(
-        (image for image in images if not image.url.endswith(".svg")), None
-    )
+    return next((image for image in images if not image.url.endswith(".svg")), None)
 
 
 def map_link(place: Place) -> str:

@@ -46,9 +46,7 @@ def render(
     for kind in KINDS:
         shown = [each for each in categories if each.slug in slugs[kind]]
         _add_folder(body, site, kind, shown, lang)
-    document: bytes = etree.tostring(
-        root, xml_declaration=True, encoding="UTF-8"
-    )
+    document: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return document
 
 
@@ -92,12 +90,8 @@ def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
         type="rss",
         version="RSS2",  # OPML's name of RSS 2.0
         xmlUrl=feed.self_url,
-        htmlUrl=iri_to_uri(
-            (feed.category and feed.category.url) or page.self_url
-        ),
-        language=lang
-        or (feed.category and feed.category.language)
-        or feed.language,
+        htmlUrl=iri_to_uri((feed.category and feed.category.url) or page.self_url),
+        language=lang or (feed.category and feed.category.language) or feed.language,
         description=feed_description(feed),
         text=name,
     )

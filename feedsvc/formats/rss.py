@@ -73,9 +73,7 @@ def render(feed: Feed) -> bytes:
         if entry.attachments:
             first = entry.attachments[0]
             # The length is required; the profile recommends 0 if it is unknown.
-            item.enclosure(
-                iri_to_uri(first.url), str(first.length or 0), first.type
-            )
+            item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
     with _feedgen_lock:
         document: bytes = generator.rss_str()
     return document

@@ -79,8 +79,7 @@ class Shown:
     def category_titles(self) -> list[str]:
         """The titles of the categories in the language of the feed or page."""
         return [
-            category.title_in(self.feed_language)
-            for category in self.entry.categories
+            category.title_in(self.feed_language) for category in self.entry.categories
         ]
 
     @property
@@ -176,9 +175,7 @@ class Shown:
         """Return the notice of a cancellation after its label; it may be empty."""
         if not cancellation or not cancellation.notice:
             return ""
-        return titles.add_label(
-            self.language, "entry.reason", cancellation.notice
-        )
+        return titles.add_label(self.language, "entry.reason", cancellation.notice)
 
     @property
     def cancelled_dates(self) -> list[str]:
@@ -289,9 +286,7 @@ class Shown:
     @property
     def source_credit(self) -> str:
         """A paragraph that names the source, unless the content ends with its name."""
-        return content.source_credit(
-            self.entry.source, self.content, self.language
-        )
+        return content.source_credit(self.entry.source, self.content, self.language)
 
     @cached_property
     def body(self) -> str:

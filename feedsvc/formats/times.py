@@ -72,9 +72,7 @@ def local_day(event: Event) -> date:
     return event.starts.astimezone(event.timezone).date()
 
 
-def describe_recurrence(
-    event: Event, ends: datetime | None, language: str
-) -> str:
+def describe_recurrence(event: Event, ends: datetime | None, language: str) -> str:
     """Return how often a recurring event takes place, and until when.
 
     Of a complicated rule only that it does so more than once.
@@ -169,9 +167,7 @@ def format_day(day: date, style: str, language: str) -> str:
     return format_date(day, pattern, locale=locale).format(weekday)
 
 
-def format_days(
-    first: date, last: date, style: str, language: str
-) -> tuple[str, str]:
+def format_days(first: date, last: date, style: str, language: str) -> tuple[str, str]:
     """Return the first and last day of a range, with their year once if it is one.
 
     :param style: `full` or `long`.

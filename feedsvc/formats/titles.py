@@ -72,9 +72,7 @@ def by_title(
     categories: Iterable[Category], language: str, site: Site
 ) -> list[Category]:
     """Return categories in a language, in the order of their titles."""
-    translated = [
-        category.in_language(language, site) for category in categories
-    ]
+    translated = [category.in_language(language, site) for category in categories]
     return sorted(translated, key=lambda category: fold(category.title))
 
 
@@ -149,21 +147,15 @@ def _name(feed: FeedHead, kind_key: str | None, language: str) -> str:
     titles = [category.title_in(language) for category in feed.categories]
     count = len(category_filter.include)
     language = feed.site.words_language(language)
-    included = _join(
-        titles[:count], language, match_all=category_filter.match_all
-    )
+    included = _join(titles[:count], language, match_all=category_filter.match_all)
     if category_filter.exclude:
         excluded = _join(titles[count:], language)
-        included = translate(
-            language, "feed.without", included, excluded
-        ).strip()
+        included = translate(language, "feed.without", included, excluded).strip()
     kind = translate(language, kind_key) if kind_key else ""
     parts = [kind, included]
     # A feed's name must not change every day, so it has no dates.
     if isinstance(feed.query["period"], str):
-        parts.append(
-            translate(language, f"feed.period_{feed.query['period']}")
-        )
+        parts.append(translate(language, f"feed.period_{feed.query['period']}"))
     if feed.query["q"]:
         parts.append(translate(language, "feed.q", feed.query["q"]))
     return " – ".join(part for part in parts if part)

@@ -123,9 +123,7 @@ def _new_year(year: int) -> datetime:
     return datetime.combine(date(year, 1, 1), time())
 
 
-def _component(
-    observance: _Observance, onsets: Sequence[str]
-) -> Iterator[str]:
+def _component(observance: _Observance, onsets: Sequence[str]) -> Iterator[str]:
     yield f"BEGIN:{observance.component}"
     yield f"DTSTART:{onsets[0]}"
     if len(onsets) > 1:

@@ -58,11 +58,7 @@ class _CustomExtension(BaseExtension):  # type: ignore[misc]
     def extend_ns(self) -> dict[str, str]:
         """Return the namespaces that the root element declares."""
         # feedgen declares Atom's namespace itself.
-        return {
-            prefix: uri
-            for prefix, uri in NAMESPACES.items()
-            if prefix != "atom"
-        }
+        return {prefix: uri for prefix, uri in NAMESPACES.items() if prefix != "atom"}
 
     def extend_atom(self, element: Element) -> None:
         """Add elements to an Atom feed or entry."""
@@ -160,11 +156,7 @@ def sub_element(
     **attributes: object,
 ) -> Element:
     """Append an element, such as `dc:source`; attributes that are None are left out."""
-    values = {
-        key: str(value)
-        for key, value in attributes.items()
-        if value is not None
-    }
+    values = {key: str(value) for key, value in attributes.items() if value is not None}
     element = etree.SubElement(parent, qualified_name(name), values)
     element.text = text
     return element
@@ -189,9 +181,7 @@ def add_links(parent: Element, feed: Feed, name: str) -> None:
             media_type = feed.query.format.media_type
             sub_element(parent, name, rel=rel, type=media_type, href=url)
     if is_url(feed.site.rights):
-        sub_element(
-            parent, name, rel="license", href=iri_to_uri(feed.site.rights)
-        )
+        sub_element(parent, name, rel="license", href=iri_to_uri(feed.site.rights))
 
 
 def add_extensions(parent: Element, shown: Shown) -> None:

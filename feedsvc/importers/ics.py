@@ -63,9 +63,7 @@ _UNPUBLISHED = re.compile(
 _OWN_STATUSES = {*EVENT_STATUSES} - {"confirmed", "tentative", "cancelled"}
 
 #: An address as Outlook writes it behind its text.
-_ADDRESS = re.compile(
-    "<([^<>\\s:@]*(?:://|@|(?<=tel):|(?<=mailto):)[^<>\\s]*)>"
-)
+_ADDRESS = re.compile("<([^<>\\s:@]*(?:://|@|(?<=tel):|(?<=mailto):)[^<>\\s]*)>")
 #: A reminder, or one without an end up to the next component.
 #:
 #: The quantifier is possessive, so that no line is read twice.
@@ -207,8 +205,7 @@ def _to_entries(
     if event.DTSTART is None:
         raise Skipped("it has no start")
     notes = [
-        ("left out", f"{name or 'a line'} cannot be read")
-        for name, _ in event.errors
+        ("left out", f"{name or 'a line'} cannot be read") for name, _ in event.errors
     ]
     # Our calendars have the property URL in the text too.
     text = (event.description or "").removesuffix(event.url or "").rstrip()
@@ -219,9 +216,7 @@ def _to_entries(
     times, own_start = _times(event, overrides, default, notes)
     fields = {
         **_title_and_status(event),
-        "content_html" if is_html else "content_text": html
-        if is_html
-        else text,
+        "content_html" if is_html else "content_text": html if is_html else text,
         "url": event.url,
         "date_published": event.CREATED and event.CREATED.isoformat(),
         "organizer": organizer
@@ -244,9 +239,7 @@ def _to_entries(
     yield entry
     if own_start:
         single = {**fields, **own_start, "recurrence": None}
-        yield replace(
-            entry, guid=f"{entry.guid}-start", fields=single, notes=()
-        )
+        yield replace(entry, guid=f"{entry.guid}-start", fields=single, notes=())
 
 
 def _title_and_status(event: Event) -> dict[str, object]:
@@ -299,9 +292,7 @@ def _files(event: Event) -> dict[str, Any]:
         for file in event.get("ATTACH", [])
     ]
     images = [image.uri for image in event.images]
-    images += [
-        file["url"] for file in files if file["mime_type"].startswith("image/")
-    ]
+    images += [file["url"] for file in files if file["mime_type"].startswith("image/")]
     image = next(iter(images), None)
     return {
         "image": {"url": image},
@@ -468,8 +459,7 @@ def _known_zone(zone: tzinfo, year: int, *preferred: str) -> ZoneInfo | None:
         known = ZoneInfo(name)
         if all(
             known.utcoffset(moment) == offset
-            or known.utcoffset(moment)
-            != known.utcoffset(moment.replace(fold=1))
+            or known.utcoffset(moment) != known.utcoffset(moment.replace(fold=1))
             for moment, offset in offsets
         ):
             return known

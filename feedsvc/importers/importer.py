@@ -23,7 +23,7 @@ from feedsvc.errors import (
 )
 from feedsvc.folding import slug_of
 from feedsvc.html_text import has_blocks
-from feedsvc.importers import ImportedEntry, Skipped, feed, ics
+from feedsvc.importers import ImportedEntry, Skipped, ics, syndication
 from feedsvc.input import plain_text, sanitize
 from feedsvc.input.loading import load_validated
 from feedsvc.input.schemas import MAX_CATEGORIES, CategorySchema, EntrySchema
@@ -61,7 +61,7 @@ def read(data: bytes, zone: ZoneInfo) -> Iterator[ImportedEntry | str]:
     :param zone: the site's zone, for times of a calendar without one.
     :raises BadRequest: the format is unknown.
     """
-    return ics.read(data, zone) if is_calendar(data) else feed.read(data)
+    return ics.read(data, zone) if is_calendar(data) else syndication.read(data)
 
 
 class Importer:
@@ -115,9 +115,7 @@ class Importer:
         kind = re.sub(r"“.*”|[0-9]| \(.*", "", message)
         self.messages[kind].append(f"{action}: {message}")
 
-    def _put(
-        self, item: ImportedEntry, entry: Entry, transaction: Transaction
-    ) -> str:
+    def _put(self, item: ImportedEntry, entry: Entry, transaction: Transaction) -> str:
         """Store an entry; return whether it is new, changed or unchanged.
 
         :raises FeedsvcError, Skipped: it is not stored.
@@ -178,9 +176,7 @@ class Importer:
                 label = f"{pointer} of {_label(item)}"
                 self._tell("left out", f"{label}: {error.detail} ({value})")
 
-    def _ensure_category(
-        self, title: str, transaction: Transaction
-    ) -> Category | None:
+    def _ensure_category(self, title: str, transaction: Transaction) -> Category | None:
         """Return the category of a title or a former one, and create it if needed.
 
         Return None if the category was deleted, or its title has no slug.
@@ -253,19 +249,13 @@ def _label(item: ImportedEntry) -> str:
     return f"“{item.fields.get('title') or item.guid}”"
 
 
-def _to_api_payload(
-    item: ImportedEntry, schema: EntrySchema
-) -> dict[str, Any]:
+def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
     """Return the fields that the API has for this kind, without empty ones."""
     fields = {
-        name: value
-        for name, value in item.fields.items()
-        if name in schema.load_fields
+        name: value for name, value in item.fields.items() if name in schema.load_fields
     }
     # Inner objects come first.
-    payload: dict[str, Any] = json.loads(
-        json.dumps(fields), object_hook=_clean
-    )
+    payload: dict[str, Any] = json.loads(json.dumps(fields), object_hook=_clean)
     html = payload.get("content_html", "")
     # Google and podcasts write tags among lines of plain text.
     if not has_blocks(html):
@@ -277,9 +267,7 @@ def _to_api_payload(
     if "title" not in payload:
         # Posts of Mastodon have none.
         body = sanitize.to_plain_text(html) or payload.get("content_text", "")
-        payload["title"] = plain_text.truncate(
-            body, _MAX_GENERATED_TITLE_LENGTH
-        )
+        payload["title"] = plain_text.truncate(body, _MAX_GENERATED_TITLE_LENGTH)
     return payload
 
 

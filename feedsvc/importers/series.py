@@ -82,9 +82,7 @@ def read_series(
             validate_rrule(fitting)
             given = _expand(fitting, first, present)
             begin = min(
-                date
-                for date in given
-                if date.tzinfo is None or datetime_exists(date)
+                date for date in given if date.tzinfo is None or datetime_exists(date)
             )
             if _expand(fitting, begin, present) | {first} == dates:
                 if fitting != plain:
@@ -109,9 +107,7 @@ def read_series(
 
 # Most rules fit as they are.
 @lru_cache(maxsize=2)
-def _expand(
-    rule: str, first: datetime, present: datetime
-) -> frozenset[datetime]:
+def _expand(rule: str, first: datetime, present: datetime) -> frozenset[datetime]:
     """Return the dates of a rule.
 
     dateutil searches up to the year 9999 if a rule gives no more dates, which takes

@@ -37,8 +37,7 @@ _TIME = (
     "(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _DATE_OR_TIME_ERROR = (
-    "Must be a date such as 2026-11-25, "
-    "or a time such as 2026-12-24T19:00:00+07:00."
+    "Must be a date such as 2026-11-25, or a time such as 2026-12-24T19:00:00+07:00."
 )
 
 
@@ -65,9 +64,7 @@ def check_year(value: _Date) -> _Date:
 class ParsedString(ma.fields.String):
     """A string that a function parses, with the function's ValueError as its error."""
 
-    def __init__(
-        self, parse: Callable[[str], Any] = str, **kwargs: Any
-    ) -> None:
+    def __init__(self, parse: Callable[[str], Any] = str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._parse = parse
 
@@ -79,9 +76,7 @@ class ParsedString(ma.fields.String):
         return self._parse(value)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return validate(
-            self.parse, super()._deserialize(value, *args, **kwargs)
-        )
+        return validate(self.parse, super()._deserialize(value, *args, **kwargs))
 
 
 class Text(ParsedString):
@@ -130,11 +125,7 @@ class TextsByLanguage(ma.fields.Dict):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, Mapping):
-            value = {
-                tag: text
-                for tag, text in value.items()
-                if text not in (None, "")
-            }
+            value = {tag: text for tag, text in value.items() if text not in (None, "")}
         try:
             texts = super()._deserialize(value, *args, **kwargs)  # type: ignore[no-untyped-call]
         except ValidationError as error:
@@ -202,9 +193,7 @@ class CategorySlug(ParsedString):
         )
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._serialize(
-            getattr(value, "slug", value), *args, **kwargs
-        )
+        return super()._serialize(getattr(value, "slug", value), *args, **kwargs)
 
 
 class DateOrTime(ParsedString):
@@ -271,9 +260,7 @@ class NestedOrString(ma.fields.Nested):
     :param member: the name of this member.
     """
 
-    def __init__(
-        self, nested: Any, member: str = "name", **kwargs: Any
-    ) -> None:
+    def __init__(self, nested: Any, member: str = "name", **kwargs: Any) -> None:
         super().__init__(nested, **kwargs)
         self.member = member
 
@@ -334,9 +321,7 @@ def guid() -> ParsedString:
 
 def language() -> ParsedString:
     """Return a field for the tag of a language that exists (RFC 5646)."""
-    return ParsedString(
-        _parse_language, metadata={"examples": ["vi", "en-GB"]}
-    )
+    return ParsedString(_parse_language, metadata={"examples": ["vi", "en-GB"]})
 
 
 def media_type(**kwargs: Any) -> ParsedString:

@@ -23,9 +23,7 @@ def load_validated(schema: Schema, document: Any) -> Any:
         raise ValidationFailed(*errors[:MAX_ERRORS]) from None
 
 
-def load_patched(
-    schema: Schema, stored: dict[str, Any], patch: dict[str, Any]
-) -> Any:
+def load_patched(schema: Schema, stored: dict[str, Any], patch: dict[str, Any]) -> Any:
     """Return the value that a schema loads from a patched document (RFC 7396).
 
     :raises ValidationFailed: as `load_validated`, or the patch removes an unknown
@@ -33,9 +31,7 @@ def load_patched(
     """
     patched = apply_merge_patch(stored, patch)
     # A null would vanish in the patched document, and a misspelt name with it.
-    unknown = {
-        name: patch[name] for name in patch if name not in schema.fields
-    }
+    unknown = {name: patch[name] for name in patch if name not in schema.fields}
     return load_validated(schema, patched | unknown)
 
 
@@ -55,9 +51,7 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
 def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
     """Return marshmallow's nested messages as errors with pointers."""
     if not isinstance(messages, dict):
-        return [
-            FieldError(pointer, _encodable(message)) for message in messages
-        ]
+        return [FieldError(pointer, _encodable(message)) for message in messages]
     errors = []
     for name, nested in messages.items():
         if name == SCHEMA:

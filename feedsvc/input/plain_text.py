@@ -36,9 +36,7 @@ def check(text: str) -> None:
     """
     invalid = _INVALID.search(text)
     if invalid:
-        raise ValueError(
-            f"The character U+{ord(invalid[0]):04X} is not allowed."
-        )
+        raise ValueError(f"The character U+{ord(invalid[0]):04X} is not allowed.")
     check_combining_marks(text)
 
 

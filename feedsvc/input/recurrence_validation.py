@@ -91,9 +91,7 @@ def validate_rrule(text: str) -> str:
         raise ValueError("Only one of COUNT and UNTIL.")
     has_numbers = re.search("[1-5]", parts.get("BYDAY", ""))
     if has_numbers and frequency not in _MAX_DAYS:
-        raise ValueError(
-            "BYDAY may have numbers only with FREQ=MONTHLY or YEARLY."
-        )
+        raise ValueError("BYDAY may have numbers only with FREQ=MONTHLY or YEARLY.")
     _check_positions(parts)
     return text
 
@@ -114,9 +112,7 @@ def _check_positions(parts: dict[str, str]) -> None:
         raise ValueError(f"BYSETPOS has at most {_MAX_POSITIONS} positions.")
     last = _MAX_DAYS[parts["FREQ"]]
     if any(abs(int(each)) > last for each in parts["BYSETPOS"].split(",")):
-        raise ValueError(
-            f"BYSETPOS is at most {last} with FREQ={parts['FREQ']}."
-        )
+        raise ValueError(f"BYSETPOS is at most {last} with FREQ={parts['FREQ']}.")
 
 
 def localize(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:
@@ -232,16 +228,12 @@ def _check_exdates(event: Event, recurrence: Recurrence) -> ErrorMessages:
 def _check_cancelled(event: Event, recurrence: Recurrence) -> ErrorMessages:
     """Check that each cancelled start is an occurrence, once, and that one is left."""
     starts = recurrence.cancelled_starts
-    wrong = {
-        index for index, start in enumerate(starts) if start in starts[:index]
-    }
+    wrong = {index for index, start in enumerate(starts) if start in starts[:index]}
     wrong.update(unmatched(event, recurrence, starts))
     if wrong:
         detail = "Must be an occurrence, once, and no exdate."
         return {"cancelled": {index: [detail] for index in sorted(wrong)}}
     if next(occurrences(without_cancelled(event)), None) is None:
-        detail = (
-            "No occurrence is left. To cancel the event, set event_status."
-        )
+        detail = "No occurrence is left. To cancel the event, set event_status."
         return {"cancelled": [detail]}
     return {}

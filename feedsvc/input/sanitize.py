@@ -58,9 +58,7 @@ _DROPPED_WITH_CONTENT = set(
     "script style title template noscript object svg math textarea".split()
 )
 _URL_ATTRIBUTES = {"cite", "href", "poster", "src"}
-_URL_ATTRIBUTE = re.compile(
-    rf"(?i)\b(?:{'|'.join(sorted(_URL_ATTRIBUTES))})\s*="
-)
+_URL_ATTRIBUTE = re.compile(rf"(?i)\b(?:{'|'.join(sorted(_URL_ATTRIBUTES))})\s*=")
 _NUMERIC_ATTRIBUTES = {
     "colspan",
     "height",
@@ -72,9 +70,7 @@ _NUMERIC_ATTRIBUTES = {
 _VOID_TAGS = set(
     "area base br col embed hr img input link meta param source track wbr".split()
 )
-_FORMATTING_TAGS = set(
-    "a b big code em font i nobr s small strike strong tt u".split()
-)
+_FORMATTING_TAGS = set("a b big code em font i nobr s small strike strong tt u".split())
 _PRE_WITH_NEWLINE = re.compile(r"(<pre(?: [^>]*)?>)\n")
 # Tags and attributes as the HTML tokenizer reads them (HTML §13.2.5.8 and after).
 # The quantifiers are possessive, so that hostile input cannot cause backtracking.
@@ -123,9 +119,7 @@ def _sanitize_once(html: str, cleaner: nh3.Cleaner) -> str:
     _check_search_cost(html)
     cleaned = cleaner.clean(html)
     # The parser has decoded references such as &#x0b;, &#13; and &#x301;.
-    cleaned = plain_text.strip_invalid_chars(
-        plain_text.unify_line_ends(cleaned)
-    )
+    cleaned = plain_text.strip_invalid_chars(plain_text.unify_line_ends(cleaned))
     # Ammonia does not escape the text in an iframe.
     cleaned = _IFRAME.sub(r"\1</iframe>", cleaned)
     # A player of another host may still be opened.
@@ -199,9 +193,7 @@ def _check_complexity(html: str) -> None:
         match = _ATTRIBUTES.match(html, tag.end())
         attributes = match[0] if match else ""
         if len(_ATTRIBUTE.findall(attributes)) > MAX_ATTRIBUTES:
-            raise ValueError(
-                f"A tag has more than {MAX_ATTRIBUTES:,} attributes."
-            )
+            raise ValueError(f"A tag has more than {MAX_ATTRIBUTES:,} attributes.")
         name = tag[2].lower()
         size = len(attributes) + _NODE_COST
         if name == "a":

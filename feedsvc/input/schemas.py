@@ -59,9 +59,7 @@ class ClosedSchema(ma.Schema):
         "unknown": _UNKNOWN,
     }
 
-    def handle_error(
-        self, error: ValidationError, data: Any, **kwargs: Any
-    ) -> None:
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
         """Say which known field an unknown one probably is.
 
         :raises ValidationError: always.
@@ -83,9 +81,7 @@ class ClosedSchema(ma.Schema):
 
     def member_names(self) -> list[str]:
         """Return the names of the members that can be sent."""
-        return [
-            field.data_key or name for name, field in self.load_fields.items()
-        ]
+        return [field.data_key or name for name, field in self.load_fields.items()]
 
 
 class ModelSchema(ClosedSchema):
@@ -104,13 +100,9 @@ class ModelSchema(ClosedSchema):
             return data
         ignored = self.dump_fields.keys() - self.load_fields.keys()
         ignored.update(
-            name
-            for name in self.member_names()
-            if data.get(name) in (None, "")
+            name for name in self.member_names() if data.get(name) in (None, "")
         )
-        return {
-            name: value for name, value in data.items() if name not in ignored
-        }
+        return {name: value for name, value in data.items() if name not in ignored}
 
     @ma.post_load
     def to_model(self, data: dict[str, Any], **kwargs: Any) -> Any:
@@ -118,15 +110,9 @@ class ModelSchema(ClosedSchema):
         return self.model_class(**_with_tuples(data))
 
     @ma.post_dump
-    def drop_nulls(
-        self, data: dict[str, Any], **kwargs: Any
-    ) -> dict[str, Any]:
+    def drop_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Return the members that have a value."""
-        return {
-            name: value
-            for name, value in data.items()
-            if value not in (None, {})
-        }
+        return {name: value for name, value in data.items() if value not in (None, {})}
 
 
 def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
@@ -235,17 +221,13 @@ class EntrySchema(ModelSchema):
     translation_key = fields.Identifier()
     date_published = fields.UtcDateTime(attribute="published")
     date_modified = fields.UtcDateTime(attribute="updated", dump_only=True)
-    status = fields.ParsedString(
-        _our_spelling, validate=OneOf(models.STATUSES)
-    )
+    status = fields.ParsedString(_our_spelling, validate=OneOf(models.STATUSES))
     notice = fields.Text(2000, multiline=True)
     expires = fields.UtcDateTime()
     version = ma.fields.Integer(dump_only=True)
     public = ma.fields.Boolean(
         dump_only=True,
-        metadata={
-            "description": "Whether readers see the entry in feeds now."
-        },
+        metadata={"description": "Whether readers see the entry in feeds now."},
     )
     preview_url = ma.fields.String(
         dump_only=True,
@@ -283,13 +265,8 @@ class EntrySchema(ModelSchema):
         errors: dict[str, Any] = {}
         for name in ("content_html", "content_text"):
             content = data.get(name) or ""
-            if (
-                len(content.encode("utf-8", "surrogatepass"))
-                > sanitize.MAX_LENGTH
-            ):
-                errors[name] = [
-                    f"Longer than {sanitize.MAX_LENGTH:,} bytes of UTF-8."
-                ]
+            if len(content.encode("utf-8", "surrogatepass")) > sanitize.MAX_LENGTH:
+                errors[name] = [f"Longer than {sanitize.MAX_LENGTH:,} bytes of UTF-8."]
         published = data.get("published", models.EPOCH)
         if "expires" in data and data["expires"] <= published:
             errors["expires"] = ["Must be after date_published."]
@@ -330,18 +307,14 @@ class EntrySchema(ModelSchema):
             models.Category(slug, "") for slug in data.get("categories", ())
         )
         event = self.pop_event(data)
-        return models.Entry(
-            kind=self.kind_name, event=event, **_with_tuples(data)
-        )
+        return models.Entry(kind=self.kind_name, event=event, **_with_tuples(data))
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event of an entry of a kind that has one."""
         return None
 
     @ma.post_dump
-    def add_default_url(
-        self, data: dict[str, Any], **kwargs: Any
-    ) -> dict[str, Any]:
+    def add_default_url(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Add the URL of the entry's page if it has no other URL."""
         return {
             **data,
@@ -376,15 +349,11 @@ class PlaceSchema(ModelSchema):
     longitude = ma.fields.Float(validate=Range(-180, 180))
 
     @ma.validates_schema
-    def validate_coordinates(
-        self, data: Mapping[str, Any], **kwargs: Any
-    ) -> None:
+    def validate_coordinates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """Refuse one coordinate without the other."""
         if ("latitude" in data) != ("longitude" in data):
             missing = "longitude" if "latitude" in data else "latitude"
-            raise ValidationError(
-                {missing: ["Latitude and longitude go together."]}
-            )
+            raise ValidationError({missing: ["Latitude and longitude go together."]})
 
 
 class OfferSchema(ModelSchema):
@@ -407,17 +376,13 @@ class OfferSchema(ModelSchema):
     availability = ma.fields.String(validate=OneOf(models.AVAILABILITIES))
 
     @ma.validates_schema
-    def validate_decimals(
-        self, data: Mapping[str, Any], **kwargs: Any
-    ) -> None:
+    def validate_decimals(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """Refuse more decimals than a currency has: 20.000 may mean 20,000 dong."""
         decimals = data["price"].partition(".")[2]
         # Content management systems may send two of any currency.
         most = max(2, get_currency_precision(data["currency"]))
         if len(decimals) > most:
-            error = (
-                f"Must have at most {most} decimals, which begin with a point."
-            )
+            error = f"Must have at most {most} decimals, which begin with a point."
             raise ValidationError({"price": [error]})
 
 
@@ -444,9 +409,7 @@ class RecurrenceSchema(ModelSchema):
         "type": 'Must be an object such as {"rrule": "FREQ=WEEKLY;BYDAY=SA"}.'
     }
     model_class = models.Recurrence
-    rrule = fields.ParsedString(
-        recurrence_validation.validate_rrule, required=True
-    )
+    rrule = fields.ParsedString(recurrence_validation.validate_rrule, required=True)
     exdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
     rdates = fields.ShortList(fields.LocalDateOrTime(), MAX_OCCURRENCES)
     cancelled = fields.ShortList(
@@ -487,17 +450,13 @@ class EventSchema(EntrySchema):
         50,
         attribute="event.performers",
     )
-    organizer = fields.NestedOrString(
-        PersonSchema, attribute="event.organizer"
-    )
+    organizer = fields.NestedOrString(PersonSchema, attribute="event.organizer")
     event_status = fields.ParsedString(
         _our_spelling,
         attribute="event.status",
         validate=OneOf(models.EVENT_STATUSES),
     )
-    recurrence = ma.fields.Nested(
-        RecurrenceSchema, attribute="event.recurrence"
-    )
+    recurrence = ma.fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
         """Return the event, its times in its own zone, an all-day one in the site's.
@@ -518,9 +477,7 @@ class EventSchema(EntrySchema):
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=zone)
             # Through UTC, so that a time which the clocks skip becomes one that exists.
-            utc = fields.validate(
-                fields.check_year, moment.astimezone(UTC), name
-            )
+            utc = fields.validate(fields.check_year, moment.astimezone(UTC), name)
             members[name] = fields.validate(
                 fields.check_year, utc.astimezone(zone), name
             )
@@ -538,10 +495,7 @@ class EventSchema(EntrySchema):
 
 def create_entry_schemas(site: models.Site) -> dict[str, EntrySchema]:
     """Return the schema of each kind."""
-    return {
-        schema.kind_name: schema(site)
-        for schema in (ArticleSchema, EventSchema)
-    }
+    return {schema.kind_name: schema(site) for schema in (ArticleSchema, EventSchema)}
 
 
 def _check_end(event: models.Event) -> None:
@@ -562,13 +516,9 @@ def _check_end(event: models.Event) -> None:
 def _check_attendance(event: models.Event) -> None:
     is_online = event.attendance != "in_person"
     if is_online and not event.online_url:
-        raise ValidationError(
-            "Required for online and mixed events.", "online_url"
-        )
+        raise ValidationError("Required for online and mixed events.", "online_url")
     if event.online_url and not is_online:
-        raise ValidationError(
-            "Only if attendance is online or mixed.", "online_url"
-        )
+        raise ValidationError("Only if attendance is online or mixed.", "online_url")
 
 
 def derived_summary(content_html: str | None, content_text: str | None) -> str:

@@ -37,9 +37,7 @@ def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
         ) from None
     except json.JSONDecodeError as error:
         position = f"line {error.lineno}, column {error.colno}"
-        raise BadRequest(
-            f"The body is not JSON: {error.msg} at {position}."
-        ) from None
+        raise BadRequest(f"The body is not JSON: {error.msg} at {position}.") from None
     except RecursionError:
         raise _too_deep(max_depth) from None
     _check_depth(value, max_depth)

@@ -51,9 +51,7 @@ class Categories:
     @cached_property
     def rows(self) -> list[CategoryRow]:
         """The categories that are not deleted, by slug."""
-        statement = sa.select(CategoryRow).where(
-            CategoryRow.deleted_at.is_(None)
-        )
+        statement = sa.select(CategoryRow).where(CategoryRow.deleted_at.is_(None))
         return list(self.session.scalars(statement.order_by(CategoryRow.slug)))
 
     def all(self) -> list[Category]:
@@ -107,9 +105,7 @@ class Categories:
         keys = [row.id]
         while keys:
             yield keys
-            keys = [
-                child for key in keys for child in self._children.get(key, ())
-            ]
+            keys = [child for key in keys for child in self._children.get(key, ())]
 
 
 def resolve_categories(
@@ -162,9 +158,7 @@ def put_category(
     if row is None:
         # Links to the former slug must lead on to the category that had it.
         if session.get(FormerSlugRow, category.slug):
-            raise Conflict(
-                f"“{category.slug}” is the former slug of another category."
-            )
+            raise Conflict(f"“{category.slug}” is the former slug of another category.")
         row = CategoryRow(slug=category.slug)
         session.add(row)
     elif not is_new:
@@ -184,9 +178,7 @@ def put_category(
     return is_new
 
 
-def rename_category(
-    transaction: Transaction, slug: str, new_slug: str
-) -> None:
+def rename_category(transaction: Transaction, slug: str, new_slug: str) -> None:
     """Give a category another slug; the old one redirects to it from now on.
 
     :raises NotFound: there is no such category.

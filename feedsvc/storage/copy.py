@@ -33,8 +33,7 @@ def count_rows(source: sa.Connection) -> int:
             f"upgrade`; it has {version or 'none'}."
         )
     counts = (
-        sa.select(sa.func.count()).select_from(table)
-        for table in _TABLES.values()
+        sa.select(sa.func.count()).select_from(table) for table in _TABLES.values()
     )
     return sum(source.execute(count).scalar_one() for count in counts)
 
@@ -50,9 +49,7 @@ def copy_rows(source: sa.Connection, target: sa.Connection) -> Iterator[int]:
     target.execute(sa.select(RevisionRow.id).with_for_update())
     for name in ("entries", "categories", "tokens"):
         if target.scalar(sa.select(sa.exists(_TABLES[name]))):
-            raise Conflict(
-                f"The database of the settings is not empty: it has {name}."
-            )
+            raise Conflict(f"The database of the settings is not empty: it has {name}.")
     # Its workers may go on with the empty feeds that they have cached.
     if target.scalar(sa.select(InstallationRow.fingerprint)):
         raise Conflict(

@@ -111,9 +111,7 @@ class Transaction:
 
     def next_revision(self, *kinds: str) -> datetime:
         """Return the revision of a change, and raise that of the affected kinds."""
-        revision = max(
-            self.now, self.revisions.last + timedelta(microseconds=1)
-        )
+        revision = max(self.now, self.revisions.last + timedelta(microseconds=1))
         self.revisions.last = revision
         for kind in kinds:
             setattr(self.revisions, kind, revision)
@@ -130,9 +128,7 @@ class Database:
     :param is_read_only: an SQLite file stays as it is, with its journal mode.
     """
 
-    def __init__(
-        self, url: str, clock: Clock, *, is_read_only: bool = False
-    ) -> None:
+    def __init__(self, url: str, clock: Clock, *, is_read_only: bool = False) -> None:
         self.url = sa.make_url(url)
         self.clock = clock
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -279,9 +275,9 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
     mode = "ro" if is_read_only else "rw"
     engine = sa.create_engine(
         # To connect must not create an empty file: `create_file` does it.
-        url.set(
-            database=f"file:{quote(url.database or '')}"
-        ).update_query_dict({"mode": mode, "uri": "true"}),
+        url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
+            {"mode": mode, "uri": "true"}
+        ),
         module=sqlite,
         pool_size=_POOL_SIZE,
         pool_timeout=BUSY_SECONDS,
@@ -304,9 +300,7 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
     @sa.event.listens_for(engine, "checkin")
-    def checkin(
-        connection: object, record: sa.pool.ConnectionPoolEntry
-    ) -> None:
+    def checkin(connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
         # One that was opened while the file could not be written never writes. While
         # it is open, new ones share its memory, and so are read-only too.
         if not record.info["can_write"]:

@@ -68,9 +68,7 @@ def check_others(
         detail = f"Must be “{old.guid}”, since a guid never changes."
         raise ValidationFailed(FieldError("#/guid", detail))
     if guid_owner:
-        raise Conflict(
-            f"The guid “{new.guid}” is that of the entry “{guid_owner}”."
-        )
+        raise Conflict(f"The guid “{new.guid}” is that of the entry “{guid_owner}”.")
 
 
 def check_permission(
@@ -83,9 +81,7 @@ def check_permission(
     :raises Forbidden: the entry names none, or others.
     """
     if not categories:
-        raise Forbidden(
-            "The token writes only in its categories; the entry has none."
-        )
+        raise Forbidden("The token writes only in its categories; the entry has none.")
     for slug, keys in categories.items():
         if not any(key in allowed for key in keys):
             raise Forbidden(f"The token may not write in category “{slug}”.")
@@ -111,9 +107,7 @@ def decide_put(old: Entry | None, new: Entry, now: datetime) -> Entry:
     # The schema compares `expires` only with a date in the document, not with a stored
     # one.
     if new.expires and published and new.expires <= published:
-        raise ValidationFailed(
-            FieldError("#/expires", "Must be after date_published.")
-        )
+        raise ValidationFailed(FieldError("#/expires", "Must be after date_published."))
     has_new_schedule = old is not None and _schedule(new) != _schedule(old)
     return replace(
         new,
@@ -127,9 +121,7 @@ def decide_put(old: Entry | None, new: Entry, now: datetime) -> Entry:
 
 def decide_delete(old: Entry) -> Entry:
     """Return what stays of an entry after its deletion."""
-    return replace(
-        old.erased(), version=old.version + 1, sequence=old.sequence + 1
-    )
+    return replace(old.erased(), version=old.version + 1, sequence=old.sequence + 1)
 
 
 def _schedule(entry: Entry) -> tuple[object, ...] | None:

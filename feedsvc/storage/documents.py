@@ -73,9 +73,7 @@ def decode_document(document: str, **columns: Any) -> Entry:
 
 def _event_members(event: Event) -> dict[str, Any]:
     """Return the members of an event, with local times instead of instants."""
-    members = {
-        field.name: getattr(event, field.name) for field in fields(event)
-    }
+    members = {field.name: getattr(event, field.name) for field in fields(event)}
     return members | {
         "start": _local_text(event.start),
         "end": event.end and _local_text(event.end),
@@ -141,8 +139,7 @@ def _decode_recurrence(members: dict[str, Any], zone: ZoneInfo) -> Recurrence:
         return date.fromisoformat(text)
 
     exdates, rdates = (
-        tuple(map(moment, members.get(name, ())))
-        for name in ("exdates", "rdates")
+        tuple(map(moment, members.get(name, ()))) for name in ("exdates", "rdates")
     )
     cancelled = tuple(
         Cancellation(moment(each["start"]), each.get("notice"))

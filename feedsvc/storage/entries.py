@@ -2,10 +2,9 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, selectinload
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from feedsvc.errors import Gone, NotFound
 from feedsvc.models import KINDS, Category, Entry, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
-from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
+from feedsvc.storage.database import Transaction
 from feedsvc.storage.decisions import (
     check_id,
     check_others,
@@ -23,24 +22,19 @@ from feedsvc.storage.decisions import (
 )
 from feedsvc.storage.documents import decode_document, encode_document
 from feedsvc.storage.search import has_words, store_words
+from feedsvc.storage.sets import in_all, in_categories
 from feedsvc.storage.state import state_at
 from feedsvc.storage.tables import (
     CategoryRow,
     EntryCategoryRow,
     EntryContentRow,
     EntryRow,
-    to_microseconds,
     whole_entry,
 )
-
-#: Entries that are read together for followers of the changes.
-_STEP = 100
 
 #: Entries that one tick changes, so that its transaction is short.
 MAX_DUE = 100
 
-#: Entries of a category or a language that are read as a whole, and sorted.
-_FEW = 1000
 
 #: Checks the stored entry before it is changed, and raises if it must not be.
 Precondition = Callable[[Entry | None], None]
@@ -48,13 +42,6 @@ Precondition = Callable[[Entry | None], None]
 
 class EntryChanged(Exception):
     """Another write came between reading an entry and storing what was made of it."""
-
-
-class Validity(NamedTuple):
-    """The last revision of some kinds, and when an entry changes without a write."""
-
-    revision: datetime
-    due_at: datetime | None
 
 
 #: Loads all that `EntryRow.entry` needs, in two statements.
@@ -80,9 +67,7 @@ _COLUMNS = (
 
 # Made once, since making a statement takes longer than SQLite takes to run it.
 _SELECT_BY_ID = (
-    sa.select(EntryRow)
-    .where(EntryRow.id == sa.bindparam("id"))
-    .options(*WHOLE_ENTRY)
+    sa.select(EntryRow).where(EntryRow.id == sa.bindparam("id")).options(*WHOLE_ENTRY)
 )
 _SELECT_BY_GUID = (
     sa.select(EntryRow)
@@ -90,9 +75,9 @@ _SELECT_BY_GUID = (
     .options(*WHOLE_ENTRY)
 )
 _PKS: sa.BindParameter[int] = sa.bindparam("pks", expanding=True)
-_SELECT_DOCUMENTS = sa.select(
-    EntryContentRow.entry_pk, EntryContentRow.document
-).where(EntryContentRow.entry_pk.in_(_PKS))
+_SELECT_DOCUMENTS = sa.select(EntryContentRow.entry_pk, EntryContentRow.document).where(
+    EntryContentRow.entry_pk.in_(_PKS)
+)
 _Parent = aliased(CategoryRow)
 #: The key of an entry, and the members of `Category` in their order.
 _SELECT_CATEGORIES = (
@@ -135,9 +120,7 @@ def get_entry(session: Session, kind: str, id: str) -> EntryRow:
     if row is None:
         raise NotFound(f"There is no entry “{id}”.")
     if row.kind != kind:
-        raise NotFound(
-            f"“{id}” is the id of an entry of the other kind, {row.kind}."
-        )
+        raise NotFound(f"“{id}” is the id of an entry of the other kind, {row.kind}.")
     if row.status == "deleted":
         raise Gone(f"The entry “{id}” was deleted.")
     return row
@@ -178,177 +161,7 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
     return list(session.scalars(statement.options(*WHOLE_ENTRY)))
 
 
-class EntrySet(NamedTuple):
-    """Entries of one kind: those of some categories, or in a language.
-
-    :param pks: the statement for their keys, which reads nothing else.
-    :param condition: the condition that an entry of the kind is one of them.
-    """
-
-    pks: sa.Select[int]
-    condition: sa.ColumnElement[bool]
-
-
-def in_categories(kind: str, category_ids: Sequence[int]) -> EntrySet:
-    """Return the entries of a kind in any of some categories."""
-    is_membership = EntryCategoryRow.category_id.in_(category_ids)
-    return EntrySet(
-        sa.select(EntryCategoryRow.entry_pk).where(
-            is_membership, EntryCategoryRow.kind == kind
-        ),
-        # In a join, an entry of several of them would appear several times.
-        sa.exists()
-        .where(is_membership, EntryCategoryRow.entry_pk == EntryRow.pk)
-        # The feed of one category joins the same table, which is not meant here.
-        .correlate(EntryRow),
-    )
-
-
-def in_language(kind: str, language: str) -> EntrySet:
-    """Return the public entries of a kind in a range of languages.
-
-    A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
-    """
-    pks = sa.select(EntryRow.pk).where(
-        EntryRow.kind == kind,
-        EntryRow.is_public,
-        # In tags, only the hyphen comes before the full stop.
-        EntryRow.language >= language,
-        EntryRow.language < f"{language}.",
-    )
-    return EntrySet(pks.correlate(None), is_in_language(language))
-
-
-def is_in_language(language: str) -> sa.ColumnElement[bool]:
-    """Return the condition that an entry is in a range of languages."""
-    is_longer = EntryRow.language.startswith(f"{language}-", autoescape=True)
-    return sa.or_(EntryRow.language == language, is_longer)
-
-
-def is_in_none_of(languages: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that an entry is in none of some ranges of languages."""
-    return sa.and_(sa.true(), *(~is_in_language(each) for each in languages))
-
-
-def in_all(
-    session: Session, kind: str, sets: Iterable[EntrySet]
-) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that an entry is of a kind, and in all of some sets of it.
-
-    A set of few entries is read as a whole. Otherwise entries are read in the order of
-    the list, which soon has enough of them.
-    """
-    conditions: list[sa.ColumnElement[bool]] = []
-    has_few = False
-    for pks, condition in sets:
-        # SQLite cannot know it, since nothing runs ANALYZE.
-        first = pks.limit(_FEW + 1).subquery()
-        count = session.scalar(sa.select(sa.func.count()).select_from(first))
-        if count is not None and count <= _FEW:
-            has_few = True
-            conditions.append(EntryRow.pk.in_(pks))
-        else:
-            conditions.append(condition)
-    # With the kind, SQLite would take an index that begins with it.
-    return conditions if has_few else [EntryRow.kind == kind, *conditions]
-
-
-def list_changes(
-    session: Session, after: datetime, kind: str | None, limit: int
-) -> Iterator[EntryRow]:
-    """Yield the entries that are or were public and changed later, in that order.
-
-    Revisions rise in the order of commits, and no two are equal, so a client that
-    continues after the last one misses no change.
-    """
-    statement = (
-        sa.select(EntryRow)
-        .where(EntryRow.was_public.is_(True))
-        .order_by(EntryRow.changed_at)
-        .options(*WHOLE_ENTRY)
-    )
-    if kind:
-        statement = statement.where(EntryRow.kind == kind)
-    # A page also has a maximum size, so the caller may need only the first ones.
-    while limit > 0:
-        step = statement.where(EntryRow.changed_at > after).limit(
-            min(limit, _STEP)
-        )
-        rows = session.scalars(step).all()
-        yield from rows
-        if len(rows) < _STEP:
-            return
-        limit -= _STEP
-        after = rows[-1].changed_at
-        session.expunge_all()
-
-
-def renew_revisions(transaction: Transaction) -> datetime:
-    """Give all entries later revisions, in their order, after a restore of a backup.
-
-    Return the new `floor`. Cursors of the changes from before are below it: with them,
-    clients would miss that changes which they saw are lost.
-    """
-    revisions = transaction.revisions
-    revisions.floor = transaction.next_revision(*KINDS)
-    order = sa.select(
-        EntryRow.pk,
-        sa.func.row_number()
-        .over(order_by=EntryRow.changed_at)
-        .label("number"),
-    ).subquery()
-    lift_timeouts(transaction.session.connection())
-    transaction.session.execute(
-        sa.update(EntryRow)
-        .where(EntryRow.pk == order.c.pk)
-        .values(changed_at=to_microseconds(revisions.floor) + order.c.number)
-        .execution_options(synchronize_session=False)
-    )
-    newest = transaction.session.scalar(
-        sa.select(sa.func.max(EntryRow.changed_at))
-    )
-    revisions.last = newest or revisions.floor
-    return revisions.floor
-
-
-def list_changed_categories(
-    session: Session, after: datetime
-) -> dict[tuple[str, Category | None, str], datetime]:
-    """Return the kinds and categories with public entries that changed later.
-
-    A kind alone has None. With each category come those above it. The third member is a
-    language of these entries, in lower case. The value is the revision of the last
-    change of those in it.
-    """
-    # The statement reads keys alone, since every entry may have changed.
-    statement = (
-        sa.select(
-            EntryRow.kind,
-            EntryRow.language,
-            EntryCategoryRow.category_id,
-            sa.func.max(EntryRow.changed_at),
-        )
-        .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
-        .where(EntryRow.changed_at > after, EntryRow.is_public)
-        .group_by(
-            EntryRow.kind, EntryRow.language, EntryCategoryRow.category_id
-        )
-        # So the last revision of those below one category is set last.
-        .order_by(sa.func.max(EntryRow.changed_at))
-    )
-    changes: dict[tuple[str, Category | None, str], datetime] = {}
-    for kind, language, category_id, revision in session.execute(statement):
-        changes[kind, None, language] = revision
-        if category_id:
-            category = session.get_one(CategoryRow, category_id)
-            for row in category.iter_upwards():
-                changes[kind, row.category, language] = revision
-    return changes
-
-
-def read_entries(
-    session: Session, statement: sa.Select[EntryRow]
-) -> dict[int, Entry]:
+def read_entries(session: Session, statement: sa.Select[EntryRow]) -> dict[int, Entry]:
     """Return the entries of a statement as readers see them, in order, by their keys.
 
     Only columns are read: objects of the ORM, which nobody changes here, take twice the
@@ -369,13 +182,9 @@ def read_entries(
     return dict(zip(keys, with_translations(session, entries), strict=True))
 
 
-def with_translations(
-    session: Session, entries: Sequence[Entry]
-) -> tuple[Entry, ...]:
+def with_translations(session: Session, entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Return entries with links to their translations that readers see."""
-    keys = {
-        entry.translation_key for entry in entries if entry.translation_key
-    }
+    keys = {entry.translation_key for entry in entries if entry.translation_key}
     if not keys:
         return tuple(entries)
     statement = (
@@ -390,18 +199,14 @@ def with_translations(
     )
     translations = defaultdict(list)
     for other in map(decode_document, session.scalars(statement)):
-        translation = Translation(
-            other.id, other.language, other.title, other.url
-        )
+        translation = Translation(other.id, other.language, other.title, other.url)
         translations[other.kind, other.translation_key].append(translation)
     return tuple(
         replace(
             entry,
             translations=tuple(
                 translation
-                for translation in translations[
-                    entry.kind, entry.translation_key
-                ]
+                for translation in translations[entry.kind, entry.translation_key]
                 if translation.id != entry.id
             ),
         )
@@ -486,9 +291,7 @@ def put_entry(  # noqa: PLR0913 — what different writers need
     # The words need the key that the database gives the row.
     session.flush()
     store_words(session, row.pk, entry)
-    transaction.log_lines.append(
-        f"put {row.kind}/{row.id} version {row.version}"
-    )
+    transaction.log_lines.append(f"put {row.kind}/{row.id} version {row.version}")
     return row, is_new
 
 
@@ -518,20 +321,6 @@ def delete_entry(
     transaction.log_lines.append(f"delete {kind}/{id} version {row.version}")
 
 
-def read_validity(session: Session, *kinds: str) -> Validity:
-    """Return how long what is read of some kinds in this snapshot is valid."""
-    due_times = [
-        session.scalar(
-            sa.select(sa.func.min(EntryRow.due_at)).where(
-                EntryRow.kind == kind
-            )
-        )
-        for kind in kinds
-    ]
-    due_at = min((moment for moment in due_times if moment), default=None)
-    return Validity(read_revisions(session).of(kinds), due_at)
-
-
 def apply_due_changes(transaction: Transaction) -> int:
     """Publish, expire and advance the entries that are due; return how many.
 
@@ -549,9 +338,7 @@ def apply_due_changes(transaction: Transaction) -> int:
     for row in rows:
         was_public_before = row.is_public
         entry = decode_document(row.content.document)
-        row.set_state(
-            state_at(entry, transaction.now, was_public=row.was_public)
-        )
+        row.set_state(state_at(entry, transaction.now, was_public=row.was_public))
         revision = transaction.next_revision(row.kind)
         # The end of an event, or its next occurrence, is no change of the entry.
         if row.is_public != was_public_before:
@@ -563,9 +350,7 @@ def apply_due_changes(transaction: Transaction) -> int:
     return len(rows)
 
 
-def _check_permission(
-    transaction: Transaction, categories: list[CategoryRow]
-) -> None:
+def _check_permission(transaction: Transaction, categories: list[CategoryRow]) -> None:
     """Check that the writer may write an entry that names some categories.
 
     :raises Forbidden: the writer is limited to other ones.
@@ -589,9 +374,7 @@ def _find_guid_owner(session: Session, guid: str) -> str | None:
         return None
     bare = re.sub("^urn:uuid:", "", guid, flags=re.IGNORECASE)
     same = [bare, f"urn:uuid:{bare}", f"URN:UUID:{bare}"]
-    return session.scalar(
-        sa.select(EntryRow.id).where(EntryRow.guid.in_(same))
-    )
+    return session.scalar(sa.select(EntryRow.id).where(EntryRow.guid.in_(same)))
 
 
 def _find_translations(

@@ -32,9 +32,7 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
         """Return the number of microseconds."""
         return None if value is None else to_microseconds(value)
 
-    def process_result_value(
-        self, value: Any, dialect: sa.Dialect
-    ) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         """Return the time in UTC."""
         return None if value is None else from_microseconds(value)
 
@@ -165,9 +163,7 @@ class EntryCategoryRow(Base):
     """
 
     __tablename__ = "entry_categories"
-    entry_pk: Mapped[int] = mapped_column(
-        ForeignKey("entries.pk"), primary_key=True
-    )
+    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
     category_id: Mapped[int] = mapped_column(
         ForeignKey("categories.id"), primary_key=True
     )
@@ -192,9 +188,7 @@ class EntryContentRow(Base):
     """The document of an entry, apart, so that scans of entries stay short."""
 
     __tablename__ = "entry_contents"
-    entry_pk: Mapped[int] = mapped_column(
-        ForeignKey("entries.pk"), primary_key=True
-    )
+    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
     document: Mapped[str] = mapped_column(sa.String)
 
 
@@ -202,9 +196,7 @@ class EntryWordsRow(Base):
     """The words of an entry for searches, as `search.py` spells them."""
 
     __tablename__ = "entry_words"
-    entry_pk: Mapped[int] = mapped_column(
-        ForeignKey("entries.pk"), primary_key=True
-    )
+    entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
     words: Mapped[str] = mapped_column(sa.String)
 
 
@@ -246,23 +238,15 @@ class EntryRow(Base):
     was_public: Mapped[bool]
     due_at: Mapped[datetime | None]
 
-    content: Mapped[EntryContentRow] = relationship(
-        cascade="all, delete-orphan"
-    )
+    content: Mapped[EntryContentRow] = relationship(cascade="all, delete-orphan")
     memberships: Mapped[list[EntryCategoryRow]] = relationship(
         order_by=EntryCategoryRow.position, cascade="all, delete-orphan"
     )
 
     __table_args__ = (
-        Index(
-            "ix_entries_published", "kind", "is_public", "published_at", "guid"
-        ),
-        Index(
-            "ix_entries_starts", "kind", "is_public", "is_over", "starts_at"
-        ),
-        Index(
-            "ix_entries_listed", "kind", "is_public", "is_over", "listed_at"
-        ),
+        Index("ix_entries_published", "kind", "is_public", "published_at", "guid"),
+        Index("ix_entries_starts", "kind", "is_public", "is_over", "starts_at"),
+        Index("ix_entries_listed", "kind", "is_public", "is_over", "listed_at"),
         Index("ix_entries_ends", "kind", "is_public", "ends_at"),
         Index("ix_entries_due", "kind", "due_at"),
         Index("ix_entries_changes", "kind", "changed_at"),
@@ -303,9 +287,7 @@ class EntryRow(Base):
         self.translation_key = entry.translation_key
         self.published_at = entry.published
         self.event_status = event.status if event else None
-        self.series_starts_at = (
-            event.starts if event and event.recurrence else None
-        )
+        self.series_starts_at = event.starts if event and event.recurrence else None
 
     def set_state(self, state: State) -> None:
         """Set the columns that change with the time."""
@@ -318,9 +300,7 @@ class EntryRow(Base):
             membership.published_at = self.published_at
 
 
-def whole_entry(
-    document: str, columns: Any, categories: Iterable[Category]
-) -> Entry:
+def whole_entry(document: str, columns: Any, categories: Iterable[Category]) -> Entry:
     """Return an entry with the members that the storage sets.
 
     :param columns: a row of the ORM, or one with those of its columns that are read.

@@ -37,9 +37,7 @@ def create_token(
     with database.write() as transaction:
         session = transaction.session
         stored_categories = Categories(session)
-        category_ids = [
-            stored_categories.get_current(slug).id for slug in categories
-        ]
+        category_ids = [stored_categories.get_current(slug).id for slug in categories]
         row = session.scalar(sa.select(TokenRow).filter_by(name=name))
         if row and row.revoked_at is None:
             raise Conflict(
@@ -68,9 +66,7 @@ def authenticate(database: Database, token: str) -> Token:
         if row is None:
             raise Unauthorized("The token is unknown.")
         # Only a client that has the token is told.
-        if row.revoked_at or (
-            row.expires_at and row.expires_at <= database.clock()
-        ):
+        if row.revoked_at or (row.expires_at and row.expires_at <= database.clock()):
             raise Unauthorized(
                 "The token was revoked or has expired. Ask the operator for a new one."
             )
@@ -89,9 +85,7 @@ def revoke_token(database: Database, name: str) -> None:
     :raises NotFound: there is no token of this name.
     """
     with database.write() as transaction:
-        row = transaction.session.scalar(
-            sa.select(TokenRow).filter_by(name=name)
-        )
+        row = transaction.session.scalar(sa.select(TokenRow).filter_by(name=name))
         if row is None:
             raise NotFound(f"There is no token named “{name}”.")
         # The first time stays if the token was revoked before.

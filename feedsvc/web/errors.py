@@ -18,7 +18,7 @@ from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError
-from feedsvc.feeds.response import MAX_ACCEPT_LENGTH
+from feedsvc.feeds.cached_response import MAX_ACCEPT_LENGTH
 from feedsvc.formats.html import render_page
 from feedsvc.models import PageLanguages
 from feedsvc.services import current_services
@@ -75,9 +75,7 @@ def _unavailable(error: SQLAlchemyError) -> errors.Unavailable:
     database = current_services().database
     # Errors of a missing table or column. A PostgreSQL that is away raises another one,
     # and asking it again would take seconds.
-    is_sqlite_error = database.is_sqlite and isinstance(
-        error, OperationalError
-    )
+    is_sqlite_error = database.is_sqlite and isinstance(error, OperationalError)
     if is_sqlite_error or isinstance(error, ProgrammingError):
         try:
             check_schema(database)
@@ -99,9 +97,7 @@ def problem_response(status: int, detail: str, error: Exception) -> Response:
         "detail": detail,
     }
     if isinstance(error, errors.ValidationFailed):
-        document["errors"] = [
-            asdict(field_error) for field_error in error.errors
-        ]
+        document["errors"] = [asdict(field_error) for field_error in error.errors]
     text = json.dumps(document, ensure_ascii=False)
     # A detail that quotes the request may have lone surrogates, which UTF-8 lacks.
     body = text.encode("utf-8", "backslashreplace")
@@ -125,9 +121,7 @@ def _error_page(status: int, detail: str, error: Exception) -> Response:
         status=status,
         detail=detail,
         notice=error.reason if isinstance(error, errors.Gone) else "",
-        parameter=error.parameter
-        if isinstance(error, errors.BadRequest)
-        else "",
+        parameter=error.parameter if isinstance(error, errors.BadRequest) else "",
         # Links are relative, since the page may be read under another host or prefix.
         root="/".join([".."] * (request.path.count("/") - 1)) or ".",
     )
@@ -148,8 +142,6 @@ def _headers(status: int, error: Exception) -> dict[str, str]:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, HTTPException):
         headers |= {
-            name: value
-            for name, value in error.get_headers()
-            if name == "Allow"
+            name: value for name, value in error.get_headers() if name == "Allow"
         }
     return headers

@@ -7,14 +7,14 @@ from sqlalchemy.orm import Session
 
 from feedsvc.errors import NotFound
 from feedsvc.feeds.build import build_directory, build_feed, resolve_filter
+from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, FeedMoved, FeedQuery, parse_feed_query
-from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import render_feed
 from feedsvc.models import KINDS, PageLanguages
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
-from feedsvc.storage.entries import read_validity
+from feedsvc.storage.changes import read_validity
 from feedsvc.web.responses import (
     LIST_HEADERS,
     NOINDEX,

@@ -26,8 +26,6 @@ def readyz() -> Response:
     check_schema(database)
     with database.read() as session:
         written_at = revision_row(session).written_at
-    time = (
-        f"{written_at:%Y-%m-%dT%H:%M:%SZ}" if written_at > EPOCH else "never"
-    )
+    time = f"{written_at:%Y-%m-%dT%H:%M:%SZ}" if written_at > EPOCH else "never"
     text = f"ready\nlast write: {time}\n"
     return Response(text, mimetype="text/plain")

@@ -13,6 +13,7 @@ from feedsvc.feeds.build import (
     categories_with_entries,
     listed_categories,
 )
+from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.feeds.query import (
     FORMATS,
     MAX_TERMS,
@@ -20,7 +21,6 @@ from feedsvc.feeds.query import (
     FeedQuery,
     read_parameter,
 )
-from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import ics, opml
 from feedsvc.formats.html import render_entry, render_front_page
 from feedsvc.formats.links import query_string
@@ -28,13 +28,10 @@ from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import KINDS, Entry, PageLanguages
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
+from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import read_revisions
-from feedsvc.storage.entries import (
-    find_entry,
-    is_in_language,
-    read_validity,
-    with_translations,
-)
+from feedsvc.storage.entries import find_entry, with_translations
+from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
     NOINDEX,
@@ -77,8 +74,7 @@ def show_front_page() -> Response:
         )
         categories = Categories(session)
         slugs = {
-            kind: listed_categories(categories, kind, site, lang)
-            for kind in KINDS
+            kind: listed_categories(categories, kind, site, lang) for kind in KINDS
         }
         top = [row.category for row in categories.rows if not row.parent_id]
         body = render_front_page(articles, events, top, slugs, languages)
@@ -97,16 +93,13 @@ def show_opml() -> Response:
         categories = Categories(session)
         is_shown = is_in_language(lang) if lang else sa.true()
         slugs = {
-            kind: categories_with_entries(categories, kind, is_shown)
-            for kind in KINDS
+            kind: categories_with_entries(categories, kind, is_shown) for kind in KINDS
         }
         modified = read_revisions(session).of(KINDS)
         body = opml.render(site, categories.all(), slugs, modified, lang)
         return body, True
 
-    return _cached_response(
-        "/feeds.opml", {"lang": lang}, render, opml.MEDIA_TYPE
-    )
+    return _cached_response("/feeds.opml", {"lang": lang}, render, opml.MEDIA_TYPE)
 
 
 @blueprint.get("/entries/<id>")
@@ -195,11 +188,7 @@ def _preview(id: str, signature: str) -> Response:
     with services.database.read() as session:
         row = find_entry(session, id)
         is_signed = services.is_valid_preview(session, id, signature)
-        if (
-            row is None
-            or row.status in ("deleted", "withdrawn")
-            or not is_signed
-        ):
+        if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
         body = _entry_page(session, row, _entry_languages(row))
     return Response(
@@ -239,9 +228,7 @@ def _entry_languages(row: EntryRow) -> PageLanguages:
     return PageLanguages.of(site, site.list_language(language), ui, language)
 
 
-def _entry_page(
-    session: Session, row: EntryRow, languages: PageLanguages
-) -> bytes:
+def _entry_page(session: Session, row: EntryRow, languages: PageLanguages) -> bytes:
     site = current_services().site
     (entry,) = with_translations(session, [row.entry.public_view()])
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]

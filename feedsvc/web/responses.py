@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response, current_app, request
 
-from feedsvc.feeds.response import CachedResponse
+from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.iframes import EMBEDS
 from feedsvc.services import current_services
 
@@ -77,9 +77,7 @@ def conditional_response(response: CachedResponse) -> Response:
 def redirect(path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
     url = current_services().site.public_url + path
-    return Response(
-        status=301, headers={"Location": url, **public(PAGE_MAX_AGE)}
-    )
+    return Response(status=301, headers={"Location": url, **public(PAGE_MAX_AGE)})
 
 
 class _NotModified(Response):
@@ -92,9 +90,7 @@ class _NotModified(Response):
         return headers
 
 
-def common_headers(
-    method: str, path: str, status: int
-) -> list[tuple[str, str]]:
+def common_headers(method: str, path: str, status: int) -> list[tuple[str, str]]:
     """Return the headers of every response to a method and path with a status."""
     headers = []
     # Caches do not update headers of a body from a 304 (RFC 9111 §3.2).
@@ -108,9 +104,7 @@ def common_headers(
 def add_common_headers(response: Response) -> Response:
     """Add the headers of every response; caches keep those alone that allow it."""
     response.headers.setdefault("Cache-Control", "no-store")
-    headers = common_headers(
-        request.method, request.path, response.status_code
-    )
+    headers = common_headers(request.method, request.path, response.status_code)
     response.headers.update(headers)
     return response
 
@@ -120,9 +114,7 @@ def answer_preflight() -> Response | None:
 
     A preflight must succeed even where the request itself is an error or a redirect.
     """
-    if request.method != "OPTIONS" or not request.path.startswith(
-        _SHARED_PATHS
-    ):
+    if request.method != "OPTIONS" or not request.path.startswith(_SHARED_PATHS):
         return None
     response: Response = current_app.make_default_options_response()
     response.status_code = 204

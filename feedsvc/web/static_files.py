@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
-from feedsvc.feeds.response import CachedResponse
+from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.services import current_services
 from feedsvc.web.responses import PAGE_MAX_AGE, conditional_response, public
 

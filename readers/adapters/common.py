@@ -70,8 +70,7 @@ def pick(item: Any, paths: str) -> Facts:
     for word in paths.split():
         name, _, alternatives = word.partition("=")
         values = (
-            _follow(item, path.split("."))
-            for path in (alternatives or name).split("|")
+            _follow(item, path.split(".")) for path in (alternatives or name).split("|")
         )
         facts[name] = next(filter(None, values), None)
     return facts
@@ -94,9 +93,7 @@ def _follow(value: Any, names: list[str]) -> Any:
 def main() -> None:
     """Print the programs by group, or what one shows of a feed."""
     if len(sys.argv) == 1:
-        print(
-            json.dumps({group: [*names] for group, names in _groups.items()})
-        )
+        print(json.dumps({group: [*names] for group, names in _groups.items()}))
         return
     name, url, path, home = sys.argv[1:]
     (adapter,) = [names[name] for names in _groups.values() if name in names]

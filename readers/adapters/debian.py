@@ -37,21 +37,11 @@ def newsboat(source: Source) -> Iterator[Facts]:
 
 @shows("feed reader")
 def sfeed(source: Source) -> Iterator[Facts]:
-    (source.home / "sfeedrc").write_text(
-        f"feeds() {{\nfeed feed '{source.url}'\n}}\n"
-    )
+    (source.home / "sfeedrc").write_text(f"feeds() {{\nfeed feed '{source.url}'\n}}\n")
     source.run("sfeed_update", "sfeedrc")
-    for line in (
-        (source.home / ".sfeed/feeds/feed").read_text("utf-8").splitlines()
-    ):
-        date, title, link, text, kind, id, author, file, tags = line.split(
-            "\t"
-        )
-        text = (
-            text.replace("\\n", "\n")
-            .replace("\\t", "\t")
-            .replace("\\\\", "\\")
-        )
+    for line in (source.home / ".sfeed/feeds/feed").read_text("utf-8").splitlines():
+        date, title, link, text, kind, id, author, file, tags = line.split("\t")
+        text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
         yield {
             "id": id,
             "shown_title": title,
@@ -78,17 +68,13 @@ def miniflux(source: Source) -> Iterator[Facts]:
         )
         until_started = Retry(connect=20, backoff_factor=0.05)
         session.mount("http://", HTTPAdapter(max_retries=until_started))
-        ids = {
-            feed["feed_url"]: feed["id"] for feed in session.get(api).json()
-        }
+        ids = {feed["feed_url"]: feed["id"] for feed in session.get(api).json()}
         if source.url in ids:
             session.put(f"{api}/{ids[source.url]}/refresh").raise_for_status()
         else:
             feed = {"feed_url": source.url, "category_id": 1}
             ids[source.url] = session.post(api, json=feed).json()["feed_id"]
-        found = session.get(
-            f"{api}/{ids[source.url]}/entries?limit=100"
-        ).json()
+        found = session.get(f"{api}/{ids[source.url]}/entries?limit=100").json()
     for entry in found["entries"]:
         yield pick(
             entry,

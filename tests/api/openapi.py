@@ -49,9 +49,7 @@ class Converter(OpenAPIConverter):
     suffix = ""
 
     def __init__(self) -> None:
-        super().__init__(
-            "3.1.0", lambda schema: None, APISpec("", "", "3.1.0")
-        )
+        super().__init__("3.1.0", lambda schema: None, APISpec("", "", "3.1.0"))
 
     def resolve_nested_schema(self, schema: Any) -> Json:
         name = type(schema).__name__.removesuffix("Schema")
@@ -62,11 +60,7 @@ class Converter(OpenAPIConverter):
         if "maxLength" in document and document["type"] == "object":
             document["maxProperties"] = document.pop("maxLength")
         is_text = document.get("type") == "string"
-        if (
-            is_text
-            and field.required
-            and not document.keys() & {"pattern", "enum"}
-        ):
+        if is_text and field.required and not document.keys() & {"pattern", "enum"}:
             document["minLength"] = 1
         return document
 
@@ -171,12 +165,8 @@ def operation(route: Route, old: Json) -> Json:
         new["security"] = [{"bearer": [scope]} for scope in route.scopes]
     if route.query:
         converter = Converter()
-        new["parameters"] = converter.schema2parameters(
-            route.query, location="query"
-        )
-    kept = {
-        name: old[name] for name in ("requestBody", "responses") if name in old
-    }
+        new["parameters"] = converter.schema2parameters(route.query, location="query")
+    kept = {name: old[name] for name in ("requestBody", "responses") if name in old}
     return new | kept
 
 
@@ -197,13 +187,9 @@ def schema(name: str) -> Json | None:
     # No answer has an item of a batch.
     is_input = name.endswith("Input") or name == "BatchItem"
     try:
-        found: Any = class_registry.get_class(
-            f"{name.removesuffix('Input')}Schema"
-        )
+        found: Any = class_registry.get_class(f"{name.removesuffix('Input')}Schema")
     except ma.exceptions.RegistryError:
         return None
-    arguments = (
-        [read_settings({}).site] if issubclass(found, EntrySchema) else []
-    )
+    arguments = [read_settings({}).site] if issubclass(found, EntrySchema) else []
     converter = InputConverter() if is_input else Converter()
     return converter.convert(found(*arguments))

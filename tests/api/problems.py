@@ -13,10 +13,7 @@ def errors(response: Any) -> dict[str, str]:
     assert "type" not in document
     assert document["title"]
     assert document["detail"]
-    return {
-        error["pointer"]: error["detail"]
-        for error in document.get("errors", [])
-    }
+    return {error["pointer"]: error["detail"] for error in document.get("errors", [])}
 
 
 def pointers(response: Any) -> list[str]:

@@ -30,8 +30,7 @@ def test_writes_without_the_scope_count_towards_the_rate(
 ) -> None:
     editor = make_client(make_app(rate_writes="2/minute"), ["events:write"])
     statuses = [
-        editor.send("PUT", "/articles/a", {"title": "x"}).status_code
-        for _ in range(3)
+        editor.send("PUT", "/articles/a", {"title": "x"}).status_code for _ in range(3)
     ]
     assert statuses == [403, 403, 429]
 

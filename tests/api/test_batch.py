@@ -23,9 +23,7 @@ def put(id: str, **fields: Any) -> dict[str, Any]:
     return {"action": "put", "kind": "news", "id": id, "title": "x", **fields}
 
 
-def send(
-    editor: ApiClient, items: Any, *, format: str = "array"
-) -> TestResponse:
+def send(editor: ApiClient, items: Any, *, format: str = "array") -> TestResponse:
     if format == "array":
         return editor.send("POST", "/batch", items)
     body = "\n".join(map(json.dumps, items))
@@ -116,9 +114,7 @@ def test_item_without_scope_is_403(app: Flask) -> None:
 def test_batch_is_a_list(editor: ApiClient) -> None:
     assert send(editor, {}).status_code == 400
     assert send(editor, []).get_json() == {"results": []}
-    refused = editor.send(
-        "POST", "/batch", data=b"[]", content_type="text/plain"
-    )
+    refused = editor.send("POST", "/batch", data=b"[]", content_type="text/plain")
     assert refused.status_code == 415
 
 
@@ -149,9 +145,7 @@ def test_body_of_more_bytes_than_max_body_is_413(
 ) -> None:
     client = ApiClient(make_app(max_body=2000).test_client(), editor.token)
     empty = len(json.dumps([put("a", summary="")]))
-    exact, longer = (
-        [put("a", summary="x" * (size - empty))] for size in (2000, 2001)
-    )
+    exact, longer = ([put("a", summary="x" * (size - empty))] for size in (2000, 2001))
     refused = send(client, longer)
     assert refused.status_code == 413
     detail = "The body has more than 2,000 bytes."

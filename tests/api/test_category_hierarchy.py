@@ -16,21 +16,15 @@ from tests.web.feeds import items
 @pytest.fixture(autouse=True)
 def tree(editor: ApiClient, clock: Clock) -> None:
     """van-hoa > am-nhac > opera, each with one article."""
-    editor.put(
-        "/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"}
-    )
+    editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
     editor.put("/categories/opera", {"title": "Opera", "parent": "am-nhac"})
     for slug in ("van-hoa", "am-nhac", "opera"):
-        editor.put(
-            f"/articles/a-{slug}", {"title": slug, "categories": [slug]}
-        )
+        editor.put(f"/articles/a-{slug}", {"title": slug, "categories": [slug]})
     clock.forward(seconds=10)
 
 
 def shown(client: FlaskClient, slug: str) -> set[str]:
-    return {
-        item["title"] for item in items(client, f"/feeds/news/{slug}.json")
-    }
+    return {item["title"] for item in items(client, f"/feeds/news/{slug}.json")}
 
 
 def parents(client: FlaskClient) -> dict[str, str | None]:
@@ -71,9 +65,7 @@ def test_rename_and_deletion_keep_the_hierarchy(
     ("slug", "parent"),
     [("van-hoa", "opera"), ("van-hoa", "van-hoa"), ("moi", "moi")],
 )
-def test_invalid_parent_is_422(
-    editor: ApiClient, slug: str, parent: str
-) -> None:
+def test_invalid_parent_is_422(editor: ApiClient, slug: str, parent: str) -> None:
     category = {"title": "x", "parent": parent}
     refused = editor.send("PUT", f"/categories/{slug}", category)
     assert pointers(refused) == ["#/parent"]
@@ -114,17 +106,12 @@ def test_categories_have_at_most_20_levels(editor: ApiClient) -> None:
         assert errors(refused) == {"#/parent": text}
         assert refused.status_code == 422
     assert parents(editor.client)["b0"] is None
-    assert (
-        editor.send("PATCH", "/categories/b0", {"parent": "a16"}).status_code
-        == 200
-    )
+    assert editor.send("PATCH", "/categories/b0", {"parent": "a16"}).status_code == 200
     # A deleted category is a new one, and leaves room for others.
     assert editor.send("DELETE", "/categories/a18").status_code == 204
     assert editor.send("PUT", "/categories/new", below).status_code == 201
     below["parent"] = "new"
-    assert pointers(editor.send("PUT", "/categories/a18", below)) == [
-        "#/parent"
-    ]
+    assert pointers(editor.send("PUT", "/categories/a18", below)) == ["#/parent"]
 
 
 @pytest.mark.both_databases
@@ -141,27 +128,17 @@ def test_deeper_categories_of_earlier_versions_go_on(
     assert shown(client, "c0") == {"Dưới"}
     assert client.get("/").status_code == 200
     editor.put("/categories/c1099", {"title": "D", "parent": "c1098"})
-    assert (
-        editor.send("PATCH", "/categories/c500", {"title": "D"}).status_code
-        == 200
-    )
-    assert (
-        editor.send("PATCH", "/categories/c500", {"slug": "d500"}).status_code
-        == 200
-    )
+    assert editor.send("PATCH", "/categories/c500", {"title": "D"}).status_code == 200
+    assert editor.send("PATCH", "/categories/c500", {"slug": "d500"}).status_code == 200
     for slug, parent_slug in (("new", "c1099"), ("c1", "van-hoa")):
         category = {"title": "D", "parent": parent_slug}
         refused = editor.send("PUT", f"/categories/{slug}", category)
         assert pointers(refused) == ["#/parent"]
     # Parts of it may become shorter.
     assert (
-        editor.send("PATCH", "/categories/c1090", {"parent": "c2"}).status_code
-        == 200
+        editor.send("PATCH", "/categories/c1090", {"parent": "c2"}).status_code == 200
     )
-    assert (
-        editor.send("PATCH", "/categories/c1", {"parent": None}).status_code
-        == 200
-    )
+    assert editor.send("PATCH", "/categories/c1", {"parent": None}).status_code == 200
     assert editor.send("DELETE", "/categories/c0").status_code == 204
 
 

@@ -104,9 +104,7 @@ def test_hidden_entry_is_listed_as_deleted(
 def test_category_changes_are_no_changes_of_entries(
     editor: ApiClient, client: FlaskClient
 ) -> None:
-    editor.put(
-        "/articles/a", {"title": "x", "categories": ["van-hoa", "giao-thong"]}
-    )
+    editor.put("/articles/a", {"title": "x", "categories": ["van-hoa", "giao-thong"]})
     _, cursor = follow(client)
     editor.send("PATCH", "/categories/van-hoa", {"slug": "van-hoa-so"})
     editor.send("DELETE", "/categories/giao-thong")
@@ -153,9 +151,7 @@ def test_pages_that_take_long_end_early(
 
 
 @pytest.fixture
-def standing_follower(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def standing_follower(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let a page of changes wait for the database, until the test ends."""
     monkeypatch.setattr(services, "CHANGES_WAIT_SECONDS", 0.01)
     stands = threading.Event()
@@ -184,8 +180,7 @@ def test_followers_of_a_database_that_stands_hold_up_nobody(
 ) -> None:
     with ThreadPoolExecutor(3) as pool:
         pages = [
-            pool.submit(app.test_client().get, "/api/v1/changes")
-            for _ in range(3)
+            pool.submit(app.test_client().get, "/api/v1/changes") for _ in range(3)
         ]
         for page in pages:
             response = page.result(timeout=5)

@@ -153,9 +153,7 @@ def test_category_is_created_replaced_and_listed(
         stored = editor.send("PUT", "/categories/y-te", full)
         assert stored.status_code == status
         assert stored.get_json() == {"slug": "y-te", **full}
-    assert (
-        client.get("/api/v1/categories/y-te").get_json() == stored.get_json()
-    )
+    assert client.get("/api/v1/categories/y-te").get_json() == stored.get_json()
 
     def listed() -> tuple[list[str], datetime | None]:
         clock.forward(seconds=10)
@@ -265,9 +263,7 @@ def test_write_reads_its_own_categories_alone(editor: ApiClient) -> None:
     assert loaded == {"c1", "c2"}
 
 
-def test_writes_send_few_statements(
-    editor: ApiClient, database: Database
-) -> None:
+def test_writes_send_few_statements(editor: ApiClient, database: Database) -> None:
     statements: list[str] = []
 
     def note(*arguments: Any) -> None:
@@ -296,15 +292,11 @@ GUID = "https://blog.example/?p=12&a=“b”"
 NEWS, EVENT_ONLY = MINIMAL.values()
 
 
-def test_given_guid_is_kept_as_it_is(
-    editor: ApiClient, client: FlaskClient
-) -> None:
+def test_given_guid_is_kept_as_it_is(editor: ApiClient, client: FlaskClient) -> None:
     long = "x" * 1000
     put = editor.put("/articles/a", {**NEWS, "guid": GUID})
     assert put.get_json()["guid"] == GUID
-    posted = editor.send(
-        "POST", "/events", {**EVENT_ONLY, "guid": "e\u0301 1"}
-    )
+    posted = editor.send("POST", "/events", {**EVENT_ONLY, "guid": "e\u0301 1"})
     assert posted.get_json()["guid"] == "e\u0301 1"
     item = {"action": "put", "kind": "news", "id": "b", "guid": long}
     editor.send("POST", "/batch", [{**NEWS, **item}])
@@ -314,9 +306,7 @@ def test_given_guid_is_kept_as_it_is(
 
 def test_guid_of_another_entry_is_409(editor: ApiClient) -> None:
     uuid = "6d4f2d2e-6e0f-4f7c-9b63-6f0e7c9b0a11"
-    editor.put(
-        "/events/draft", {**EVENT_ONLY, "guid": uuid, "status": "draft"}
-    )
+    editor.put("/events/draft", {**EVENT_ONLY, "guid": uuid, "status": "draft"})
     editor.put("/articles/deleted", {**NEWS, "guid": GUID})
     editor.send("DELETE", "/articles/deleted")
     for guid in (uuid, f"urn:uuid:{uuid}", f"URN:UUID:{uuid}", GUID):

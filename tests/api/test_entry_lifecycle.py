@@ -18,9 +18,7 @@ from tests.fake_clock import Clock
 pytestmark = pytest.mark.both_databases
 
 FEED = "/feeds/news.atom"
-EVENT_FORMATS = [
-    name for name, format in FORMATS.items() if "events" in format.kinds
-]
+EVENT_FORMATS = [name for name, format in FORMATS.items() if "events" in format.kinds]
 
 
 def test_scheduled_entry_appears_at_its_publication_time(
@@ -59,9 +57,7 @@ def test_renamed_category_redirects_from_old_slug(
     assert renamed.get_json() == category
     moved = client.get("/api/v1/categories/van-hoa")
     assert moved.status_code == 301
-    assert (
-        moved.location == "https://feeds.example/api/v1/categories/van-hoa-so"
-    )
+    assert moved.location == "https://feeds.example/api/v1/categories/van-hoa-so"
     feed = client.get("/feeds/news/van-hoa-so.rss?limit=5").text
     assert "Văn hoá số" in feed
     assert "Một" in feed

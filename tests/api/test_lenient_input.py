@@ -16,9 +16,7 @@ from tests.conftest import ApiClient
 from tests.data import read, read_tables
 
 EVENT = {"title": "T", "start": "2030-12-24T19:00:00"}
-GIVEN_BY_STORAGE = set(
-    "id guid date_published date_modified url version".split()
-)
+GIVEN_BY_STORAGE = set("id guid date_published date_modified url version".split())
 
 
 def content(response: TestResponse) -> dict[str, Any]:

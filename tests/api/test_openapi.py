@@ -72,9 +72,7 @@ def test_document_has_exactly_the_routes(app: Flask, document: Json) -> None:
         if rule.rule.startswith("/api/v1")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert {
-        (method, path) for method, path, _ in operations(document)
-    } == routes
+    assert {(method, path) for method, path, _ in operations(document)} == routes
 
 
 def test_unlisted_methods_are_405(client: FlaskClient, document: Json) -> None:
@@ -90,9 +88,7 @@ def test_unlisted_methods_are_405(client: FlaskClient, document: Json) -> None:
                 assert (other in allowed) == ((other, path) in listed)
 
 
-def test_request_examples_are_accepted(
-    editor: ApiClient, document: Json
-) -> None:
+def test_request_examples_are_accepted(editor: ApiClient, document: Json) -> None:
     """In the order of the document they make and change the same entries."""
     for method, path, operation in operations(document):
         url = re.sub(r"{\w+}", f"a-{path.split('/')[3]}", path)
@@ -117,9 +113,7 @@ def test_documented_scopes_are_the_required_ones(
     client: FlaskClient, database: Database, document: Json
 ) -> None:
     """A token with one scope is accepted exactly where the description says so."""
-    tokens = {
-        scope: create_token(database, scope, [scope]) for scope in SCOPES
-    }
+    tokens = {scope: create_token(database, scope, [scope]) for scope in SCOPES}
     for method, path, operation in operations(document):
         url = re.sub(r"{\w+}", "nix", path)
         security = operation.get("security", ())

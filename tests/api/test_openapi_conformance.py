@@ -92,9 +92,7 @@ def test_responses_conform_to_openapi(
         if mode is GenerationMode.NEGATIVE and not has_input:
             continue
 
-        @settings(
-            max_examples=EXAMPLES, suppress_health_check=NO_HEALTH_CHECKS
-        )
+        @settings(max_examples=EXAMPLES, suppress_health_check=NO_HEALTH_CHECKS)
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Case[Any]) -> None:
             check_response(case, case.call())
@@ -145,9 +143,7 @@ def test_sequences_of_calls_conform_to_openapi(
             excluded = {"id", "slug"} if case.method == "PUT" else set()
             # A copy, since it may be the document's own example.
             case.body = {
-                name: value
-                for name, value in case.body.items()
-                if name not in excluded
+                name: value for name, value in case.body.items() if name not in excluded
             }
             if case.body.get("categories"):
                 case.body["categories"] = ["giao-thong"]

@@ -58,9 +58,7 @@ def test_too_many_dates_are_422(
 
 
 @pytest.mark.parametrize("rule", RULES["accepted"])
-def test_valid_rrule_is_accepted_quickly(
-    shared_editor: ApiClient, rule: str
-) -> None:
+def test_valid_rrule_is_accepted_quickly(shared_editor: ApiClient, rule: str) -> None:
     begun = time.thread_time()
     document = {**SATURDAY, "recurrence": {"rrule": rule}}
     stored = shared_editor.put("/events/valid", document).get_json()
@@ -84,9 +82,7 @@ def test_most_dates_far_away_are_accepted(editor: ApiClient) -> None:
     dates = {
         "exdates": far[:1000],
         "rdates": [SATURDAY["start"], *far[:999]],
-        "cancelled": [
-            {"start": start, "notice": "x" * 500} for start in far[1000:]
-        ],
+        "cancelled": [{"start": start, "notice": "x" * 500} for start in far[1000:]],
     }
     document = {**SATURDAY, "recurrence": {"rrule": "FREQ=DAILY", **dates}}
     begun = time.thread_time()

@@ -73,9 +73,7 @@ ALLOWED_TAGS = frozenset(
 def faults(markup: str) -> list[str]:
     """Report what two parsers find in markup outside the allow-list, or that it reaches beyond its end."""
     page = f"<div>{markup}</div><address>end</address>"
-    fragment: Any = html5lib.HTMLParser(
-        namespaceHTMLElements=False
-    ).parseFragment(page)
+    fragment: Any = html5lib.HTMLParser(namespaceHTMLElements=False).parseFragment(page)
     document: Any = lxml.html.document_fromstring(
         f"<!DOCTYPE html><html><body>{page}</body></html>"
     )
@@ -87,9 +85,7 @@ def faults(markup: str) -> list[str]:
 
 def _faults(tree: Any, own: set[str]) -> Iterator[str]:
     elements = list(tree.iter())
-    if [element.text for element in elements if element.tag == "address"] != [
-        "end"
-    ]:
+    if [element.text for element in elements if element.tag == "address"] != ["end"]:
         yield "what follows is swallowed"
     for element in elements:
         if element.tag in own or element.tag == "address":
@@ -174,9 +170,7 @@ def test_sanitized_html_is_a_fixpoint(dirty: str) -> None:
     st.sampled_from(HTML["pieces"]),
 )
 @settings(max_examples=FIXPOINT_EXAMPLES // 2)
-def test_any_characters_after_a_tag_are_a_fixpoint(
-    characters: str, tag: str
-) -> None:
+def test_any_characters_after_a_tag_are_a_fixpoint(characters: str, tag: str) -> None:
     check(tag + escape(characters) + "<b>x</b>")
     check(tag + "".join(f"&#{ord(char)};" for char in characters) + "<b>x</b>")
     check(f'<q title="{escape(characters)}">x</q>')
@@ -187,10 +181,7 @@ def test_parsers_detect_markup_that_normalizing_makes_unsafe() -> None:
         "NFC", '<img src="https://a.b/c.png">\u0338 onerror=alert(1) x<b>y</b>'
     )
     assert faults(composed).count("<img onerror>") == 2
-    assert (
-        faults('<iframe src="https://www.youtube.com/embed/x"></iframe\u226f')
-        != []
-    )
+    assert faults('<iframe src="https://www.youtube.com/embed/x"></iframe\u226f') != []
 
 
 @pytest.mark.parametrize("html", HTML["with_attributes"])

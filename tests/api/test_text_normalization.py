@@ -22,23 +22,17 @@ MARK = "\u0338"
 def test_lines_are_normalized(editor: ApiClient) -> None:
     """tests/data has difficult titles."""
     text = "Ha\u0300\u2067\r\nNội\u202e x\rmột\u2028hai\u2029ba\x85bốn"
-    stored = editor.put(
-        "/articles/a", {"title": "x", "content_text": text}
-    ).get_json()
+    stored = editor.put("/articles/a", {"title": "x", "content_text": text}).get_json()
     assert stored["content_text"] == "Hà\nNội x\nmột\nhai\nba\nbốn"
 
 
-def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> (
-    None
-):
+def test_invalid_characters_are_surrogates_noncharacters_and_controls() -> None:
     pattern = (
         "[\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f"
         "\ud800-\udfff\ufdd0-\ufdef\ufffd-\uffff]"
     )
     for number in range(sys.maxunicode + 1):
-        is_invalid = number & 0xFFFE == 0xFFFE or re.match(
-            pattern, chr(number)
-        )
+        is_invalid = number & 0xFFFE == 0xFFFE or re.match(pattern, chr(number))
         stripped = plain_text.strip_invalid_chars(chr(number))
         assert (stripped == "") == bool(is_invalid), hex(number)
 

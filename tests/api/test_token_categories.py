@@ -25,12 +25,8 @@ BARE = {"title": "Không có"}
 @pytest.fixture
 def department(app: Flask, editor: ApiClient) -> ApiClient:
     """Return a client whose token is limited to van-hoa; am-nhac is below it."""
-    editor.put(
-        "/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"}
-    )
-    token = run(
-        app, "token", "create", "van-hoa", "--category", "van-hoa"
-    ).strip()
+    editor.put("/categories/am-nhac", {"title": "Âm nhạc", "parent": "van-hoa"})
+    token = run(app, "token", "create", "van-hoa", "--category", "van-hoa").strip()
     return ApiClient(app.test_client(), token)
 
 
@@ -167,9 +163,7 @@ def test_moved_category_takes_its_entries_along(
     department.put("/articles/a", OWN)
     editor.put("/articles/b", FOREIGN)
     editor.send("PATCH", "/categories/am-nhac", {"parent": "giao-thong"})
-    check_refused(
-        department, ("DELETE", "/articles/a"), ("PUT", "/articles/c", OWN)
-    )
+    check_refused(department, ("DELETE", "/articles/a"), ("PUT", "/articles/c", OWN))
     editor.send("PATCH", "/categories/giao-thong", {"parent": "van-hoa"})
     for id in "ab":
         assert department.send("DELETE", f"/articles/{id}").status_code == 204

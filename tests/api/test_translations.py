@@ -48,9 +48,7 @@ def test_translations_are_in_the_order_of_their_languages(
 ) -> None:
     for language in ("vi", "ja", "de", "en"):
         put(editor, language, language)
-    expected = [
-        (language, f"Title {language}") for language in ("de", "en", "ja")
-    ]
+    expected = [(language, f"Title {language}") for language in ("de", "en", "ja")]
     assert shown(client) == expected
 
 

@@ -31,10 +31,7 @@ MORE_BAD_VALUES: dict[str, tuple[Any, ...]] = {
     "url": ("https://x.example/\ud800", "https://" + "x" * 2048),
     "guid": ("x" * 1001,),
     "authors/1/name": ("L" * 201,),
-    **{
-        name: (EVENT[name][:1] * 51,)
-        for name in ("authors", "attachments", "offers")
-    },
+    **{name: (EVENT[name][:1] * 51,) for name in ("authors", "attachments", "offers")},
     **dict.fromkeys(
         "authors/0/name source/name attachments/0/url attachments/0/mime_type "
         "location/name location/longitude offers/0/currency".split(),
@@ -107,9 +104,7 @@ def test_body_that_is_not_strict_json_is_400(
     shared_editor: ApiClient, body: bytes
 ) -> None:
     for call in (("PUT", "/articles/x"), ("POST", "/batch")):
-        response = shared_editor.send(
-            *call, data=body, content_type="application/json"
-        )
+        response = shared_editor.send(*call, data=body, content_type="application/json")
         assert response.status_code == 400, call
         assert errors(response) == {}
 
@@ -265,9 +260,7 @@ def test_category_has_titles_in_30_languages_at_most(
 REFUSALS = read_tables("refusals")["refusals"]
 
 
-@pytest.mark.parametrize(
-    "refusal", REFUSALS, ids=lambda each: str(each["members"])
-)
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda each: str(each["members"]))
 def test_details_say_what_was_meant(
     shared_editor: ApiClient, refusal: dict[str, Any]
 ) -> None:
@@ -284,9 +277,7 @@ def test_details_say_what_was_meant(
 
 
 def test_unknown_category_is_named(editor: ApiClient) -> None:
-    detail = (
-        "There is no category “giao-thog”. GET /api/v1/categories lists all."
-    )
+    detail = "There is no category “giao-thog”. GET /api/v1/categories lists all."
     category = {"title": "x", "parent": "giao-thog"}
     answer = editor.send("PUT", "/categories/b", category)
     assert errors(answer) == {"#/parent": detail}
@@ -305,17 +296,13 @@ def test_patch_of_the_other_content_suggests_null(editor: ApiClient) -> None:
     refused = errors(editor.send("PATCH", "/articles/a", patch))
     detail = refused["#/content_text"]
     assert detail.endswith("In a PATCH, send null for the other.")
-    patched = editor.send(
-        "PATCH", "/articles/a", {**patch, "content_text": None}
-    )
+    patched = editor.send("PATCH", "/articles/a", {**patch, "content_text": None})
     assert patched.status_code == 200
 
 
 def test_wrong_id_names_the_allowed_letters(editor: ApiClient) -> None:
     answer = editor.send("PUT", "/articles/bài-1", {"title": "x"})
-    assert errors(answer)["#/id"].startswith(
-        "Must be 1 to 128 of A–Z, a–z, 0–9"
-    )
+    assert errors(answer)["#/id"].startswith("Must be 1 to 128 of A–Z, a–z, 0–9")
 
 
 def test_several_wrong_parameters_are_separate_sentences(
@@ -340,9 +327,7 @@ def test_several_wrong_parameters_are_separate_sentences(
 def test_array_that_is_no_json_names_the_position(
     editor: ApiClient, body: bytes, position: str
 ) -> None:
-    answer = editor.send(
-        "POST", "/batch", data=body, content_type="application/json"
-    )
+    answer = editor.send("POST", "/batch", data=body, content_type="application/json")
     assert answer.status_code == 400
     assert position in answer.get_json()["detail"]
 
@@ -381,9 +366,7 @@ def test_id_of_the_other_kind_is_404_that_names_the_kind(
         assert answer.get_json()["detail"] == detail
 
 
-def test_revoked_token_is_told_so(
-    editor: ApiClient, database: Database
-) -> None:
+def test_revoked_token_is_told_so(editor: ApiClient, database: Database) -> None:
     revoke_token(database, "editor")
     answer = editor.send("GET", "/articles")
     assert answer.status_code == 401

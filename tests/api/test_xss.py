@@ -54,11 +54,7 @@ def page_faults(page: Any) -> Iterator[str]:
             scheme = _SCHEME.match(re.sub("[\x00-\x20\x7f-\xa0]", "", value))
             if name.startswith("on") or name in _RUNNING_ATTRIBUTES:
                 yield f"<{element.tag} {name}>"
-            elif (
-                name in _ADDRESSES
-                and scheme
-                and scheme[0].lower() not in SCHEMES
-            ):
+            elif name in _ADDRESSES and scheme and scheme[0].lower() not in SCHEMES:
                 yield f"<{element.tag} {name}={value}>"
 
 

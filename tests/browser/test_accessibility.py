@@ -48,13 +48,10 @@ def test_page_has_no_accessibility_violation(
         for is_open, options in RUNS:
             page.evaluate(OPEN, is_open)
             page.evaluate(NEXT_FRAME)
-            scroll_width = page.evaluate(
-                "document.documentElement.scrollWidth"
-            )
+            scroll_width = page.evaluate("document.documentElement.scrollWidth")
             assert scroll_width <= width
             violations |= {
-                (width, theme, *node)
-                for node in page.evaluate(VIOLATIONS, options)
+                (width, theme, *node) for node in page.evaluate(VIOLATIONS, options)
             }
     assert violations == set()
 

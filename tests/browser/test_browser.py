@@ -17,9 +17,7 @@ from tests.browser.conftest import Open, today
 from tests.programs import serving
 from tests.server import Service, read_project_file
 
-scripts = pytest.mark.parametrize(
-    "script", [True, False], ids=["script", "none"]
-)
+scripts = pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
 
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -38,9 +36,7 @@ def test_panel_is_used_by_touch(
     panel = page.locator(".panel").last
     address = panel.get_by_label("Địa chỉ cho lịch của bạn")
     section = "" if path == "/" else "/van-hoa"
-    expect(address).to_have_value(
-        f"{portal_service.url}/feeds/events{section}.ics"
-    )
+    expect(address).to_have_value(f"{portal_service.url}/feeds/events{section}.ics")
     address.tap()
     for name in (*CALENDARS, "RSS"):
         # It waits until nothing covers the link.
@@ -55,9 +51,7 @@ def test_panel_is_used_by_touch(
 
 @scripts
 def test_panel_is_used_by_keyboard(open_page: Open, script: bool) -> None:
-    page = open_page(
-        "/feeds/events/van-hoa.html", **PHONE, java_script_enabled=script
-    )
+    page = open_page("/feeds/events/van-hoa.html", **PHONE, java_script_enabled=script)
     page.locator(".follow > summary").focus()
     page.keyboard.press("Enter")
     panel = page.locator(".panel")
@@ -163,9 +157,7 @@ def test_page_is_shared_by_the_browser_or_by_links(open_page: Open) -> None:
     facebook = page.get_by_role("link", name="Facebook")
     expect(facebook).to_be_visible()
     expect(button).to_be_hidden()
-    page.add_init_script(
-        "navigator.share = async (data) => { window.shared = data; }"
-    )
+    page.add_init_script("navigator.share = async (data) => { window.shared = data; }")
     page.reload()
     expect(facebook).to_be_hidden()
     button.click()
@@ -186,9 +178,7 @@ def test_list_leads_to_an_event_and_its_ics_file(
     expect(page.get_by_role("heading", level=1)).to_have_text("Hội sách")
     expect(page.get_by_text("Nhà hát Lớn · 1 Tràng Tiền")).to_be_visible()
     with page.expect_download() as download:
-        page.locator(".facts").get_by_role(
-            "link", name="Thêm vào lịch"
-        ).click()
+        page.locator(".facts").get_by_role("link", name="Thêm vào lịch").click()
     download.value.save_as(tmp_path / "event.ics")
     assert "SUMMARY:Hội sách" in (tmp_path / "event.ics").read_text("utf-8")
 
@@ -199,9 +189,7 @@ def portal_page(chromium: Browser, folder: Path, body: str) -> Iterator[Page]:
     (folder / "index.html").write_text(
         f'<!doctype html><meta charset="utf-8"><body>{body}', "utf-8"
     )
-    handler = partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(folder)
-    )
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     with serving(server) as url, chromium.new_page() as page:
         page.goto(url)

@@ -97,9 +97,7 @@ def test_payloads_run_nothing_and_request_nothing(
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    context_without_csp.route(
-        lambda url: urlsplit(url).netloc != own, block_other_host
-    )
+    context_without_csp.route(lambda url: urlsplit(url).netloc != own, block_other_host)
     page = context_without_csp.new_page()
     page.on("dialog", dismiss)
     for path in paths:

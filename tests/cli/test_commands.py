@@ -24,9 +24,7 @@ from tests.server import ROOT, Service
     ("arguments", "status"),
     read_tables("commands")["wrong_usage"],
 )
-def test_wrong_usage_is_one_sentence(
-    app: Flask, arguments: str, status: int
-) -> None:
+def test_wrong_usage_is_one_sentence(app: Flask, arguments: str, status: int) -> None:
     done = invoke(app, *arguments.split())
     assert done.exit_code == status
     assert re.search(r"(?m)^Error: [^\n]+\Z", done.output.rstrip())
@@ -109,8 +107,7 @@ def test_files_with_data_are_readable_by_their_owner_alone(
             put_category(transaction, Category("a", "A"))
             transaction.session.flush()
             modes = {
-                path.name: path.stat().st_mode & 0o777
-                for path in folder.iterdir()
+                path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()
             }
     finally:
         os.umask(old_umask)

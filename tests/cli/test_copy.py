@@ -34,9 +34,7 @@ def fill(app: Flask, editor: ApiClient) -> None:
     editor.put("/articles/deleted", {"title": "Xoá"})
     editor.send("DELETE", "/articles/deleted")
     with get_services(app).database.write() as transaction:
-        hub = HubRow(
-            url="https://hub.example/", told=EPOCH, claimed_until=EPOCH
-        )
+        hub = HubRow(url="https://hub.example/", told=EPOCH, claimed_until=EPOCH)
         hub.waiting = ["https://feeds.example/feeds/news.rss"]
         transaction.session.add(hub)
 

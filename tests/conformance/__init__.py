@@ -15,9 +15,7 @@ CHECKS = {
 }
 
 
-def findings(
-    document: bytes, media_type: str, *, url: str | None = None
-) -> list[str]:
+def findings(document: bytes, media_type: str, *, url: str | None = None) -> list[str]:
     """Return the violations in a feed document.
 
     :param media_type: its Content-Type, with parameters or without.

@@ -12,9 +12,7 @@ from jsonschema import Draft202012Validator
 
 from tests.conformance.values import check_body
 
-_SCHEMA = json.loads(
-    (Path(__file__).parent / "json_feed.schema.json").read_text()
-)
+_SCHEMA = json.loads((Path(__file__).parent / "json_feed.schema.json").read_text())
 
 
 def check(document: bytes, url: str | None) -> Iterator[str]:
@@ -27,9 +25,7 @@ def check(document: bytes, url: str | None) -> Iterator[str]:
     if feed.get("next_url") == feed["feed_url"]:
         yield "next_url leads to the same page"
     ids = Counter(item.get("id") for item in feed["items"])
-    yield from (
-        f"duplicate id: {id}" for id, count in ids.items() if count > 1
-    )
+    yield from (f"duplicate id: {id}" for id, count in ids.items() if count > 1)
     for item in feed["items"]:
         for finding in check_body(item.get("content_html", "")):
             yield f"{item.get('id')} {finding}"

@@ -39,9 +39,7 @@ def test_golden_feeds_have_no_findings(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "old", "new", "finding"), VIOLATIONS)
-def test_violation_is_found(
-    name: str, old: str, new: str, finding: str
-) -> None:
+def test_violation_is_found(name: str, old: str, new: str, finding: str) -> None:
     assert finding in "\n".join(golden_findings(name, old, new))
 
 

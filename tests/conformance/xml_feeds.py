@@ -12,14 +12,10 @@ from lxml.isoschematron import Schematron
 
 from tests.conformance.values import check_body, looks_like_html
 
-_SCHEMA = Schematron(
-    etree.parse(Path(__file__).with_suffix(".sch")), store_report=True
-)
+_SCHEMA = Schematron(etree.parse(Path(__file__).with_suffix(".sch")), store_report=True)
 _VIOLATIONS = "//*[local-name() = 'text']"
 _SELF_LINKS = "/*/*[@rel = 'self']/@href | /rss/channel/*[@rel = 'self']/@href"
-_BODIES = (
-    "//*[name() = 'content:encoded' or @type = 'html'] | //item/description"
-)
+_BODIES = "//*[name() = 'content:encoded' or @type = 'html'] | //item/description"
 _TEXTS = "//*[contains(' summary subtitle rights ', concat(' ', name(), ' '))]"
 
 

@@ -71,8 +71,7 @@ def _difficult_titles() -> Iterator[dict[str, str]]:
     for title in read("titles"):
         times = title.pop("times", 1)
         yield {
-            name: text if name == "id" else text * times
-            for name, text in title.items()
+            name: text if name == "id" else text * times for name, text in title.items()
         }
 
 
@@ -98,9 +97,7 @@ def _article(id: str, title: str, number: int, published: datetime) -> Json:
 
 def _bodies() -> Iterator[Json]:
     """Yield an article for each difficult body, with a URL for its relative links."""
-    long = (
-        "<p>" + "Một đoạn văn dài về thành phố bên sông Hồng. " * 20 + "</p>"
-    )
+    long = "<p>" + "Một đoạn văn dài về thành phố bên sông Hồng. " * 20 + "</p>"
     bodies = {
         **read("bodies"),
         "long": long * 180,
@@ -148,9 +145,7 @@ def _ordinary_events() -> Iterator[Json]:
         entry = _entry(f"hoi-{number:03}", number)
         announced = _NEWEST - timedelta(hours=number)
         entry["date_published"] = announced.isoformat()
-        entry["start"] = (
-            start.isoformat() if number % 4 else start.date().isoformat()
-        )
+        entry["start"] = start.isoformat() if number % 4 else start.date().isoformat()
         if number % 4 > 1:
             entry["end"] = (start + timedelta(hours=3)).isoformat()
         yield entry
@@ -162,15 +157,11 @@ def _word(kind: str, number: int) -> Any:
 
 def _entry(id: str, number: int) -> Json:
     place, category = _word("places", number)
-    sentences = [
-        _word("sentences", number + step) for step in range(1 + number % 4)
-    ]
+    sentences = [_word("sentences", number + step) for step in range(1 + number % 4)]
     return {
         "id": id,
         "title": f"{_word('actions', number)} {place}",
-        "content_html": "\n".join(
-            f"<p>{sentence}</p>" for sentence in sentences
-        ),
+        "content_html": "\n".join(f"<p>{sentence}</p>" for sentence in sentences),
         "authors": [{"name": _word("authors", number)}] if number % 4 else [],
         "categories": [category],
     }

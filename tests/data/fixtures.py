@@ -34,9 +34,10 @@ def load(editor: ApiClient) -> None:
         for line in lines
         if line.get("status") == "withdrawn"
     ]
-    assert {
-        result["status"] for result in post(editor, [*published, *lines])
-    } <= {200, 201}
+    assert {result["status"] for result in post(editor, [*published, *lines])} <= {
+        200,
+        201,
+    }
 
 
 def post(editor: ApiClient, lines: list[Any]) -> list[dict[str, Any]]:

@@ -16,9 +16,7 @@ def _read(family: str) -> list[str]:
     is behind it.
     """
     return [
-        item
-        if isinstance(item, str)
-        else item[0] + item[1] * item[2] + item[3]
+        item if isinstance(item, str) else item[0] + item[1] * item[2] + item[3]
         for item in _FAMILIES[family]
     ]
 

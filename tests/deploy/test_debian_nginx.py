@@ -48,16 +48,10 @@ def documented_commands() -> str:
     Those that install packages and a certificate are left out.
     """
     text = read_project_file("docs/operating.md")
-    step = re.split(r"\n#+ ", text.partition("\n### 4. nginx with TLS\n")[2])[
-        0
-    ]
-    commands = "\n".join(
-        re.findall(r"^ {4}((?!apt|certbot).+)$", step, re.MULTILINE)
-    )
+    step = re.split(r"\n#+ ", text.partition("\n### 4. nginx with TLS\n")[2])[0]
+    commands = "\n".join(re.findall(r"^ {4}((?!apt|certbot).+)$", step, re.MULTILINE))
     assert commands.count("systemctl reload nginx") == 1
-    return "SITE=feeds.example\n" + commands.replace(
-        "systemctl reload nginx", "nginx"
-    )
+    return "SITE=feeds.example\n" + commands.replace("systemctl reload nginx", "nginx")
 
 
 @pytest.mark.skipif(

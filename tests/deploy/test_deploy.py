@@ -29,9 +29,7 @@ from tests.server import ROOT, read_project_file
 from tests.settings import read_settings, setting_names
 
 DEPLOY = ROOT / "deploy"
-DOCUMENTS = list(
-    yaml.safe_load_all(read_project_file("deploy/kubernetes.yaml"))
-)
+DOCUMENTS = list(yaml.safe_load_all(read_project_file("deploy/kubernetes.yaml")))
 COMPOSE = yaml.safe_load(read_project_file("deploy/compose.yaml"))
 
 
@@ -169,9 +167,7 @@ def test_connections_of_kubernetes_fit_postgresql() -> None:
 
 def test_files_name_only_existing_settings() -> None:
     for name in ("kubernetes.yaml", "compose.yaml", "feedsvc.env"):
-        named = re.findall(
-            r"\bFEEDSVC_[A-Z_]+\b", read_project_file(f"deploy/{name}")
-        )
+        named = re.findall(r"\bFEEDSVC_[A-Z_]+\b", read_project_file(f"deploy/{name}"))
         assert named
         assert set(named) <= setting_names(), name
 
@@ -205,9 +201,7 @@ def test_systemd_unit_starts_the_command_of_make_serve() -> None:
         assert "/feedsvc serve\n" in read_project_file(name)
 
 
-@pytest.mark.skipif(
-    not shutil.which("sqlite3"), reason="sqlite3 is not installed"
-)
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="sqlite3 is not installed")
 def test_backup_unit_replaces_what_is_old_or_incomplete(
     tmp_path: Path, sqlite_template: Path
 ) -> None:
@@ -233,9 +227,7 @@ def test_backup_unit_replaces_what_is_old_or_incomplete(
         assert connection.execute("SELECT * FROM revisions").fetchone()
 
 
-@pytest.mark.skipif(
-    not shutil.which("systemd-analyze"), reason="there is no systemd"
-)
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
 def test_systemd_units_are_valid_and_restricted(tmp_path: Path) -> None:
     unit = tmp_path / "feedsvc.service"
     text = read_project_file("deploy/feedsvc.service")

@@ -69,9 +69,7 @@ def buildah_storage() -> Iterator[None]:
     limits = f'"nproc={processes}:{processes}","nofile={files}:{files}"'
     # On a disk, where a gigabyte fits, and devices are allowed.
     with (
-        tempfile.TemporaryDirectory(
-            prefix="feedsvc-image-", dir="/var/tmp"
-        ) as folder,
+        tempfile.TemporaryDirectory(prefix="feedsvc-image-", dir="/var/tmp") as folder,
         pytest.MonkeyPatch.context() as environment,
     ):
         storage = Path(folder, "storage.conf")

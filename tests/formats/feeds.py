@@ -44,9 +44,7 @@ FULL: Entry = replace(
     expires=None,
     categories=(VAN_HOA, Category("giao-thong", "Giao thông")),
     translations=(
-        Translation(
-            "ban-dich", "vi", "Bản <dịch>", "https://portal.example/bản-dịch"
-        ),
+        Translation("ban-dich", "vi", "Bản <dịch>", "https://portal.example/bản-dịch"),
         Translation("ubersetzung", "de", "Übersetzung"),
     ),
     guid="urn:uuid:00000000-0000-4000-8000-000000000001",
@@ -107,9 +105,7 @@ def feed(
     category_filter = CategoryFilter.create(each.slug for each in named)
     query = FeedQuery(kind, FORMATS[format], category_filter)
     updated = datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC)
-    return Feed(
-        query.with_parameters(**parameters), site, named, updated, entries
-    )
+    return Feed(query.with_parameters(**parameters), site, named, updated, entries)
 
 
 def with_end(entry: Entry) -> Entry:

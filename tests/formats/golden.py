@@ -64,8 +64,5 @@ def readable(name: str, document: bytes) -> str:
         etree.indent(root)
         return etree.tostring(root, encoding="unicode") + "\n"
     if name.endswith(".json"):
-        return (
-            json.dumps(json.loads(document), ensure_ascii=False, indent=1)
-            + "\n"
-        )
+        return json.dumps(json.loads(document), ensure_ascii=False, indent=1) + "\n"
     return document.decode().replace("\r\n", "\n")

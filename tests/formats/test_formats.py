@@ -77,20 +77,14 @@ def test_concurrent_renderings_are_equal(format: str) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "credited"), read_tables("words")["credits"]
 )
-def test_source_is_credited_once(
-    content: str, name: str, credited: bool
-) -> None:
+def test_source_is_credited_once(content: str, name: str, credited: bool) -> None:
     entry = replace(BARE, content_html=content, source=Person(name))
-    assert (
-        b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)
-    ) is credited
+    assert (b"Ngu\xe1\xbb\x93n:" in rendered("news", "atom", entry)) is credited
 
 
 def test_image_is_in_the_body_once() -> None:
     image = Image("https://media.example/a.jpg?x=1&y=2")
-    inside = (
-        '<p><img alt="" src="https://media.example/a.jpg?x=1&amp;y=2"></p>'
-    )
+    inside = '<p><img alt="" src="https://media.example/a.jpg?x=1&amp;y=2"></p>'
     for content, count in (
         (inside, 1),
         ("<p>x</p>", 1),
@@ -109,9 +103,7 @@ TITLES: dict[str, str] = read_tables("words")["titles"]
 def test_rss_escapes_only_titles_that_would_read_differently_as_html(
     title: str,
 ) -> None:
-    root: Any = etree.fromstring(
-        rendered("news", "rss", replace(BARE, title=title))
-    )
+    root: Any = etree.fromstring(rendered("news", "rss", replace(BARE, title=title)))
     assert root.findtext("channel/item/title") == TITLES[title]
     shown = html5lib.parseFragment(
         TITLES[title], treebuilder="etree", namespaceHTMLElements=False
@@ -151,9 +143,7 @@ def test_rss_text_has_numeric_entities() -> None:
     names = set()
     for entry in (
         replace(article, source=Person(text)),
-        replace(
-            article, source=Person(text, "https://bao.example/"), event=event
-        ),
+        replace(article, source=Person(text, "https://bao.example/"), event=event),
     ):
         document = CDATA.sub("", rendered("news", "rss", entry).decode())
         names |= set(re.findall("<([a-z:]+)[^<>]*>[^<>]*&amp;", document))
@@ -183,11 +173,7 @@ def test_end_of_cdata_in_texts_is_read_as_written(format: str) -> None:
     body: Any = html.fromstring(item.content[0].value)
     assert body.text_content() == text
     summary = item.summary_detail
-    shown = (
-        summary.value
-        if summary.type == "text/plain"
-        else unescape(summary.value)
-    )
+    shown = summary.value if summary.type == "text/plain" else unescape(summary.value)
     assert shown == text
 
 
@@ -233,9 +219,7 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
         attachments=FILES,
     )
     (item,) = feedparser.parse(rendered("news", "rss", entry)).entries
-    assert [file.href for file in item.enclosures] == [
-        "https://media.example/1.mp3"
-    ]
+    assert [file.href for file in item.enclosures] == ["https://media.example/1.mp3"]
     assert item.content[0].value == (
         "<p>Văn bản kèm theo.</p>\n<p>Tệp đính kèm:</p>\n<ul>\n"
         '<li><a href="https://media.example/2.pdf?a=1&amp;b=2">Phụ lục &lt;I&gt; &amp; II</a> (1,2 MB)</li>\n'
@@ -244,8 +228,7 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
     one_file = replace(BARE, attachments=FILES[:1])
     assert "Tệp đính kèm" not in rendered("news", "rss", one_file).decode()
     assert (
-        "Tệp đính kèm"
-        not in rendered("news", "rss", entry, content="summary").decode()
+        "Tệp đính kèm" not in rendered("news", "rss", entry, content="summary").decode()
     )
 
 
@@ -255,18 +238,14 @@ def test_rss_body_ends_with_links_to_further_attachments() -> None:
     ["Cầu Long Biên <1902>", "Cầu & sông", "R&D", "<b>Cầu</b> &amp; <1902>"],
 )
 def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
-    entry = replace(
-        BARE, image=Image("https://media.example/a.jpg", caption=caption)
-    )
+    entry = replace(BARE, image=Image("https://media.example/a.jpg", caption=caption))
     document = rendered("news", format, entry)
     element: Any = next(
         etree.fromstring(document).iter("{http://search.yahoo.com/mrss/}title")
     )
     if element.get("type") == "html":
         parser = html5lib.HTMLParser(namespaceHTMLElements=False)
-        assert (
-            "".join(parser.parseFragment(element.text).itertext()) == caption
-        )
+        assert "".join(parser.parseFragment(element.text).itertext()) == caption
         assert parser.errors == []
     else:
         assert element.text == caption
@@ -275,13 +254,8 @@ def test_captions_are_plain_or_valid_html(format: str, caption: str) -> None:
 
 def test_atom_summary_is_read_by_names_without_namespaces() -> None:
     """Some readers take any title for the title, and any content for the content."""
-    root: Any = etree.fromstring(
-        rendered("news", "atom", FULL, content="summary")
-    )
-    names = [
-        etree.QName(element).localname
-        for element in root.find("{*}entry").iter()
-    ]
+    root: Any = etree.fromstring(rendered("news", "atom", FULL, content="summary"))
+    names = [etree.QName(element).localname for element in root.find("{*}entry").iter()]
     assert [names.count(name) for name in ("title", "summary", "content")] == [
         1,
         1,

@@ -7,9 +7,7 @@ from typing import Any
 import lxml.html
 
 # Whole entries have the body instead of the summary.
-HIDDEN = set(
-    "guid summary content_text translation_key attendance expires".split()
-)
+HIDDEN = set("guid summary content_text translation_key attendance expires".split())
 
 
 def read_entries(document: bytes) -> tuple[int, list[str]]:

@@ -62,9 +62,7 @@ def series(**changes: Any) -> Entry:
     return replace(FULL, kind="events", event=event, sequence=3, **changes)
 
 
-WHOLE: Feed = feed(
-    "events", "ics", CONCERT, series(), category=VAN_HOA, content="full"
-)
+WHOLE: Feed = feed("events", "ics", CONCERT, series(), category=VAN_HOA, content="full")
 
 
 def read(document: bytes) -> Any:
@@ -89,12 +87,8 @@ def test_document_equals_its_golden_file() -> None:
 URL = "https://feeds.example/entries/hoa-nhac"
 
 
-@pytest.mark.parametrize(
-    ("html", "text"), read_tables("words")["descriptions"]
-)
-def test_description_has_addresses_and_marks_of_lists(
-    html: str, text: str
-) -> None:
+@pytest.mark.parametrize(("html", "text"), read_tables("words")["descriptions"])
+def test_description_has_addresses_and_marks_of_lists(html: str, text: str) -> None:
     event = replace(FAIR, content_html=html)
     (component,) = read(ics.render_event(event, SITE)).events
     assert component["DESCRIPTION"] == f"{text}\n\n{component['URL']}"

@@ -56,9 +56,7 @@ UNUSED_ENTRY_MEMBERS = set(
 
 UNUSED_EVENT_MEMBERS = {"recurrence"}
 
-HIDDEN_ON_ENTRY_PAGES = set(
-    "id guid content_text translation_key expires".split()
-)
+HIDDEN_ON_ENTRY_PAGES = set("id guid content_text translation_key expires".split())
 
 HIDDEN_IN_JSON_LD = set(
     "id guid content_html content_text source rights attachments translation_key "
@@ -93,9 +91,7 @@ def test_schema_has_every_member() -> None:
         for schema in SCHEMAS.values()
         for name, field in schema._declared_fields.items()
     }
-    members = {
-        member.name for model in (Entry, Event) for member in fields(model)
-    }
+    members = {member.name for model in (Entry, Event) for member in fields(model)}
     missing = members - named - DERIVED_MEMBERS
     assert not missing, f"feedsvc/input/schemas.py lacks {missing}"
 
@@ -104,9 +100,7 @@ def test_schema_has_every_member() -> None:
     ("model", "unused"),
     [(Entry, UNUSED_ENTRY_MEMBERS), (Event, UNUSED_EVENT_MEMBERS)],
 )
-def test_golden_entries_have_every_member(
-    model: type, unused: set[str]
-) -> None:
+def test_golden_entries_have_every_member(model: type, unused: set[str]) -> None:
     entries = [entry for group in ENTRIES.values() for entry in group]
     values = entries if model is Entry else [entry.event for entry in entries]
     used = {
@@ -192,9 +186,7 @@ def shown_documents(entry: Entry) -> dict[str, bytes]:
     page = render_entry(entry, (), SITE, languages)
     documents = {
         "templates/entry.html": re.sub(rb"(?s)<script.*?</script>", b"", page),
-        "json_ld.py": json_ld(
-            Shown(entry, SITE, entry.date, SITE.language)
-        ).encode(),
+        "json_ld.py": json_ld(Shown(entry, SITE, entry.date, SITE.language)).encode(),
     }
     for format, form in FORMATS.items():
         if entry.kind in form.kinds:
@@ -239,9 +231,7 @@ def test_member_is_shown_or_listed_as_hidden(name: str) -> None:
     assert not wrong, f"{name}: {', '.join(wrong)}"
 
 
-def files_that_show(
-    entry: Entry, name: str, attribute: str
-) -> dict[str, bool]:
+def files_that_show(entry: Entry, name: str, attribute: str) -> dict[str, bool]:
     """Return each file that renders an entry, and if it shows a member.
 
     It does so if its document has a marker instead of a text; of another type, if the
@@ -254,8 +244,7 @@ def files_that_show(
         marker = MARKERS.get(name, "marker")
         documents = shown_documents(with_member(entry, attribute, marker))
         return {
-            file: marker.encode() in document
-            for file, document in documents.items()
+            file: marker.encode() in document for file, document in documents.items()
         }
     default = model.__dataclass_fields__[member].default
     other = OTHER_VALUES.get(name, default)

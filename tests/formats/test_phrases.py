@@ -67,9 +67,7 @@ def test_language_has_all_phrases_with_their_placeholders(
         assert get_phrases(language)[key].endswith((" ", "："))
 
 
-@pytest.mark.parametrize(
-    ("tag", "language"), read_tables("words")["languages"]
-)
+@pytest.mark.parametrize(("tag", "language"), read_tables("words")["languages"])
 def test_language_of_the_phrases_of_a_tag(tag: str, language: str) -> None:
     assert resolve_language(tag) == language
 

@@ -27,9 +27,7 @@ EVENT_STATES = EVENT_STATUSES[1:]
 def test_docs_list_every_format_with_its_media_type() -> None:
     text = read_project_file("docs/feeds.md")
     table = text.split("## Formats")[1].split("\n\n")[1]
-    rows = re.findall(
-        r"^\| `(\w+)`(?: \((\w+)\))? \| `([^`]+)`", table, re.MULTILINE
-    )
+    rows = re.findall(r"^\| `(\w+)`(?: \((\w+)\))? \| `([^`]+)`", table, re.MULTILINE)
     assert {name: media_type for name, _, media_type in rows} == {
         name: form.media_type for name, form in FORMATS.items()
     }, "docs/feeds.md: the table of formats"
@@ -68,9 +66,7 @@ KEY = '\n    "{}": "'
         ("tests/data/words.toml", '["published", "{}", "', EVENT_STATUSES),
     ],
 )
-def test_file_has_every_value(
-    file: str, form: str, values: tuple[str, ...]
-) -> None:
+def test_file_has_every_value(file: str, form: str, values: tuple[str, ...]) -> None:
     text = read_project_file(file)
     lacking = [form.format(each) for each in values]
     lacking = [each for each in lacking if each not in text]

@@ -23,9 +23,7 @@ def shown(entry: Entry, site: Site = SITE) -> Shown:
     return Shown(with_end(entry), site, entry.date, site.language)
 
 
-@pytest.mark.parametrize(
-    ("rule", "vi", "en"), read_tables("words")["recurrences"]
-)
+@pytest.mark.parametrize(("rule", "vi", "en"), read_tables("words")["recurrences"])
 def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     event = Event(
         at(2026, 12, 5, 19),
@@ -36,8 +34,7 @@ def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     )
     entry = replace(CONCERT, event=event, starts=at(2026, 12, 12, 19))
     assert (
-        shown(entry).time_and_place
-        == f"{vi}, buổi tới 19:00, thứ Bảy 12/12/2026 · Chợ"
+        shown(entry).time_and_place == f"{vi}, buổi tới 19:00, thứ Bảy 12/12/2026 · Chợ"
     )
     english = replace(entry, language="en")
     assert (

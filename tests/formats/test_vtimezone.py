@@ -35,17 +35,13 @@ def local_times(key: str, first: int, last: int) -> Iterator[datetime]:
         day = next_day
 
 
-def calendar(
-    key: str, first: int, last: int
-) -> tuple[bytes, dict[str, datetime]]:
+def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime]]:
     """Return a calendar with an event at each time, and the instants by UID."""
     entries = [
         replace(FAIR, guid=f"{start}", event=Event(start, None, ZoneInfo(key)))
         for start in sorted(set(local_times(key, first, last)))
     ]
-    expected = {
-        entry.guid: entry.event.starts for entry in entries if entry.event
-    }
+    expected = {entry.guid: entry.event.starts for entry in entries if entry.event}
     return ics.render(feed("events", "ics", *entries)), expected
 
 
@@ -74,9 +70,7 @@ def times_by_vobject(document: bytes) -> dict[str, datetime]:
         ("Asia/Gaza", 2040, 2040),
     ],
 )
-def test_other_parsers_read_the_same_times(
-    key: str, first: int, last: int
-) -> None:
+def test_other_parsers_read_the_same_times(key: str, first: int, last: int) -> None:
     document, expected = calendar(key, first, last)
     assert times_by_icalendar(document) == expected
     # vobject takes a zone that it knows, or has read before, by its name alone.

@@ -32,16 +32,13 @@ TWO_HOURS = Event(SATURDAY, SATURDAY.replace(hour=21), HANOI)
 CAMP = Event(SATURDAY, SATURDAY.replace(day=14, hour=9), HANOI)
 FAIR = Event(date(2026, 12, 1), date(2026, 12, 15), HANOI)
 NEW_YEAR = Event(date(2026, 12, 31), date(2027, 1, 2), HANOI)
-CANCELLED = Event(
-    SATURDAY.replace(tzinfo=BERLIN), None, BERLIN, status="cancelled"
-)
+CANCELLED = Event(SATURDAY.replace(tzinfo=BERLIN), None, BERLIN, status="cancelled")
 OFF = replace(
     TWO_HOURS,
     recurrence=Recurrence(
         "FREQ=WEEKLY",
         cancelled=tuple(
-            Cancellation(SATURDAY + timedelta(weeks=week), "N")
-            for week in range(12)
+            Cancellation(SATURDAY + timedelta(weeks=week), "N") for week in range(12)
         ),
     ),
 )
@@ -62,9 +59,7 @@ def words(language: str) -> list[str]:
     news = feed("news", "rss", site=site)
     selection = replace(
         news,
-        query=replace(
-            news.query, category_filter=CategoryFilter.create(["a"], ["b"])
-        ),
+        query=replace(news.query, category_filter=CategoryFilter.create(["a"], ["b"])),
         categories=categories,
     )
     return [
@@ -77,9 +72,7 @@ def words(language: str) -> list[str]:
         shown(site, CAMP).time,
         shown(site, NEW_YEAR).time,
         window_text(
-            replace(
-                news, first_day=date(2026, 12, 1), last_day=date(2026, 12, 6)
-            ),
+            replace(news, first_day=date(2026, 12, 1), last_day=date(2026, 12, 6)),
             language,
         ),
         offer_text(OFFER, language),

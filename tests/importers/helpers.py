@@ -33,10 +33,7 @@ def stored_entries(app: Flask, kind: str) -> dict[str, dict[str, Any]]:
     services = get_services(app)
     with services.database.read() as session:
         rows = list_entries(session, kind, limit=200)
-        return {
-            row.guid: services.entry_schemas[kind].dump(row.entry)
-            for row in rows
-        }
+        return {row.guid: services.entry_schemas[kind].dump(row.entry) for row in rows}
 
 
 def atom_feed(entry: str) -> bytes:

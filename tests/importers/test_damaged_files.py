@@ -220,20 +220,14 @@ def test_random_damage_is_an_error_at_most(app: Flask, seed: int) -> None:
     for _ in range(40):
         data, kind = damage(chance.choice(files), chance), chance.choice(KINDS)
         result = invoke(app, "import", "-", "--kind", kind, input=data)
-        assert result.exception is None or isinstance(
-            result.exception, SystemExit
-        )
+        assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "windows-1258"])
 def test_declared_encoding_is_read(app: Flask, encoding: str) -> None:
     # The letters that windows-1258 has without combining marks.
-    document = rss_feed(
-        "<item><guid>g</guid><title>Đô, lê, ơ, ư</title></item>"
-    )
-    declared = document.decode().replace(
-        "UTF-8", encoding.removesuffix("-sig")
-    )
+    document = rss_feed("<item><guid>g</guid><title>Đô, lê, ơ, ư</title></item>")
+    declared = document.decode().replace("UTF-8", encoding.removesuffix("-sig"))
     import_file(app, declared.encode(encoding))
     assert stored_entries(app, "news")["g"]["title"] == "Đô, lê, ơ, ư"
 
@@ -267,18 +261,16 @@ def test_entities_of_html_alone_are_resolved(
 
 def test_drafts_in_ebcdic_are_not_imported(app: Flask) -> None:
     item = "<item><guid>g</guid><title>a</title><status>draft</status></item>"
-    document = f'<?xml version="1.0" encoding="cp037"?><rss><channel>{item}</channel></rss>'
+    document = (
+        f'<?xml version="1.0" encoding="cp037"?><rss><channel>{item}</channel></rss>'
+    )
     result = invoke(app, "import", "-", input=document.encode("cp037"))
     assert result.exit_code == 1
     assert not stored_entries(app, "news")
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"]
-)
-def test_calendar_in_wide_characters_is_read(
-    app: Flask, encoding: str
-) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_calendar_in_wide_characters_is_read(app: Flask, encoding: str) -> None:
     text = calendar("DTSTART:20270101\nLOCATION:Nhà hát").decode()
     import_file(app, text.encode(encoding))
     assert stored_entries(app, "events")["a"]["location"]["name"] == "Nhà hát"

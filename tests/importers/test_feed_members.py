@@ -50,7 +50,9 @@ PARENTS = (
     # Media RSS nests its own elements.
     "<media:content url='https://a.example/a.mp4'>{}</media:content>",
 )
-ITEM = "<title>Đúng</title><link>https://a.example/1</link><description>Đây.</description>"
+ITEM = (
+    "<title>Đúng</title><link>https://a.example/1</link><description>Đây.</description>"
+)
 
 
 @pytest.mark.parametrize(

@@ -181,10 +181,7 @@ def test_guid_that_is_no_uri_becomes_a_urn_in_atom(
 ) -> None:
     guid = "4711 at https://so-van-hoa.example"
     import_file(app, (EXPORTERS / "drupal.rss").read_bytes())
-    feeds = {
-        form: client.get(f"/feeds/news.{form}").data
-        for form in ("rss", "atom")
-    }
+    feeds = {form: client.get(f"/feeds/news.{form}").data for form in ("rss", "atom")}
     ids = [feedparser.parse(feed).entries[0].id for feed in feeds.values()]
     assert ids == [guid, uuid.uuid5(uuid.NAMESPACE_URL, guid).urn]
     assert findings(feeds["atom"], "application/atom+xml") == []

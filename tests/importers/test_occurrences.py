@@ -44,9 +44,7 @@ def imported_starts(app: Flask) -> set[datetime]:
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("name", SERIES)
-def test_occurrences_are_those_of_the_source(
-    app: Flask, zone: str, name: str
-) -> None:
+def test_occurrences_are_those_of_the_source(app: Flask, zone: str, name: str) -> None:
     start, *rules = SERIES[name]
     lines = "\n".join(rules).format(zone=zone)
     expected = expected_starts(ZoneInfo(zone), start, lines)

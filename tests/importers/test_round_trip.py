@@ -66,9 +66,7 @@ def test_event_of_a_calendar_keeps_its_members(
     original = editor.put("/events/a", event).get_json()
     calendar = client.get("/feeds/events.ics?content=full").data
     imported = import_into(second_app, calendar, "events")
-    original["content_text"] += (
-        "\n\nOrganised by: Sở Văn hoá; so@portal.example"
-    )
+    original["content_text"] += "\n\nOrganised by: Sở Văn hoá; so@portal.example"
     for name in (*event, "guid", "url"):
         assert imported[name] == original[name], (
             "feedsvc/formats/ics.py, feedsvc/importers/ics.py"

@@ -57,9 +57,7 @@ def run_nginx(folder: Path, sites: str, probe: str) -> Iterator[None]:
 
 def cache_keys(folder: Path) -> set[str]:
     """Return the keys of the responses in nginx's cache."""
-    files = [
-        path for path in (folder / "feedsvc").rglob("*") if path.is_file()
-    ]
+    files = [path for path in (folder / "feedsvc").rglob("*") if path.is_file()]
     return {
         match[1].decode()
         for path in files

@@ -73,17 +73,13 @@ UNKNOWN = {f"{number:036}": 1 for number in range(999)}
 SIMILAR = {"".join(name): 1 for name in islice(permutations("duration"), 990)}
 TABLES = read_tables("costly")
 BODIES: dict[str, dict[str, bytes]] = {
-    collection: {
-        name: make_body(parts) for name, parts in TABLES[collection].items()
-    }
+    collection: {name: make_body(parts) for name, parts in TABLES[collection].items()}
     for collection in ("articles", "events", "categories")
 }
 NEWS, EVENTS = BODIES["articles"], BODIES["events"]
 NEWS["unknown members of authors"] = article(authors=[UNKNOWN] * 50)
 NEWS["members of authors with similar names"] = article(authors=[SIMILAR] * 50)
-EVENTS["positions of a day"] = event(
-    f"FREQ=DAILY;BYDAY=MO;BYSETPOS={POSITIONS}"
-)
+EVENTS["positions of a day"] = event(f"FREQ=DAILY;BYDAY=MO;BYSETPOS={POSITIONS}")
 EVENTS.update({name: event(rule) for name, rule in TABLES["rules"].items()})
 SHAPES = {
     name: (f"/api/v1/{collection}/{collection}", body)
@@ -137,8 +133,7 @@ def longest_times(*actions: Callable[[], object]) -> Iterator[list[float]]:
             longest[index] = max(longest[index], time.monotonic() - begin)
 
     threads = [
-        threading.Thread(target=repeat, args=(index,))
-        for index in range(len(actions))
+        threading.Thread(target=repeat, args=(index,)) for index in range(len(actions))
     ]
     for thread in threads:
         thread.start()
@@ -187,9 +182,7 @@ def check_cost(
 ) -> CheckCost:
     """Return what measures a request beside a writer and a reader of a cached feed."""
 
-    def check(
-        name: str, send: Callable[[], object], seconds: float = 2
-    ) -> None:
+    def check(name: str, send: Callable[[], object], seconds: float = 2) -> None:
         others = (partial(write, one_worker), partial(read, one_worker))
         read(one_worker)
         meter = Meter(one_worker)
@@ -238,9 +231,7 @@ def test_batch_of_costly_documents_delays_nobody(
     costly = [EVENTS["sixth day of months"], EVENTS["a Tuesday of Mondays"]]
     items = [
         *batch("events", costly * 2),
-        *batch(
-            "news", [NEWS["ideographs in a text"], NEWS["ampersands in HTML"]]
-        ),
+        *batch("news", [NEWS["ideographs in a text"], NEWS["ampersands in HTML"]]),
     ]
 
     def send() -> None:
@@ -303,9 +294,7 @@ def test_lists_of_many_events_render_no_calendar(
     assert mib < 110
 
 
-def test_long_headers_cost_little(
-    one_worker: Service, check_limit: CheckLimit
-) -> None:
+def test_long_headers_cost_little(one_worker: Service, check_limit: CheckLimit) -> None:
     long = ", ".join(f"a/b{number};q=0.5" for number in range(450))
     for path, name in (
         ("/none", "Accept"),
@@ -476,9 +465,7 @@ def test_bodies_whose_clients_hang_up_count_until_a_thread_has_read_them(
         # They occupy all threads for four times five seconds.
         document = {"title": "T"}
         writes = [
-            pool.submit(
-                one_worker.request, "PUT", f"/api/v1/articles/{n}", document
-            )
+            pool.submit(one_worker.request, "PUT", f"/api/v1/articles/{n}", document)
             for n in range(60)
         ]
         with ExitStack() as stack:

@@ -21,9 +21,7 @@ CATEGORIES = ("c0", "c1", "c2", "c3")
 @pytest.mark.skipif(not NGINX, reason="nginx is not installed")
 @pytest.mark.both_databases
 @pytest.mark.bar
-@pytest.mark.parametrize(
-    "rounds", [1, pytest.param(25, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("rounds", [1, pytest.param(25, marks=pytest.mark.soak)])
 def test_hub_fetches_the_feed_with_the_change(
     database_url: str, rounds: int, tmp_path: Path, check_limit: CheckLimit
 ) -> None:
@@ -51,9 +49,7 @@ def test_hub_fetches_the_feed_with_the_change(
                 first.put(f"/categories/{slug}", {"title": slug})
             for turn in range(rounds):
                 fetched.clear()
-                for slug, service in zip(
-                    CATEGORIES, (first, second) * 2, strict=True
-                ):
+                for slug, service in zip(CATEGORIES, (first, second) * 2, strict=True):
                     # So that the proxy has the feeds from before the write.
                     for url in urls:
                         get(url)

@@ -41,9 +41,7 @@ def instances(database_url: str) -> Iterator[list[Service]]:
 
 
 def responses(service: Service) -> list[tuple[str, bytes]]:
-    answers = [
-        service.request("GET", path) for path in (*FEEDS, "/api/v1/changes")
-    ]
+    answers = [service.request("GET", path) for path in (*FEEDS, "/api/v1/changes")]
     assert all(answer.ok for answer in answers)
     return [(answer.headers["ETag"], answer.content) for answer in answers]
 

@@ -27,14 +27,10 @@ def check_integrity(database_url: str) -> None:
     if database_url.startswith("sqlite"):
         path = database_url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == (
-                "ok",
-            )
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.parametrize(
-    "count", [100, pytest.param(2000, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.soak)])
 def test_concurrent_writers_lose_no_write(
     database_url: str, count: int, record_measurement: RecordMeasurement
 ) -> None:
@@ -60,9 +56,7 @@ def test_concurrent_writers_lose_no_write(
     )
 
 
-@pytest.mark.parametrize(
-    "rounds", [1, pytest.param(40, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("rounds", [1, pytest.param(40, marks=pytest.mark.soak)])
 def test_kills_lose_no_acknowledged_write(
     service: Service,
     database_url: str,

@@ -78,9 +78,7 @@ def test_log_has_writes_and_errors_but_no_token(
 
 @pytest.mark.sqlite
 def test_refused_writes_are_logged(database_url: str, tmp_path: Path) -> None:
-    service = Service(
-        database_url, WEB_CONCURRENCY="1", FEEDSVC_RATE_WRITES="6/minute"
-    )
+    service = Service(database_url, WEB_CONCURRENCY="1", FEEDSVC_RATE_WRITES="6/minute")
     service.make_token("news:write")
     log = tmp_path / "log"
     service.start(log)
@@ -100,9 +98,7 @@ def test_refused_writes_are_logged(database_url: str, tmp_path: Path) -> None:
         if "refused" in line
     ]
     expected = [expected for *_, expected in calls]
-    expected.append(
-        "PUT /api/v1/articles/a by 127.0.0.1: 401 The token is unknown."
-    )
+    expected.append("PUT /api/v1/articles/a by 127.0.0.1: 401 The token is unknown.")
     for line, beginning in zip(refusals, expected, strict=True):
         assert line.startswith(beginning)
         assert len(line) < 1000

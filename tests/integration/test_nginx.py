@@ -84,9 +84,7 @@ def get_raw(proxy: str, target: str, **headers: str) -> tuple[int, bytes]:
     return status, body
 
 
-def test_every_coding_is_served_and_revalidated(
-    proxy: str, service: Service
-) -> None:
+def test_every_coding_is_served_and_revalidated(proxy: str, service: Service) -> None:
     plain = get(service.url + FEED)
     ids = set()
     for asked, coding in (
@@ -113,9 +111,7 @@ def test_every_coding_is_served_and_revalidated(
     assert requests.head(proxy + FEED, timeout=10).headers["Content-Length"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/static/style.css", "/entries/a", "/api/v1/changes"]
-)
+@pytest.mark.parametrize("path", ["/static/style.css", "/entries/a", "/api/v1/changes"])
 def test_what_nginx_compresses_is_revalidated(proxy: str, path: str) -> None:
     answer = get(proxy + path, Accept_Encoding="gzip")
     assert answer.headers["Content-Encoding"] == "gzip"
@@ -143,9 +139,7 @@ def test_parameters_are_forwarded(proxy: str, service: Service) -> None:
     assert get(f"{proxy}/entries/draft").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "path", [FEED, "/api/v1/changes", "/api/v1/categories"]
-)
+@pytest.mark.parametrize("path", [FEED, "/api/v1/changes", "/api/v1/categories"])
 def test_scripts_of_other_sites_may_read(proxy: str, path: str) -> None:
     preflight = requests.options(proxy + path, timeout=10)
     assert preflight.status_code == 204
@@ -280,9 +274,7 @@ def test_access_log_has_no_token(own: Pair, tmp_path: Path) -> None:
     ), line
 
 
-def test_documented_command_counts_subscribers(
-    own: Pair, tmp_path: Path
-) -> None:
+def test_documented_command_counts_subscribers(own: Pair, tmp_path: Path) -> None:
     _, proxy = own
     for agent in ("Feedly/1.0 (12 subscribers; x)", "newsboat/2.3"):
         for path in (FEED, FEED, f"{FEED}?limit=1", "/feeds/x.rss", "/"):

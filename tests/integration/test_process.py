@@ -22,9 +22,7 @@ from tests.server import ROOT, Service
 from tests.waiting import wait_until
 
 
-@pytest.mark.parametrize(
-    "count", [1, pytest.param(11, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("count", [1, pytest.param(11, marks=pytest.mark.soak)])
 def test_reload_loads_new_code_and_fails_no_request(
     database_url: str,
     tmp_path: Path,
@@ -122,9 +120,7 @@ def test_stop_while_workers_import_the_package_is_soon(
             f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\n"
             "time.sleep(2)\n"
         )
-    service = Service(
-        database_url, PYTHONPATH=str(tmp_path), WEB_CONCURRENCY="1"
-    )
+    service = Service(database_url, PYTHONPATH=str(tmp_path), WEB_CONCURRENCY="1")
     service.root = tmp_path
     service.command("db", "upgrade")
     command = [service.python, "-m", "feedsvc", "serve"]

@@ -39,9 +39,7 @@ def send(service: Service, data: str) -> list[int]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_malformed_request_has_one_response(
-    shared_service: Service, name: str
-) -> None:
+def test_malformed_request_has_one_response(shared_service: Service, name: str) -> None:
     (status,) = send(shared_service, CASES[name])
     assert 400 <= status < 500 or status == 501
 

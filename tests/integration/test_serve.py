@@ -98,9 +98,7 @@ def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
     for name in ("Makefile", "wsgi.py"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "feedsvc", tmp_path / "feedsvc")
-    service = Service(
-        f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path)
-    )
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db", PYTHONPATH=str(tmp_path))
     programs = Path(sys.executable).parent
 
     def shows(text: str) -> bool:
@@ -142,9 +140,7 @@ def test_writes_go_on_after_the_file_system_was_read_only(
     document = {"title": "Một"}
     with small_disk(tmp_path / "disk") as disk:
         # A name that a URI must escape.
-        service = Service(
-            f"sqlite:///{disk.path}/50%20 #1?.db", WEB_CONCURRENCY="1"
-        )
+        service = Service(f"sqlite:///{disk.path}/50%20 #1?.db", WEB_CONCURRENCY="1")
         service.within = disk.within
         with service:
             assert service.request("PUT", "/api/v1/articles/a", document).ok
@@ -157,6 +153,4 @@ def test_writes_go_on_after_the_file_system_was_read_only(
             response = service.request("PUT", "/api/v1/articles/b", document)
             assert response.status_code == 503
             disk.mount("rw")
-            wait_until(
-                lambda: service.request("PUT", "/api/v1/articles/b", document)
-            )
+            wait_until(lambda: service.request("PUT", "/api/v1/articles/b", document))

@@ -68,9 +68,7 @@ def comparable(response: Response) -> Response:
     """Return a response without what differs between two requests or servers."""
     status, headers, body = response
     differing = ("date", "expires", "server", "connection")
-    headers = [
-        (name, value) for name, value in headers if name not in differing
-    ]
+    headers = [(name, value) for name, value in headers if name not in differing]
     return status, headers, body
 
 
@@ -95,16 +93,12 @@ def check_equal(
 
 
 FEEDS = [
-    f"/feeds/{kind}.{name}"
-    for name, form in FORMATS.items()
-    for kind in form.kinds
+    f"/feeds/{kind}.{name}" for name, form in FORMATS.items() for kind in form.kinds
 ]
 
 
 @pytest.mark.parametrize("path", [*FEEDS, *chain(*TABLES["reads"].values())])
-def test_responses_to_reads_are_equal(
-    servers: list[Service], path: str
-) -> None:
+def test_responses_to_reads_are_equal(servers: list[Service], path: str) -> None:
     status, headers, _ = check_equal(servers, "GET", path)
     head = check_equal(servers, "HEAD", path)
     assert comparable(head) == comparable((status, headers, b""))
@@ -114,9 +108,7 @@ def test_responses_to_reads_are_equal(
 
 
 @pytest.mark.parametrize(("path", "status"), TABLES["preflights"].items())
-def test_preflights_are_equal(
-    servers: list[Service], path: str, status: int
-) -> None:
+def test_preflights_are_equal(servers: list[Service], path: str, status: int) -> None:
     headers = {
         "Origin": "http://a.example",
         "Access-Control-Request-Method": "GET",
@@ -161,9 +153,7 @@ def test_responses_to_writes_are_equal(servers: list[Service]) -> None:
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize(
-    ("headers", "body", "status"), TABLES["refused_bodies"]
-)
+@pytest.mark.parametrize(("headers", "body", "status"), TABLES["refused_bodies"])
 def test_bodies_are_refused_by_their_headers(
     servers: list[Service], headers: dict[str, str], body: str, status: int
 ) -> None:
@@ -187,18 +177,14 @@ def test_body_of_the_maximal_length_is_accepted(
     assert check_equal(servers, "PUT", path, headers, body)[0] == 200
 
 
-@pytest.mark.parametrize(
-    "path", ["/feeds/news.rss", "/none", "/api/v1/categories"]
-)
+@pytest.mark.parametrize("path", ["/feeds/news.rss", "/none", "/api/v1/categories"])
 def test_client_decides_whether_the_connection_stays(
     servers: list[Service], path: str
 ) -> None:
     for service in servers:
         # The second response is cached.
         for _ in range(2):
-            _, sent, _ = send_raw(
-                service.url, "GET", path, {"Connection": "close"}
-            )
+            _, sent, _ = send_raw(service.url, "GET", path, {"Connection": "close"})
             assert dict(sent)["connection"] == "close"
             _, sent, _ = send_raw(service.url, "GET", path, {})
             assert dict(sent).get("connection") != "close"
@@ -234,8 +220,6 @@ def test_waiting_writers_delay_no_cached_feed(
         foreign_lock(f"sqlite:///{database_path}"),
     ):
         for _ in range(MORE_THAN_THREADS):
-            pool.submit(
-                asgi.request, "PUT", "/api/v1/articles/short", document
-            )
+            pool.submit(asgi.request, "PUT", "/api/v1/articles/short", document)
         time.sleep(1)
         assert asgi.request("GET", "/feeds/news.rss", timeout=2).ok

@@ -163,8 +163,7 @@ def test_no_thread_waits_for_clients_that_stop_reading_and_go(
         for target in targets():
             with ExitStack() as clients:
                 connections = [
-                    send_slowly(clients, url, service, target)
-                    for _ in range(CLIENTS)
+                    send_slowly(clients, url, service, target) for _ in range(CLIENTS)
                 ]
                 for connection in connections:
                     read_part(connection)

@@ -47,9 +47,7 @@ class Writer(threading.Thread):
         if written.ok:
             self.acknowledged = self.sent
         read = self.service.request("GET", "/feeds/news.rss")
-        self.refusals |= {
-            each.status_code for each in (written, read) if not each.ok
-        }
+        self.refusals |= {each.status_code for each in (written, read) if not each.ok}
 
     def check(self) -> None:
         """Assert that no acknowledged version is lost."""
@@ -73,9 +71,7 @@ def writing(service: Service, count: int = WRITERS) -> Iterator[list[Writer]]:
             writer.join()
 
 
-def wait_until_acknowledged(
-    writers: list[Writer], timeout: float = 60
-) -> None:
+def wait_until_acknowledged(writers: list[Writer], timeout: float = 60) -> None:
     """Wait until each writer has had one answer more."""
     before = [(writer, writer.acknowledged) for writer in writers]
     wait_until(

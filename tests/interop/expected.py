@@ -61,12 +61,10 @@ class ExpectedFeeds:
         self.now = now
         self.categories: list[Json] = get("/categories")["categories"]
         self.parents = {
-            category["slug"]: category.get("parent")
-            for category in self.categories
+            category["slug"]: category.get("parent") for category in self.categories
         }
         self.items = {
-            kind: list(_list_items(get, name))
-            for kind, name in COLLECTIONS.items()
+            kind: list(_list_items(get, name)) for kind, name in COLLECTIONS.items()
         }
 
     def covering_feeds(self) -> Iterator[tuple[str, str | None]]:
@@ -120,10 +118,7 @@ class ExpectedFeeds:
         if item["status"] == "draft":
             return False
         # Changes at the same time differ by microseconds.
-        if (
-            parse_time(item["date_published"]).replace(microsecond=0)
-            > self.now
-        ):
+        if parse_time(item["date_published"]).replace(microsecond=0) > self.now:
             return False
         return "expires" not in item or parse_time(item["expires"]) > self.now
 
@@ -189,13 +184,10 @@ def _to_reader_entry(item: Json) -> ReaderEntry:
 def attachments(files: Iterable[Json]) -> Enclosures:
     """Return attachments of the API or of JSON Feed as enclosures."""
     return enclosures(
-        (file["url"], file["mime_type"], file.get("size_in_bytes", 0))
-        for file in files
+        (file["url"], file["mime_type"], file.get("size_in_bytes", 0)) for file in files
     )
 
 
 def enclosures(files: Iterable[tuple[str, str, int]]) -> Enclosures:
     """Return the enclosures of an entry, with URLs as clients request them."""
-    return tuple(
-        (normalize_url(url), type, length) for url, type, length in files
-    )
+    return tuple((normalize_url(url), type, length) for url, type, length in files)

@@ -96,9 +96,7 @@ def converted(entry: Any, published: datetime) -> ReaderEntry:
 def without_email_names(authors: Iterable[str]) -> tuple[str, ...]:
     """Drop the author whose name is an address, of which feedparser makes another."""
     return tuple(
-        author
-        for author in authors
-        if author not in ("toa-soan@portal.example", "ple")
+        author for author in authors if author not in ("toa-soan@portal.example", "ple")
     )
 
 
@@ -146,17 +144,14 @@ def test_summaries_are_read_as_such_and_bodies_are_those_of_the_api(
             document, resolve_relative_uris=False, sanitize_html=False
         )
         items = {
-            item["guid"]: item
-            for item in expected_feeds.visible_items(kind, category)
+            item["guid"]: item for item in expected_feeds.visible_items(kind, category)
         }
         for entry, read in zip(entries, parsed.entries, strict=True):
             detail = read.get("summary_detail", {"value": ""})
             assert detail["value"] == entry.findtext(summary, "").strip()
             item = items[read.id]
             # In RSS an entry without a summary has its body as description.
-            text = entry.findtext(body, "") or entry.findtext(
-                "description", ""
-            )
+            text = entry.findtext(body, "") or entry.findtext("description", "")
             content = item.get("content_html", "")
             content = IFRAME.sub(r'<p><a href="\1">\1</a></p>', content)
             if item["status"] == "withdrawn":

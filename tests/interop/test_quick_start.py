@@ -30,9 +30,7 @@ def make_run(command: str, folder: Path, port: int) -> Iterator[str]:
     programs.mkdir(parents=True)
     for name in ("feedsvc", "gunicorn"):
         program = programs / name
-        program.write_text(
-            f'#!/bin/sh\nexec {sys.executable} -m {name} "$@"\n'
-        )
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {name} "$@"\n')
         program.chmod(0o755)
     command = command.replace(
         "make ", f"make -o {programs}/feedsvc VENV={folder}/venv "
@@ -77,9 +75,7 @@ def test_commands_of_readme_run(tmp_path: Path) -> None:
         assert token
         lines = [export.replace("fsv_…", token[0])]
         lines += [command for command in commands if are_installed(command)]
-        script = "\n".join(lines).replace(
-            "localhost:8000", f"localhost:{port}"
-        )
+        script = "\n".join(lines).replace("localhost:8000", f"localhost:{port}")
         # Without its screen.
         script = script.replace("newsboat -r", "newsboat -x reload")
         done = subprocess.run(

@@ -79,13 +79,9 @@ def write(url: str, token: str, seed: int, offset: float) -> None:
     services.database.close()
 
 
-def random_document(
-    chance: random.Random, kind: str, now: datetime
-) -> dict[str, Any]:
+def random_document(chance: random.Random, kind: str, now: datetime) -> dict[str, Any]:
     """Return an entry that is a draft, public, or appears or expires soon."""
-    published = now + timedelta(
-        seconds=chance.choice([-60, -1, 0, 0.3, 0.9, 1.5])
-    )
+    published = now + timedelta(seconds=chance.choice([-60, -1, 0, 0.3, 0.9, 1.5]))
     document: dict[str, Any] = {
         "title": f"Bài {chance.randrange(10**9)}",
         "date_published": published.isoformat(),

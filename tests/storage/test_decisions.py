@@ -38,9 +38,7 @@ SENT = {
     "scheduled": replace(ENTRY, published=NOW + HOUR),
     "public": ENTRY,
     "withdrawn": replace(ENTRY, status="withdrawn"),
-    "expired": replace(
-        ENTRY, published=NOW - 2 * HOUR, expires=NOW - HOUR / 2
-    ),
+    "expired": replace(ENTRY, published=NOW - 2 * HOUR, expires=NOW - HOUR / 2),
 }
 STORED = ("new", *SENT, "deleted")
 
@@ -79,9 +77,7 @@ def stored(state: str) -> tuple[Entry | None, bool]:
 
 
 @pytest.mark.parametrize(("state", "sent"), EXPECTED)
-def test_readers_see_what_was_public_and_numbers_rise(
-    state: str, sent: str
-) -> None:
+def test_readers_see_what_was_public_and_numbers_rise(state: str, sent: str) -> None:
     old, was_public = stored(state)
     entry = decide_put(old, SENT[sent], NOW)
     after = state_at(entry, NOW, was_public=was_public)
@@ -98,9 +94,7 @@ def test_readers_see_what_was_public_and_numbers_rise(
     # Of the schedule, only the status differs here; a deleted entry has none.
     assert entry.sequence == old.sequence + (old.status != entry.status)
     if SENT[sent].published is None:
-        assert entry.published == (
-            old.published or (None if sent == "draft" else NOW)
-        )
+        assert entry.published == (old.published or (None if sent == "draft" else NOW))
 
 
 def test_the_same_again_differs_in_the_version_alone() -> None:

@@ -19,9 +19,7 @@ EVENT = {
 
 def stored_secrets(folder: Path) -> set[str]:
     """Return the secrets that the files of the database have, with its log."""
-    content = b"".join(
-        path.read_bytes() for path in folder.glob("feedsvc.db*")
-    )
+    content = b"".join(path.read_bytes() for path in folder.glob("feedsvc.db*"))
     return {secret for secret in SECRETS if secret.encode() in content}
 
 

@@ -129,9 +129,7 @@ def events_of(calendar: str) -> list[list[str]]:
     return sorted(
         # Version 3 writes addresses in descriptions, leaves people free, and gives
         # coordinates six decimals.
-        sorted(
-            re.sub("(?m)^(DESCRIPTION|GEO|TRANSP).*\n", "", event).splitlines()
-        )
+        sorted(re.sub("(?m)^(DESCRIPTION|GEO|TRANSP).*\n", "", event).splitlines())
         for event in re.findall("(?s)BEGIN:VEVENT.*?END:VEVENT", unfolded)
     )
 
@@ -197,9 +195,7 @@ def test_alembic_makes_a_migration_of_a_column_and_checks_it(
     tables.write_text(text.replace(column, column + added_column), "utf-8")
     run("alembic", "revision", "--autogenerate", "-m", "Add a column")
     versions = tmp_path / "feedsvc/storage/migrations/versions"
-    *_, newest, added = sorted(
-        path.name for path in versions.glob("[0-9]*.py")
-    )
+    *_, newest, added = sorted(path.name for path in versions.glob("[0-9]*.py"))
     assert added == f"{int(newest[:4]) + 1:04}_add_a_column.py"
     run("feedsvc", "db", "upgrade")
     run("alembic", "check")
@@ -303,9 +299,7 @@ def test_database_of_version_1_is_refused(
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('0001')")
     url = f"sqlite:///{path}"
-    message = (
-        "The database is of version 1: upgrade it with feedsvc 2.0.0 first."
-    )
+    message = "The database is of version 1: upgrade it with feedsvc 2.0.0 first."
     with pytest.raises(subprocess.CalledProcessError) as raised:
         Service(url).command(*command)
     assert raised.value.stderr == f"Error: {message}\n"
@@ -324,9 +318,7 @@ def test_later_schema_names_the_oldest_code_that_may_use_it(
             sa.text("UPDATE installation SET oldest_schema = :oldest"),
             {"oldest": oldest},
         )
-        connection.execute(
-            sa.text("UPDATE alembic_version SET version_num = '9999'")
-        )
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     done = invoke(app, "db", "upgrade")
     assert app.test_client().get("/readyz").status_code == status
     if status == 200:

@@ -108,9 +108,7 @@ class Model:
             document["end"] = (start + HOUR).isoformat()
         answer = self.editor.put(self._path(kind, number), document).get_json()
         inside = set().union(*(PARENTS[slug] for slug in slugs))
-        entry = ModelEntry(
-            answer["guid"], inside, is_draft, published, expires, start
-        )
+        entry = ModelEntry(answer["guid"], inside, is_draft, published, expires, start)
         assert answer["public"] == entry.is_public(now)
         self.entries[kind, number] = entry
 
@@ -141,27 +139,19 @@ class Model:
         if kind == "events" and when != "all":
             is_past = when == "past"
             entries = [
-                entry
-                for entry in entries
-                if (entry.start + HOUR <= now) == is_past
+                entry for entry in entries if (entry.start + HOUR <= now) == is_past
             ]
         if "order" in parameters:
             entries.sort(key=lambda entry: (entry.start, entry.guid))
         else:
-            entries.sort(
-                key=lambda entry: (entry.published, entry.guid), reverse=True
-            )
+            entries.sort(key=lambda entry: (entry.published, entry.guid), reverse=True)
         limit = parameters.get("limit", 50)
         first = (parameters.get("page", 1) - 1) * limit
         return [entry.guid for entry in entries[first : first + limit]]
 
-    def fetch(
-        self, kind: str, selector: str, parameters: dict[str, Any]
-    ) -> None:
+    def fetch(self, kind: str, selector: str, parameters: dict[str, Any]) -> None:
         path = f"/feeds/{kind}/{selector}".removesuffix("/")
-        response = self.editor.client.get(
-            f"{path}.json", query_string=parameters
-        )
+        response = self.editor.client.get(f"{path}.json", query_string=parameters)
         guids = self.expected_guids(kind, selector, parameters)
         if "page" in parameters and not guids:
             assert response.status_code == 404

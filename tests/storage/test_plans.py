@@ -74,11 +74,7 @@ def postgresql_rows(database: Database) -> Iterator[list[int]]:
 
 def _rows_of(node: dict[str, Any]) -> Iterator[int]:
     """Yield the rows that the nodes of a plan read, and throw away."""
-    removed = [
-        count
-        for name, count in node.items()
-        if name.startswith("Rows Removed")
-    ]
+    removed = [count for name, count in node.items() if name.startswith("Rows Removed")]
     yield int((node["Actual Rows"] + sum(removed)) * node["Actual Loops"])
     for child in node.get("Plans", ()):
         yield from _rows_of(child)
@@ -165,7 +161,5 @@ def test_cost_of_a_few_entries_does_not_grow_with_others(
     copy_entries(database, SMALL_COUNT + 1, LARGE_COUNT)
     many = count_work(database, editor)
     assert not {
-        path: (few[path], many[path])
-        for path in PATHS
-        if many[path] > 1.5 * few[path]
+        path: (few[path], many[path]) for path in PATHS if many[path] > 1.5 * few[path]
     }

@@ -31,9 +31,7 @@ def test_series_shows_its_next_occurrence_and_stays_unchanged(
     editor.put("/events/e", event)
 
     def writes() -> list[str]:
-        return [
-            client.get(path).text for path in ("/api/v1/changes", "/readyz")
-        ]
+        return [client.get(path).text for path in ("/api/v1/changes", "/readyz")]
 
     before = writes()
     for expected in (["2026-11-26"], ["2026-12-03"], []):

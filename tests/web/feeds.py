@@ -11,9 +11,7 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 from lxml import html
 
-BROWSER = {
-    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
 def items(client: FlaskClient, path: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from flask import Flask
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
-from feedsvc.storage.entries import renew_revisions
+from feedsvc.storage.changes import renew_revisions
 from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data import read_tables
@@ -103,9 +103,7 @@ class Portal:
         }
         self.writer = self.random.randrange(2)
         while True:
-            (action,) = self.random.choices(
-                [*weights], weights=[*weights.values()]
-            )
+            (action,) = self.random.choices([*weights], weights=[*weights.values()])
             if action():
                 return action.__name__
 
@@ -133,9 +131,7 @@ class Portal:
             start = self._near(-5, 10)
             document["start"] = start.isoformat()
             document["end"] = (start + timedelta(hours=2)).isoformat()
-            document["event_status"] = choice(
-                ["confirmed"] * 3 + ["cancelled"]
-            )
+            document["event_status"] = choice(["confirmed"] * 3 + ["cancelled"])
             if self.random.random() < 0.3:
                 document["recurrence"] = {"rrule": "FREQ=DAILY;COUNT=5"}
         return self.send("PUT", f"/{COLLECTIONS[kind]}/{id}", document)

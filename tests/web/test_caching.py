@@ -19,9 +19,9 @@ from werkzeug.test import TestResponse
 
 from feedsvc.errors import Unavailable
 from feedsvc.feeds import cache
+from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.feeds.response import CachedResponse
 from feedsvc.formats import render_feed
 from feedsvc.iframes import EMBEDS
 from feedsvc.services import get_services
@@ -42,9 +42,7 @@ EARLY = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 @pytest.fixture(scope="module")
-def shared_client(
-    shared_editor: ApiClient, shared_clock: Clock
-) -> FlaskClient:
+def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
     """Return a client of an application that no test changes."""
     text = "x" * 500
     category = {"title": "Y tế", "description": text}
@@ -63,9 +61,7 @@ def test_every_public_url_can_be_revalidated(
     shared_client: FlaskClient, path: str, coding: str
 ) -> None:
     def get(**conditions: str) -> TestResponse:
-        headers = {
-            name.replace("_", "-"): text for name, text in conditions.items()
-        }
+        headers = {name.replace("_", "-"): text for name, text in conditions.items()}
         return shared_client.get(path, headers={**accept, **headers})
 
     accept = {"Accept-Encoding": coding or "identity"}
@@ -251,9 +247,7 @@ def test_forged_host_changes_no_response(
         plain = shared_client.get(path)
         response = shared_client.get(path, headers=forged)
         assert response.data == plain.data
-        assert response.headers.get("Location") == plain.headers.get(
-            "Location"
-        )
+        assert response.headers.get("Location") == plain.headers.get("Location")
         assert "evil" not in str(response.headers)
     record_measurement(
         "responses that a forged Host or X-Forwarded-* changed",
@@ -285,9 +279,7 @@ def test_policy_of_pages_allows_our_scripts_and_documented_frames(
     assert set(texts) <= {"<", "{"}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "control"), TABLES["uncached"]
-)
+@pytest.mark.parametrize(("method", "path", "status", "control"), TABLES["uncached"])
 def test_lifetimes_of_errors_and_probes(
     shared_client: FlaskClient,
     method: str,
@@ -296,9 +288,7 @@ def test_lifetimes_of_errors_and_probes(
     control: str,
 ) -> None:
     for accept in ("text/html", "*/*"):
-        response = shared_client.open(
-            path, method=method, headers={"Accept": accept}
-        )
+        response = shared_client.open(path, method=method, headers={"Accept": accept})
         assert response.status_code == status
         assert response.headers["Cache-Control"] == control
         assert "ETag" not in response.headers
@@ -399,9 +389,7 @@ def test_who_has_written_waits_for_no_older_response(
         assert new.result().body == b"2"
 
 
-@pytest.mark.parametrize(
-    "count", [500, pytest.param(100_000, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("count", [500, pytest.param(100_000, marks=pytest.mark.soak)])
 def test_random_query_strings_are_rendered_once(
     client: FlaskClient,
     editor: ApiClient,

@@ -161,16 +161,12 @@ def test_status_of_a_later_version_is_shown_as_confirmed(
     assert client.get("/api/v1/changes").status_code == 200
 
 
-def test_only_events_have_calendars(
-    editor: ApiClient, client: FlaskClient
-) -> None:
+def test_only_events_have_calendars(editor: ApiClient, client: FlaskClient) -> None:
     editor.put("/articles/a", {"title": "Tin"})
     editor.put("/articles/b.ics", {"title": "Tin"})
     assert client.get("/entries/a.ics").status_code == 404
     assert client.get("/entries/khong-co.ics").status_code == 404
-    assert client.get("/entries/b.ics").mimetype == "text/html", (
-        "the page of that id"
-    )
+    assert client.get("/entries/b.ics").mimetype == "text/html", "the page of that id"
 
 
 @pytest.mark.parametrize("days", [0, 20, 100])
@@ -195,9 +191,7 @@ def test_window_has_series_with_an_occurrence_in_it(
         assert len(calendar(client, path).events) == count, day
 
 
-def put_events(
-    editor: ApiClient, starts: list[datetime], **fields: Any
-) -> None:
+def put_events(editor: ApiClient, starts: list[datetime], **fields: Any) -> None:
     """Put events of these starts, whose ids are their numbers."""
     batch = [
         {"action": "put", "kind": "events", "id": f"{number}", "title": "Hội"}
@@ -250,9 +244,7 @@ def test_calendar_without_later_events_says_so(
     editor: ApiClient, client: FlaskClient, clock: Clock
 ) -> None:
     # 10:00, 20:00 and 6:00 on the day after, in the site's zone
-    starts = [
-        clock.now + timedelta(hours=number) for number in (-1, 1, 11, 21)
-    ]
+    starts = [clock.now + timedelta(hours=number) for number in (-1, 1, 11, 21)]
     put_events(editor, starts)
     assert "đến hết 25/11/2026. Lịch của từng" in note_of(client, "?limit=2")
     for query in ("", "?limit=3", "?limit=2&when=past"):

@@ -152,10 +152,7 @@ def test_window_shows_its_first_date_as_cancelled(client: FlaskClient) -> None:
         (item,) = items(client, f"{FEED}?from={day}&order=start")
         assert item["title"] == title
     (item,) = items(client, f"{FEED}?from=2026-12-12&to=2026-12-12")
-    assert (
-        f"{WEEKLY}, buổi tới 19:00 – 20:00, thứ Bảy 19/12/2026"
-        in item["summary"]
-    )
+    assert f"{WEEKLY}, buổi tới 19:00 – 20:00, thứ Bảy 19/12/2026" in item["summary"]
     # Without a first day it is the next one.
     (item,) = items(client, f"{FEED}?to=2026-12-12")
     assert item["title"] == "Yoga"

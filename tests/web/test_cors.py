@@ -32,9 +32,7 @@ def shared_client(shared_editor: ApiClient) -> FlaskClient:
 
 
 @pytest.mark.parametrize("path", SHARED)
-def test_scripts_may_read_every_response(
-    shared_client: FlaskClient, path: str
-) -> None:
+def test_scripts_may_read_every_response(shared_client: FlaskClient, path: str) -> None:
     first = shared_client.get(path)
     tag = {"If-None-Match": first.headers.get("ETag", "")}
     # The second one may be cached, and the last one be 304.
@@ -77,18 +75,14 @@ def test_scripts_may_not_use_anything_else(
     shared_client: FlaskClient, method: str, path: str
 ) -> None:
     response = shared_client.open(path, method=method, headers=PREFLIGHT)
-    assert not any(
-        name.startswith("Access-Control") for name, _ in response.headers
-    )
+    assert not any(name.startswith("Access-Control") for name, _ in response.headers)
 
 
 SAMPLES: dict[str, str] = read_tables("web")["route_values"]
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS BREW".split()
 
 
-def test_every_route_and_method_has_nosniff(
-    app: Flask, editor: ApiClient
-) -> None:
+def test_every_route_and_method_has_nosniff(app: Flask, editor: ApiClient) -> None:
     editor.put("/articles/a", {"title": "x"})
     statuses = set()
     paths = ["/nowhere", "/feeds/news.rss?limit=x"]

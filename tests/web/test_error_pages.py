@@ -38,9 +38,7 @@ def test_bad_parameter_is_named_in_the_language_of_the_page(
     assert page_texts(client, f"{path}&ui=xx", 400)[0] == "vi"
     language, _, _, detail = page_texts(client, f"{path}&ui=en", 400)
     assert language == "en"
-    assert (
-        detail == "The parameter “limit” must be a whole number, at least 1."
-    )
+    assert detail == "The parameter “limit” must be a whole number, at least 1."
     document = client.get(path).get_json()
     assert document["title"] == "Bad Request"
     assert document["detail"] == detail

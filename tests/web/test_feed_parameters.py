@@ -29,9 +29,7 @@ def path_of(name: str) -> str:
 def shared_client(shared_editor: ApiClient) -> FlaskClient:
     """Return a client of an application with three pages of one event."""
     for id in ("a", "b", "c"):
-        shared_editor.put(
-            f"/events/{id}", {"title": "Hội", "start": "2026-12-24"}
-        )
+        shared_editor.put(f"/events/{id}", {"title": "Hội", "start": "2026-12-24"})
     return shared_editor.client
 
 
@@ -55,9 +53,7 @@ def test_parameter_is_in_the_title_or_listed_as_untitled(
 
 
 def test_every_parameter_has_values_and_an_effect() -> None:
-    assert set(PARAMETERS) == set(GOOD) == set(BAD), (
-        "tests/data/parameters.toml"
-    )
+    assert set(PARAMETERS) == set(GOOD) == set(BAD), "tests/data/parameters.toml"
     selecting = {parameter.partition("=")[0] for parameter in REJECTED}
     assert set(PARAMETERS) == selecting | CHANGED.keys(), (
         "“rejected” or “changed” in tests/data/parameters.toml"
@@ -78,9 +74,7 @@ def test_good_value_is_in_the_canonical_url(
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_value_is_refused_by_name(
-    shared_client: FlaskClient, name: str
-) -> None:
+def test_bad_value_is_refused_by_name(shared_client: FlaskClient, name: str) -> None:
     for value in BAD[name]:
         path = f"{path_of(name)}?{name}={value}"
         response = shared_client.get(path.replace("+", "%2B"))
@@ -90,9 +84,7 @@ def test_bad_value_is_refused_by_name(
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_repeated_parameter_is_refused(
-    shared_client: FlaskClient, name: str
-) -> None:
+def test_repeated_parameter_is_refused(shared_client: FlaskClient, name: str) -> None:
     value = f"{name}={GOOD[name][0]}"
     response = shared_client.get(f"{path_of(name)}?{value}&{value}")
     assert f"“{name}” is given twice" in response.get_json()["detail"]
@@ -109,9 +101,7 @@ def test_odd_characters_in_a_search_are_no_error(
 
 
 @pytest.mark.parametrize(("path", "detail"), TABLES["hints"])
-def test_error_has_a_hint(
-    shared_client: FlaskClient, path: str, detail: str
-) -> None:
+def test_error_has_a_hint(shared_client: FlaskClient, path: str, detail: str) -> None:
     response = shared_client.get(f"/feeds/{path}")
     assert response.status_code == 400
     assert detail in response.get_json()["detail"]
@@ -158,15 +148,11 @@ REJECTED, CHANGED = TABLES["rejected"], TABLES["changed"]
 def test_parameter_changes_the_document(
     editor: ApiClient, client: FlaskClient, name: str
 ) -> None:
-    editor.put(
-        "/events/a", {**SELECTED, "content_text": "Một", "summary": "Hai"}
-    )
+    editor.put("/events/a", {**SELECTED, "content_text": "Một", "summary": "Hai"})
     editor.put("/events/b", {**SELECTED, "start": "2026-12-25"})
     documents = {
         # Addresses differ in any case, since they contain the parameters.
-        re.sub(
-            'https://[^"<]*', "", client.get(f"{path_of(name)}?{query}").text
-        )
+        re.sub('https://[^"<]*', "", client.get(f"{path_of(name)}?{query}").text)
         for query in CHANGED[name]
     }
     assert len(documents) == 2, f"{name} has no effect in feedsvc/formats"

@@ -21,9 +21,7 @@ NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
     """Store an old article, and one in each of some sets of categories."""
-    editor.put(
-        "/categories/y-te", {"title": "Y tế", "description": "Sức khoẻ"}
-    )
+    editor.put("/categories/y-te", {"title": "Y tế", "description": "Sức khoẻ"})
     old = {"title": "Cũ", "date_published": "2025-03-04T08:00:00"}
     editor.put("/articles/old", old)
     for number, slugs in enumerate([["giao-thong"], ["van-hoa"], ["y-te"]]):
@@ -61,10 +59,7 @@ def test_write_that_a_feed_does_not_show_leaves_its_bytes(
     clock.forward(hours=1)
     after = bodies()
     for name in names:
-        same = [
-            new == old
-            for new, old in zip(after[name], before[name], strict=True)
-        ]
+        same = [new == old for new, old in zip(after[name], before[name], strict=True)]
         assert same == [name not in changed] * 2, name
 
 
@@ -90,9 +85,7 @@ def test_feed_is_updated_by_the_latest_change_that_it_shows(
 ) -> None:
     date = (clock.now + timedelta(hours=1)).isoformat()
     before = dates_of(client)
-    seeded_editor.put(
-        "/articles/later", {"title": "Sau", "date_published": date}
-    )
+    seeded_editor.put("/articles/later", {"title": "Sau", "date_published": date})
     seeded_editor.put("/articles/draft", {"title": "Nháp", "status": "draft"})
     assert dates_of(client) == before
     wait(hours=1, seconds=1)
@@ -100,11 +93,7 @@ def test_feed_is_updated_by_the_latest_change_that_it_shows(
     clock.forward(hours=1)
     article = {"title": "Tin 0", "categories": ["van-hoa"]}
     seeded_editor.put("/articles/0", article)
-    assert (
-        dates_of(client)
-        == dates_of(client, "/feeds/news/van-hoa")
-        == {clock.now}
-    )
+    assert dates_of(client) == dates_of(client, "/feeds/news/van-hoa") == {clock.now}
 
 
 def test_date_of_an_empty_feed_does_not_come_from_the_clock(
@@ -122,8 +111,6 @@ def test_dates_are_whole_seconds_in_every_format(
     times = {"start": "2026-12-24T19:00:00.5", "end": "2026-12-24T20:00:00.25"}
     for title in ("Một", "Hai"):
         editor.put("/events/e", {"title": title, **times})
-    feeds = [
-        f"/feeds/events.{format}" for format in ("rss", "atom", "json", "html")
-    ]
+    feeds = [f"/feeds/events.{format}" for format in ("rss", "atom", "json", "html")]
     for path in ("/entries/e", *feeds):
         assert "00:00." not in client.get(path).text, path

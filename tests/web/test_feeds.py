@@ -30,9 +30,7 @@ def add_categorized_articles(editor: ApiClient, clock: Clock) -> None:
     editor.put("/categories/d", {"title": "Dê"})
     for slug in "abc":
         parent = {"parent": "d"} if slug == "c" else {}
-        editor.put(
-            f"/categories/{slug}", {"title": f"{slug.upper()}!", **parent}
-        )
+        editor.put(f"/categories/{slug}", {"title": f"{slug.upper()}!", **parent})
     for name in ("none", "a", "b", "c", "ab", "ac", "bc", "abc"):
         clock.forward(seconds=60)
         slugs = [] if name == "none" else list(name)
@@ -47,9 +45,7 @@ def categorized(editor: ApiClient, clock: Clock) -> ApiClient:
 
 
 @pytest.fixture(scope="module")
-def shared_client(
-    shared_editor: ApiClient, shared_clock: Clock
-) -> FlaskClient:
+def shared_client(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
     """Return a client of an application that no test changes."""
     add_categorized_articles(shared_editor, shared_clock)
     return shared_editor.client
@@ -68,9 +64,7 @@ def test_category_filter_selects_entries(
 def test_other_spelling_redirects_to_the_canonical_one(
     shared_client: FlaskClient, format: str, requested: str, canonical: str
 ) -> None:
-    response = shared_client.get(
-        f"/feeds/news/{requested}.{format}?limit=5&x=y"
-    )
+    response = shared_client.get(f"/feeds/news/{requested}.{format}?limit=5&x=y")
     assert response.status_code == 301
     path = f"/feeds/news/{canonical}.{format}?limit=5"
     assert response.headers["Location"] == PUBLIC + path
@@ -134,9 +128,7 @@ def test_url_of_no_feed_is_404_with_a_hint(shared_client: FlaskClient) -> None:
 
 def test_title_names_the_categories(shared_client: FlaskClient) -> None:
     for selector, words in TABLES["titles"]:
-        feed = shared_client.get(f"/feeds/news/{selector}.json").get_json(
-            force=True
-        )
+        feed = shared_client.get(f"/feeds/news/{selector}.json").get_json(force=True)
         site = "Cổng thông tin điện tử thành phố Hà Nội"
         assert feed["title"] == f"Tin tức mới nhất – {words} – {site}"
 
@@ -167,9 +159,7 @@ def test_pages_reach_every_entry_once(
         assert links.keys() <= {"self", "next", "previous"}
         # JSON Feed has no member for the previous page, and HTML calls it “prev”.
         for relation in links.keys() - {"self"}:
-            name = (
-                "prev" if format == "html" and relation != "next" else relation
-            )
+            name = "prev" if format == "html" and relation != "next" else relation
             pattern = link.format(name, re.escape(links[relation]))
             is_shown = re.search(pattern, unescape(response.text))
             assert is_shown or (format, relation) == ("json", "previous")
@@ -215,11 +205,7 @@ def test_entry_that_is_not_public_is_in_no_feed(
     def is_shown(text: str = "Hội sách") -> bool:
         wait(seconds=1)
         path = "/feeds/events.{}?when=all"
-        shown = [
-            name
-            for name in FORMATS
-            if text in client.get(path.format(name)).text
-        ]
+        shown = [name for name in FORMATS if text in client.get(path.format(name)).text]
         assert shown in ([], [*FORMATS]), f"feedsvc/formats: only {shown}"
         return bool(shown)
 
@@ -254,9 +240,7 @@ def test_entry_that_is_not_public_is_in_no_feed(
 
 
 @pytest.fixture(scope="module")
-def client_with_events(
-    shared_editor: ApiClient, shared_clock: Clock
-) -> FlaskClient:
+def client_with_events(shared_editor: ApiClient, shared_clock: Clock) -> FlaskClient:
     for id, fields in EVENTS.items():
         shared_clock.forward(seconds=1)
         event = {"title": id, "categories": ["van-hoa"], **fields}
@@ -301,9 +285,7 @@ def test_calendar_has_the_nearest_events_and_then_those_that_ended_last(
 ) -> None:
     events: dict[str, Any] = {**EVENTS, **TABLES["more_events"]}
     for id, fields in events.items():
-        editor.put(
-            f"/events/{id}", {"title": id, "categories": ["van-hoa"], **fields}
-        )
+        editor.put(f"/events/{id}", {"title": id, "categories": ["van-hoa"], **fields})
     order = ["running", "over-midnight", "weekly", "moment", "next-year"]
     past = ["ended-last", "past", "long-past"]
     for limit in range(1, len(events) + 1):
@@ -314,9 +296,7 @@ def test_calendar_has_the_nearest_events_and_then_those_that_ended_last(
     assert titles_in_calendar(client, "?when=past&limit=1") == past[:1]
 
 
-def test_calendar_lists_events_by_guid(
-    editor: ApiClient, client: FlaskClient
-) -> None:
+def test_calendar_lists_events_by_guid(editor: ApiClient, client: FlaskClient) -> None:
     for id in "abcdefgh":
         event = {"title": "x", "start": "2026-12-24T19:00:00"}
         editor.put(f"/events/{id}", event)
@@ -361,9 +341,7 @@ def test_etag_of_a_file_is_equal_on_all_machines(
         etags.add(response.headers["ETag"])
     assert len(etags) == 1
     headers = {"If-None-Match": etags.pop()}
-    again = shared_client.get(
-        "/static/style.css", headers=headers, buffered=True
-    )
+    again = shared_client.get("/static/style.css", headers=headers, buffered=True)
     assert again.status_code == 304
 
 
@@ -371,9 +349,7 @@ def test_opml_has_a_folder_for_each_kind(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     """Only with categories that have entries, whose feeds are not empty."""
-    editor.put(
-        "/categories/dai", {"title": "Rất dài " * 25, "parent": "van-hoa"}
-    )
+    editor.put("/categories/dai", {"title": "Rất dài " * 25, "parent": "van-hoa"})
     editor.put("/articles/a", {"title": "x", "categories": ["dai"]})
     event = {"title": "x", "start": "2026-12-24", "categories": ["giao-thong"]}
     editor.put("/events/e", event)

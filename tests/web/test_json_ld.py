@@ -69,9 +69,7 @@ def test_event_with_few_fields(editor: ApiClient, client: FlaskClient) -> None:
     assert read(client, "e")["location"]["address"] == "Phố sách"
 
 
-def test_article_is_a_news_article(
-    editor: ApiClient, client: FlaskClient
-) -> None:
+def test_article_is_a_news_article(editor: ApiClient, client: FlaskClient) -> None:
     tables = read_tables("json_ld")
     editor.put("/articles/a", tables["posted"])
     assert read(client, "a") == tables["article"]

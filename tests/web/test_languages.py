@@ -55,9 +55,7 @@ def portal(make_app: MakeApp, editor: ApiClient) -> FlaskClient:
 
 def _titles(page: Any) -> list[str]:
     """Return the titles of the entries of a list."""
-    return [
-        element.text_content() for element in page.xpath("//article//h3/a")
-    ]
+    return [element.text_content() for element in page.xpath("//article//h3/a")]
 
 
 @pytest.mark.parametrize("language", UI_LANGUAGES)
@@ -152,9 +150,9 @@ def test_page_has_one_language(client: FlaskClient, editor: ApiClient) -> None:
     assert mixed.get("lang") == "vi"
     assert "Đã hủy" in mixed.text_content()
     for path in ("/feeds/events.html?lang=en", "/entries/e"):
-        assert client.get(
-            f"{path}{'&' if '?' in path else '?'}ui=en"
-        ).data == (client.get(path).data)
+        assert client.get(f"{path}{'&' if '?' in path else '?'}ui=en").data == (
+            client.get(path).data
+        )
 
 
 def test_pages_of_a_portal_of_several_languages(portal: FlaskClient) -> None:
@@ -191,8 +189,7 @@ def test_pages_lead_to_what_is_in_their_language(
     page = get_page(portal, path)
     assert page.get("lang") == lang
     feeds = page.xpath(
-        "//head/link[@rel='alternate'][@type]/@href"
-        " | //input[@readonly]/@value"
+        "//head/link[@rel='alternate'][@type]/@href | //input[@readonly]/@value"
     )
     assert feeds
     assert {url.partition("?")[2] for url in feeds} == {f"lang={lang}"}

@@ -39,17 +39,13 @@ def test_front_page_shows_the_newest_articles_and_the_next_events(
     editor.put("/events/past", {"title": "Đã qua", "start": "2026-11-01"})
     for number, day in enumerate((7, 3, 1, 5, 9, 2, 8)):
         image = "https://portal.example/a.jpg" if number == 3 else None
-        editor.put(
-            f"/articles/{number}", {"title": f"Tin {number}", "image": image}
-        )
+        editor.put(f"/articles/{number}", {"title": f"Tin {number}", "image": image})
         event = {"title": f"Ngày {day}", "start": f"2026-12-{day:02}"}
         editor.put(f"/events/day{day}", event)
         clock.forward(seconds=1)
     page = get_page(client, "/")
     # The newest one with a picture comes first.
-    assert titles(page, "news") == [
-        f"Tin {number}" for number in (3, 6, 5, 4, 2)
-    ]
+    assert titles(page, "news") == [f"Tin {number}" for number in (3, 6, 5, 4, 2)]
     days = ["Ngày 1", "Ngày 2", "Ngày 3", "Ngày 5", "Ngày 7"]
     assert titles(page, "events") == days
 
@@ -99,9 +95,7 @@ def test_front_page_leads_to_categories_with_entries_of_each_kind(
 
 
 @pytest.mark.usefixtures("categories")
-@pytest.mark.parametrize(
-    ("path", "levels", "chosen", "other"), TABLES["directory"]
-)
+@pytest.mark.parametrize(("path", "levels", "chosen", "other"), TABLES["directory"])
 def test_list_leads_to_categories_and_to_the_other_kind(
     client: FlaskClient,
     path: str,
@@ -131,9 +125,7 @@ def test_events_lead_to_periods_and_to_a_day(
     ]
     assert periods.xpath("a[@aria-current]/text()") == ["This weekend"]
     form = periods.find("form")
-    names = {
-        each.get("name"): each.get("value") for each in form.iter("input")
-    }
+    names = {each.get("name"): each.get("value") for each in form.iter("input")}
     assert (names, form.get("action")) == ({"ui": "en", "period": ""}, None)
     day = get_page(client, "/feeds/events.html?period=2026-12-05")
     assert day.xpath("//input[@type='date']/@value") == ["2026-12-05"]
@@ -160,9 +152,7 @@ def test_follow_panel_has_addresses_to_copy_and_links_to_calendars(
     assert panel.xpath(".//input/@value") == [address, syndicated[0]]
     google, outlook, webcal, *feeds = panel.xpath(".//a/@href")
     assert google == "https://calendar.google.com/calendar/r/settings/addbyurl"
-    assert outlook.startswith(
-        "https://outlook.live.com/calendar/0/addfromweb?"
-    )
+    assert outlook.startswith("https://outlook.live.com/calendar/0/addfromweb?")
     assert "+" not in outlook, "Outlook shows it as it is"
     parameters = dict(parse_qsl(urlsplit(outlook).query))
     assert parameters == {"url": address, "name": f"{name} – {SITE_TITLE}"}
@@ -200,19 +190,14 @@ def test_event_that_does_not_take_place_is_not_added_to_calendars(
     editor.put("/events/b", {**event, "status": "withdrawn"})
     page = get_page(client, "/feeds/events.html?content=full")
     links = page.xpath("//p[@class='actions']/a")
-    assert [link.text for link in links] == [
-        "Cập nhật lịch của bạn (.ics)"
-    ] * 2
+    assert [link.text for link in links] == ["Cập nhật lịch của bạn (.ics)"] * 2
 
 
 def open_graph(client: FlaskClient, path: str) -> dict[str, str]:
     """Return what the preview of a link shows."""
-    metas = get_page(client, path).xpath(
-        "//meta[@property or @name='twitter:card']"
-    )
+    metas = get_page(client, path).xpath("//meta[@property or @name='twitter:card']")
     return {
-        meta.get("property") or meta.get("name"): meta.get("content")
-        for meta in metas
+        meta.get("property") or meta.get("name"): meta.get("content") for meta in metas
     }
 
 
@@ -316,9 +301,7 @@ def test_hidden_entry_has_a_page_by_its_preview_link_alone(
     assert status_of(later) == 404
 
 
-def test_error_pages_have_links(
-    editor: ApiClient, client: FlaskClient
-) -> None:
+def test_error_pages_have_links(editor: ApiClient, client: FlaskClient) -> None:
     article = {"title": "Tin", "notice": f"Sai. {MARKUP}"}
     editor.put("/articles/a", article)
     editor.put("/articles/a", {**article, "status": "withdrawn"})
@@ -459,9 +442,7 @@ def test_summary_is_the_lead_unless_the_body_begins_with_it(
         assert lead == summary
 
 
-def test_event_page_has_time_and_place(
-    editor: ApiClient, client: FlaskClient
-) -> None:
+def test_event_page_has_time_and_place(editor: ApiClient, client: FlaskClient) -> None:
     event = {"title": "Hoà nhạc", "start": "2030-12-24T19:00:00"}
     off = {**event, "event_status": "cancelled"}
     place = {"name": "Nhà hát", "latitude": 1e-05, "longitude": 105.857}
@@ -490,9 +471,7 @@ def test_event_page_has_time_and_place(
 
 
 @pytest.mark.parametrize(("color", "writing"), TABLES["colors"])
-def test_site_color_and_logo(
-    make_app: MakeApp, color: str, writing: str
-) -> None:
+def test_site_color_and_logo(make_app: MakeApp, color: str, writing: str) -> None:
     logo = "https://portal.example/logo.svg"
     client = make_app(site_color=color, site_logo=logo).test_client()
     page = get_page(client, "/")

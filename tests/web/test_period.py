@@ -18,9 +18,7 @@ from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import HANOI, Clock
 
-HEADING = re.compile(
-    "<h1>.* – (?:từ )?(?P<first>[^ ]+)(?: đến (?P<last>.+))?</h1>"
-)
+HEADING = re.compile("<h1>.* – (?:từ )?(?P<first>[^ ]+)(?: đến (?P<last>.+))?</h1>")
 ENTRIES = re.compile(
     "<item>.*</item>|<entry>.*</entry>|BEGIN:VEVENT.*END:VEVENT"
     '|"items": *\\[.*\\]|<div class="list.*</article>',
@@ -114,9 +112,7 @@ def test_period_changes_at_midnight_in_all_workers(
     get_services(worker).database.poll()
     clock.forward(seconds=10)
     after = responses(worker)
-    assert [each.data for each in after] == [
-        each.data for each in responses(other)
-    ]
+    assert [each.data for each in after] == [each.data for each in responses(other)]
     for path, old in zip(paths, before, strict=True):
         since = {"If-Modified-Since": old.headers["Last-Modified"]}
         assert worker.test_client().get(path, headers=since).status_code == 200

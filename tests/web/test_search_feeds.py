@@ -76,15 +76,10 @@ def test_other_spellings_are_the_same_search(
 
 def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
     page = client.get("/feeds/events.html").text
-    assert (
-        '<form class="search" role="search" action="../feeds/events.html">'
-        in page
-    )
+    assert '<form class="search" role="search" action="../feeds/events.html">' in page
     assert f'maxlength="{MAX_SEARCH_LENGTH}"' in page
     searched = client.get("/feeds/events.html?q=Hồ+Gươm")
-    assert searched.status_code == 200, (
-        "the policy refuses redirects to other hosts"
-    )
+    assert searched.status_code == 200, "the policy refuses redirects to other hosts"
     canonical = client.get("/feeds/events.html?q=ho+guom")
     assert searched.data == canonical.data
     assert 'value="ho guom"' in canonical.text

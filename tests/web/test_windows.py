@@ -105,17 +105,12 @@ def test_page_of_a_window_has_its_months_and_days(
 ) -> None:
     path = "/feeds/events.html?from=2026-12-30&to=2027-01-09"
     page = get_page(client_with_events, path)
-    assert [
-        heading.text for heading in page.findall(".//h2[@class='month']")
-    ] == [
+    assert [heading.text for heading in page.findall(".//h2[@class='month']")] == [
         "Đang diễn ra",
         "Tháng 12 năm 2026",
         "Tháng 1 năm 2027",
     ]
-    days = [
-        leaf.get("datetime")
-        for leaf in page.findall(".//p[@class='when']/time")
-    ]
+    days = [leaf.get("datetime") for leaf in page.findall(".//p[@class='when']/time")]
     assert days == ["2026-11-20", "2026-12-29", "2026-12-30", "2027-01-04"]
 
 
@@ -134,9 +129,7 @@ def test_calendar_of_a_window_has_the_whole_series(
     client_with_events: FlaskClient,
 ) -> None:
     events = calendar(client_with_events, f"/feeds/events.ics?{WEEK}").events
-    starts = {
-        str(event["SUMMARY"]): f"{event.start:%Y-%m-%d}" for event in events
-    }
+    starts = {str(event["SUMMARY"]): f"{event.start:%Y-%m-%d}" for event in events}
     assert starts == {id: EVENTS[id]["start"][:10] for id in IN_WEEK}
 
 

@@ -68,9 +68,7 @@ class StubBlog:
         return term_id
 
     def _term_ids(self, *slugs: str) -> list[int]:
-        return [
-            id for id, term in self._terms.items() if term["slug"] in slugs
-        ]
+        return [id for id, term in self._terms.items() if term["slug"] in slugs]
 
     def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
         """Create or change a post; return its id here and in the service.
@@ -151,9 +149,7 @@ class RealBlog:
         (self._site / "feedsvc.json").write_text(json.dumps(connection))
 
     def add_category(self, slug: str, name: str, parent: str = "") -> int:
-        term_id: int = self._do(
-            "add_category", slug=slug, name=name, parent=parent
-        )
+        term_id: int = self._do("add_category", slug=slug, name=name, parent=parent)
         return term_id
 
     def save(self, post_id: int = 0, **fields: Any) -> tuple[int, str]:
@@ -174,9 +170,7 @@ class RealBlog:
 
     def _do(self, action: str, **arguments: Any) -> Any:
         document = {"action": action, **arguments}
-        response = requests.post(
-            f"{self.url}/drive.php", json=document, timeout=60
-        )
+        response = requests.post(f"{self.url}/drive.php", json=document, timeout=60)
         assert response.ok, response.text + self.log()
         # It is answered after the request for WP-Cron, which came before it.
         requests.get(f"{self.url}/readme.html", timeout=60)
@@ -202,9 +196,7 @@ def real_blog(folder: Path) -> Iterator[RealBlog]:
     server = ["php", "-S", f"127.0.0.1:{port}", "-t", site]
     with _database(folder) as socket:
         is_ready = partial(answers, f"{url}/readme.html")
-        with running(
-            server, log, is_ready, DATABASE_SOCKET=f"{socket}", BLOG_URL=url
-        ):
+        with running(server, log, is_ready, DATABASE_SOCKET=f"{socket}", BLOG_URL=url):
             blog = RealBlog(site, url, log)
             blog.install()
             yield blog

@@ -80,9 +80,7 @@ def test_reader_of_a_moved_feed_sees_nothing_twice(
         assert run_documented_script(service, blog.url) == ""
         articles = list_articles(service)
         # The plugin sends them too, under the same ids.
-        service.request(
-            "PATCH", f"/api/v1/articles/{entry_id}", {"title": "x"}
-        )
+        service.request("PATCH", f"/api/v1/articles/{entry_id}", {"title": "x"})
         blog.connect(service)
         blog.pass_hour()
         (redirect,) = re.findall(r"location = /feed/ .*", GUIDE)
@@ -99,9 +97,7 @@ def test_reader_of_a_moved_feed_sees_nothing_twice(
     assert changed["summary"] == "“Cầu”\n— Báo"
     assert changed["categories"] == ["am-nhac", f"category-{topic}"]
     assert [] in [article["categories"] for article in articles.values()]
-    summaries = Counter(
-        article["summary"][:9] for article in articles.values()
-    )
+    summaries = Counter(article["summary"][:9] for article in articles.values())
     assert summaries["Hai làn. "] == 24
     assert feed.href == f"{service.url}/feeds/news.rss"
     assert {entry.id for entry in feed.entries} == seen

@@ -144,9 +144,7 @@ def test_post_in_the_trash_is_withdrawn_until_it_is_deleted(
     assert get_entry(service, entry_id)["status"] == 410
 
 
-def test_all_changes_are_sent_after_an_outage(
-    blog: Blog, service: Service
-) -> None:
+def test_all_changes_are_sent_after_an_outage(blog: Blog, service: Service) -> None:
     edited, edited_id = blog.save(**POST)
     trashed, trashed_id = blog.save(**POST)
     deleted, deleted_id = blog.save(**POST)

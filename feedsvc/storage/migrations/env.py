@@ -24,9 +24,7 @@ def number_migration(
     scripts[0].rev_id = f"{int(HEAD) + 1:04}"
 
 
-def render_item(
-    kind: str, item: Any, autogen_context: Any
-) -> str | Literal[False]:
+def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
     """Return an instant as the number that it is in the database; False for others."""
     is_instant = kind == "type" and isinstance(item, UTCDateTime)
     return "sa.BigInteger()" if is_instant else False

@@ -35,9 +35,7 @@ def check_schema(database: Database) -> None:
     with database.read() as session:
         current = _usable_version(session.connection())
     if current < HEAD:
-        raise Unavailable(
-            "The database needs an upgrade: run `feedsvc db upgrade`."
-        )
+        raise Unavailable("The database needs an upgrade: run `feedsvc db upgrade`.")
 
 
 def upgrade(database: Database) -> str:
@@ -58,9 +56,7 @@ def upgrade(database: Database) -> str:
             # So may the wait for another migration.
             lift_timeouts(connection)
             if connection.dialect.name == "postgresql":
-                connection.execute(
-                    sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY))
-                )
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
             # Another process may have been first.
             if _usable_version(connection) < HEAD:
                 _run_next_migration(connection)

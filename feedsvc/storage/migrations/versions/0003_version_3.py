@@ -35,9 +35,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", KEY, nullable=False),
         sa.Column("secret", KEY, nullable=False),
     )
-    op.execute(
-        "INSERT INTO installation SELECT id, fingerprint, secret FROM revisions"
-    )
+    op.execute("INSERT INTO installation SELECT id, fingerprint, secret FROM revisions")
     for name in (
         "fingerprint",
         "secret",
@@ -52,9 +50,7 @@ def upgrade() -> None:
     )
     op.add_column(
         "tokens",
-        sa.Column(
-            "category_ids", sa.JSON, nullable=False, server_default="[]"
-        ),
+        sa.Column("category_ids", sa.JSON, nullable=False, server_default="[]"),
     )
     _convert_ends_of_series(op.get_bind())
 
@@ -64,14 +60,10 @@ def _convert_ends_of_series(connection: sa.Connection) -> None:
 
     Version 1 stored it in the local time of the event, and 2.0 kept it so.
     """
-    contents = sa.table(
-        "entry_contents", sa.column("entry_pk"), sa.column("document")
-    )
+    contents = sa.table("entry_contents", sa.column("entry_pk"), sa.column("document"))
     key, document = contents.c
     # This finds rules alone, since quotes within texts have backslashes. They are few.
-    statement = sa.select(key, document).where(
-        document.like('%"rrule":"%UNTIL=%')
-    )
+    statement = sa.select(key, document).where(document.like('%"rrule":"%UNTIL=%'))
     for entry_pk, old in connection.execute(statement).all():
         event = json.loads(old)["event"]
         rule = event["recurrence"]["rrule"]

@@ -10,9 +10,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the indexes."""
-    op.create_index(
-        "ix_entries_status", "entries", ["kind", "status", "changed_at"]
-    )
-    op.create_index(
-        "ix_entries_language", "entries", ["kind", "is_public", "language"]
-    )
+    op.create_index("ix_entries_status", "entries", ["kind", "status", "changed_at"])
+    op.create_index("ix_entries_language", "entries", ["kind", "is_public", "language"])

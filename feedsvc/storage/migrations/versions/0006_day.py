@@ -11,7 +11,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the column."""
-    day = sa.Column(
-        "day", sa.Date(), nullable=False, server_default="1970-01-01"
-    )
+    day = sa.Column("day", sa.Date(), nullable=False, server_default="1970-01-01")
     op.add_column("revisions", day)

@@ -168,9 +168,7 @@ class CachedResponse:
 def _negotiate(accept_encoding: str) -> str:
     """Return the content coding that a client prefers; an empty one is none."""
     accepted = parse_accept_header(accept_encoding, Accept)
-    best = max(
-        _COMPRESSORS, key=lambda coding: float(accepted.quality(coding))
-    )
+    best = max(_COMPRESSORS, key=lambda coding: float(accepted.quality(coding)))
     quality = accepted.quality(best)
     is_preferred = quality > 0 and quality >= accepted.quality("identity")
     return best if is_preferred else ""

@@ -147,9 +147,7 @@ def _prepare(data: bytes) -> bytes:
         namespace, bracket, name = element.tag.rpartition("}")
         element.tag = namespace + bracket + name.lower()
     if document.xpath(_TOO_MANY):
-        raise ValueError(
-            "an element has more than 1,000 attributes or categories"
-        )
+        raise ValueError("an element has more than 1,000 attributes or categories")
     _mark_unpublished(document)
     _hide_nested(document)
     _move_captions(document)
@@ -185,9 +183,7 @@ def _move_captions(document: Any) -> None:
     its text, and does not tell to which picture a credit belongs.
     """
     for name, attribute in _CAPTION_ELEMENTS.items():
-        for element in document.xpath(
-            f"//media:{name}[1]", namespaces=_NAMESPACES
-        ):
+        for element in document.xpath(f"//media:{name}[1]", namespaces=_NAMESPACES):
             text = element.text or ""
             if element.get("type") == "html":
                 text = sanitize.to_plain_text(text)
@@ -230,9 +226,7 @@ def _to_entry(entry: FeedParserDict, parsed: FeedParserDict) -> ImportedEntry:
     published = _date(entry, "published") or updated
     text = _title(title, is_rss=not parsed.version.startswith("atom"))
     # GitHub and Hugo leave out the host, without xml:base.
-    links = {
-        link.rel: link.get("href") for link in parsed.feed.get("links", ())
-    }
+    links = {link.rel: link.get("href") for link in parsed.feed.get("links", ())}
     base = urljoin(links.get("self", ""), links.get("alternate"))
     url = entry.get("link", "")
     fields = {
@@ -293,11 +287,7 @@ def _body(entry: FeedParserDict) -> dict[str, str]:
     summary = entry.get("summary_detail", {})
     contents = [*filter(itemgetter("value"), entry.get("content", ()))]
     content = next(iter(contents), summary)
-    name = (
-        "content_text"
-        if content.get("type") == "text/plain"
-        else "content_html"
-    )
+    name = "content_text" if content.get("type") == "text/plain" else "content_html"
     body = {name: content.get("value", "")}
     if "wp_post_type" in entry and "<p" not in body[name]:
         # WordPress makes paragraphs of the lines of its old editor.

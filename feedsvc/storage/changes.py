@@ -1,0 +1,125 @@
+"""The changes of entries, and how long what was read of them is valid."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from feedsvc.models import KINDS, Category
+from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
+from feedsvc.storage.entries import WHOLE_ENTRY
+from feedsvc.storage.tables import (
+    CategoryRow,
+    EntryCategoryRow,
+    EntryRow,
+    to_microseconds,
+)
+
+#: Entries that are read together for followers of the changes.
+_STEP = 100
+
+
+class Validity(NamedTuple):
+    """The last revision of some kinds, and when an entry changes without a write."""
+
+    revision: datetime
+    due_at: datetime | None
+
+
+def list_changes(
+    session: Session, after: datetime, kind: str | None, limit: int
+) -> Iterator[EntryRow]:
+    """Yield the entries that are or were public and changed later, in that order.
+
+    Revisions rise in the order of commits, and no two are equal, so a client that
+    continues after the last one misses no change.
+    """
+    statement = (
+        sa.select(EntryRow)
+        .where(EntryRow.was_public.is_(True))
+        .order_by(EntryRow.changed_at)
+        .options(*WHOLE_ENTRY)
+    )
+    if kind:
+        statement = statement.where(EntryRow.kind == kind)
+    # A page also has a maximum size, so the caller may need only the first ones.
+    while limit > 0:
+        step = statement.where(EntryRow.changed_at > after).limit(min(limit, _STEP))
+        rows = session.scalars(step).all()
+        yield from rows
+        if len(rows) < _STEP:
+            return
+        limit -= _STEP
+        after = rows[-1].changed_at
+        session.expunge_all()
+
+
+def renew_revisions(transaction: Transaction) -> datetime:
+    """Give all entries later revisions, in their order, after a restore of a backup.
+
+    Return the new `floor`. Cursors of the changes from before are below it: with them,
+    clients would miss that changes which they saw are lost.
+    """
+    revisions = transaction.revisions
+    revisions.floor = transaction.next_revision(*KINDS)
+    order = sa.select(
+        EntryRow.pk,
+        sa.func.row_number().over(order_by=EntryRow.changed_at).label("number"),
+    ).subquery()
+    lift_timeouts(transaction.session.connection())
+    transaction.session.execute(
+        sa.update(EntryRow)
+        .where(EntryRow.pk == order.c.pk)
+        .values(changed_at=to_microseconds(revisions.floor) + order.c.number)
+        .execution_options(synchronize_session=False)
+    )
+    newest = transaction.session.scalar(sa.select(sa.func.max(EntryRow.changed_at)))
+    revisions.last = newest or revisions.floor
+    return revisions.floor
+
+
+def list_changed_categories(
+    session: Session, after: datetime
+) -> dict[tuple[str, Category | None, str], datetime]:
+    """Return the kinds and categories with public entries that changed later.
+
+    A kind alone has None. With each category come those above it. The third member is a
+    language of these entries, in lower case. The value is the revision of the last
+    change of those in it.
+    """
+    # The statement reads keys alone, since every entry may have changed.
+    statement = (
+        sa.select(
+            EntryRow.kind,
+            EntryRow.language,
+            EntryCategoryRow.category_id,
+            sa.func.max(EntryRow.changed_at),
+        )
+        .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
+        .where(EntryRow.changed_at > after, EntryRow.is_public)
+        .group_by(EntryRow.kind, EntryRow.language, EntryCategoryRow.category_id)
+        # So the last revision of those below one category is set last.
+        .order_by(sa.func.max(EntryRow.changed_at))
+    )
+    changes: dict[tuple[str, Category | None, str], datetime] = {}
+    for kind, language, category_id, revision in session.execute(statement):
+        changes[kind, None, language] = revision
+        if category_id:
+            category = session.get_one(CategoryRow, category_id)
+            for row in category.iter_upwards():
+                changes[kind, row.category, language] = revision
+    return changes
+
+
+def read_validity(session: Session, *kinds: str) -> Validity:
+    """Return how long what is read of some kinds in this snapshot is valid."""
+    due_times = [
+        session.scalar(
+            sa.select(sa.func.min(EntryRow.due_at)).where(EntryRow.kind == kind)
+        )
+        for kind in kinds
+    ]
+    due_at = min((moment for moment in due_times if moment), default=None)
+    return Validity(read_revisions(session).of(kinds), due_at)

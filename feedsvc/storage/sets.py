@@ -1,0 +1,87 @@
+"""Sets of entries, by which lists select: those of categories, or in a language."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from feedsvc.storage.tables import EntryCategoryRow, EntryRow
+
+#: Entries of a category or a language that are read as a whole, and sorted.
+_FEW = 1000
+
+
+class EntrySet(NamedTuple):
+    """Entries of one kind: those of some categories, or in a language.
+
+    :param pks: the statement for their keys, which reads nothing else.
+    :param condition: the condition that an entry of the kind is one of them.
+    """
+
+    pks: sa.Select[int]
+    condition: sa.ColumnElement[bool]
+
+
+def in_categories(kind: str, category_ids: Sequence[int]) -> EntrySet:
+    """Return the entries of a kind in any of some categories."""
+    is_membership = EntryCategoryRow.category_id.in_(category_ids)
+    return EntrySet(
+        sa.select(EntryCategoryRow.entry_pk).where(
+            is_membership, EntryCategoryRow.kind == kind
+        ),
+        # In a join, an entry of several of them would appear several times.
+        sa.exists()
+        .where(is_membership, EntryCategoryRow.entry_pk == EntryRow.pk)
+        # The feed of one category joins the same table, which is not meant here.
+        .correlate(EntryRow),
+    )
+
+
+def in_language(kind: str, language: str) -> EntrySet:
+    """Return the public entries of a kind in a range of languages.
+
+    A range such as “en” includes “en-GB” (RFC 4647 §3.3.1).
+    """
+    pks = sa.select(EntryRow.pk).where(
+        EntryRow.kind == kind,
+        EntryRow.is_public,
+        # In tags, only the hyphen comes before the full stop.
+        EntryRow.language >= language,
+        EntryRow.language < f"{language}.",
+    )
+    return EntrySet(pks.correlate(None), is_in_language(language))
+
+
+def is_in_language(language: str) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry is in a range of languages."""
+    is_longer = EntryRow.language.startswith(f"{language}-", autoescape=True)
+    return sa.or_(EntryRow.language == language, is_longer)
+
+
+def is_in_none_of(languages: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry is in none of some ranges of languages."""
+    return sa.and_(sa.true(), *(~is_in_language(each) for each in languages))
+
+
+def in_all(
+    session: Session, kind: str, sets: Iterable[EntrySet]
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an entry is of a kind, and in all of some sets of it.
+
+    A set of few entries is read as a whole. Otherwise entries are read in the order of
+    the list, which soon has enough of them.
+    """
+    conditions: list[sa.ColumnElement[bool]] = []
+    has_few = False
+    for pks, condition in sets:
+        # SQLite cannot know it, since nothing runs ANALYZE.
+        first = pks.limit(_FEW + 1).subquery()
+        count = session.scalar(sa.select(sa.func.count()).select_from(first))
+        if count is not None and count <= _FEW:
+            has_few = True
+            conditions.append(EntryRow.pk.in_(pks))
+        else:
+            conditions.append(condition)
+    # With the kind, SQLite would take an index that begins with it.
+    return conditions if has_few else [EntryRow.kind == kind, *conditions]
