@@ -149,11 +149,6 @@ class PageLanguages:
         """The language of the words of the page."""
         return self.ui or self.default
 
-    @property
-    def parameters(self) -> dict[str, str | None]:
-        """Those of the URLs of other pages, so that they are in the same language."""
-        return {"lang": self.lists, "ui": self.ui}
-
 
 @dataclass(frozen=True, slots=True)
 class Category:

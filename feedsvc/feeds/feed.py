@@ -142,9 +142,3 @@ class Feed(FeedHead):
 
     def _page_url(self, step: int) -> str:
         return self.with_parameters(page=self.query.page + step).self_url
-
-    def date_of(self, entry: Entry) -> datetime:
-        """Return the date of an entry here: its publication, or the event's start."""
-        if entry.starts and self.query["date"] == "start":
-            return entry.starts
-        return entry.date

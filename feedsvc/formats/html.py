@@ -77,7 +77,7 @@ def render_page(
         "language_links": _words_links(
             site, languages, lambda ui: f"?ui={ui}" if ui else "?"
         ),
-        "parameters": languages.parameters,
+        "parameters": {"lang": languages.lists, "ui": languages.ui},
         "ui": languages.ui,
         "section": None,
         "search": None,

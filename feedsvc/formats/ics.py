@@ -15,6 +15,7 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import coordinates, iri_to_uri, place_text
 from feedsvc.formats.shown import Shown, show
+from feedsvc.formats.titles import TitleState
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
 from feedsvc.recurrence import MAX_DATETIME, without_cancelled
@@ -240,10 +241,11 @@ def _overrides(shown: Shown) -> Iterator[str]:
     """
     entry = shown.entry
     language = _language(shown)
+    title = titles.add_state(shown.language, TitleState("cancelled"), entry.title)
     for cancellation, event in shown.cancelled:
         text = (shown.reason_of(cancellation), iri_to_uri(shown.url))
         yield "BEGIN:VEVENT"
-        yield f"SUMMARY{language}:{_text(shown.cancelled_title)}"
+        yield f"SUMMARY{language}:{_text(title)}"
         yield from _times(event)
         yield from _identity(entry)
         # In the zone and form of the start of the series, also in a repeated hour.

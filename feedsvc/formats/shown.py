@@ -30,10 +30,11 @@ _SUMMARY_LENGTH = 300
 
 def show(entry: Entry, feed: Feed) -> Shown:
     """Return an entry as a feed shows it."""
+    is_by_start = feed.query["date"] == "start"
     return Shown(
         entry,
         feed.site,
-        feed.date_of(entry),
+        (is_by_start and entry.starts) or entry.date,
         feed.language,
         is_summary=feed.is_summary,
         is_whole=feed.query.format.is_calendar,
@@ -132,7 +133,7 @@ class Shown:
     def state(self) -> TitleState | None:
         """What readers must know before the title: of the date, or of the entry."""
         if self.cancellation and self.occurrence:
-            return TitleState("cancelled", self._day(self.occurrence, "short"))
+            return TitleState("cancelled", (self._day(self.occurrence, "short"),))
         if self.entry.status == "withdrawn":
             return TitleState("withdrawn")
         event = self.entry.event
@@ -144,12 +145,6 @@ class Shown:
     def title(self) -> str:
         """The title after the state; that of a cancelled date names the day."""
         return titles.add_state(self.language, self.state, self.entry.title)
-
-    @property
-    def cancelled_title(self) -> str:
-        """The title for a cancelled occurrence that stands at its own date."""
-        state = TitleState("cancelled")
-        return titles.add_state(self.language, state, self.entry.title)
 
     def _day(self, occurrence: Event, style: str = "full") -> str:
         day = times.local_day(occurrence)

@@ -18,10 +18,15 @@ _STATES = (*EVENT_STATUSES[1:], "withdrawn")
 
 
 class TitleState(NamedTuple):
-    """What stands before a title, such as `cancelled`; `day` if it is one date's."""
+    """What stands before a title, such as `cancelled`; with the day of a date alone."""
 
     name: str
-    day: str = ""
+    days: tuple[str, ...] = ()
+
+    @property
+    def phrase(self) -> str:
+        """The name of its phrases, before a title (`state`) and beside it (`badge`)."""
+        return "cancelled_date" if self.days else self.name
 
 
 def feed_title(feed: FeedHead) -> str:
@@ -91,16 +96,7 @@ def add_state(language: str, state: TitleState | None, title: str) -> str:
     """Return a title after the state, which names the day of a date that is off."""
     if state is None:
         return title
-    if state.day:
-        return add_label(language, "state.cancelled_date", title, state.day)
-    return add_label(language, f"state.{state.name}", title)
-
-
-def badge(language: str, state: TitleState) -> str:
-    """Return a state as a page shows it beside the title."""
-    if state.day:
-        return translate(language, "badge.cancelled_date", state.day)
-    return translate(language, f"badge.{state.name}")
+    return add_label(language, f"state.{state.phrase}", title, *state.days)
 
 
 def _without_spaces(text: str) -> str:

@@ -12,8 +12,9 @@ import pytest
 
 from feedsvc.feeds.query import CategoryFilter
 from feedsvc.formats.content import offer_text
+from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
-from feedsvc.formats.titles import badge, feed_title, window_text
+from feedsvc.formats.titles import feed_title, window_text
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
     Cancellation,
@@ -80,7 +81,7 @@ def words(language: str) -> list[str]:
         cancelled.summary,
         feed_title(selection),
         off.title,
-        badge(off.language, off.state),
+        translate(language, f"badge.{off.state.phrase}", *off.state.days),
         off.hours,
         line.partition(second)[0],
         rest,
