@@ -75,9 +75,9 @@ def post(url: str, form: dict[str, str]) -> None:
 def _raise_failure(response: HTTPResponse) -> None:
     with response:
         # One read, since of a chunk with a negative size `readline` reads all.
-        text = response.read1(_MAX_LINE)[:_MAX_LINE].decode("utf-8", "replace")
-    line = text.strip().partition("\n")[0].strip()
-    reason = f"{response.status} {response.reason[:_MAX_LINE]}: {line!r}"
+        text = response.read1(_MAX_LINE).decode("utf-8", "replace")
+    line = text.partition("\n")[0].strip()
+    reason = f"{response.status} {response.reason}: {line!r}"
     # 408 and 429 ask to slow down.
     if 400 <= response.status < 500 and response.status not in (408, 429):
         raise Refused(reason)

@@ -22,9 +22,6 @@ from feedsvc.storage.tables import HubRow
 
 _log = logging.getLogger(__name__)
 
-#: Characters of an error that are logged.
-_MAX_ERROR = 500
-
 #: Time after which another worker tells a hub, if one was stopped meanwhile.
 _CLAIM = timedelta(seconds=30)
 
@@ -117,10 +114,10 @@ class HubNotifier:
             is_refused = isinstance(error, Refused)
             delay = self._outbox.fail(url if is_refused else None)
             _log.warning(
-                "Hub %s, %s: %s; trying again in %d s",
+                "Hub %s, %s: %.500s; trying again in %d s",
                 self._hub,
                 url,
-                str(error)[:_MAX_ERROR],
+                error,
                 delay,
             )
             return False

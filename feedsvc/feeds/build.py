@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
-from dateutil.relativedelta import SU, relativedelta
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import NotFound
 from feedsvc.feeds.feed import Directory, Feed, FeedHead
+from feedsvc.feeds.period import end_of, find_days, start_of
 from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedMoved, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
@@ -20,8 +20,6 @@ from feedsvc.storage.documents import decode_document
 from feedsvc.storage.entries import read_entries
 from feedsvc.storage.sets import is_in_language, is_in_none_of
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
-
-_DAY = timedelta(days=1)
 
 #: Events that are over are in a calendar while it has fewer than this number.
 _CALENDAR_PAST = 500
@@ -44,10 +42,10 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     ]
     today = revision_row(session).day
     window = None
-    first_day, last_day = _find_days(query, today)
+    first_day, last_day = find_days(query, today)
     if first_day or last_day:
-        begin = _start_of(first_day, site) if first_day else EPOCH
-        end = _start_of(last_day + _DAY, site) if last_day else MAX_DATETIME
+        begin = start_of(first_day, site) if first_day else EPOCH
+        end = end_of(last_day, site) if last_day else MAX_DATETIME
         window = _find_window(session, query, included_keys, begin, end)
     # Without `lang`, pages are in one language, while programs get entries in all.
     is_mixed = query["lang"] or not query.format.is_page
@@ -90,28 +88,8 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         upcoming=upcoming,
         first_day=first_day,
         last_day=last_day,
-        due_at=_start_of(today + _DAY, site) if query["period"] else None,
+        due_at=end_of(today, site) if query["period"] else None,
     )
-
-
-def _find_days(query: FeedQuery, today: date) -> tuple[date | None, date | None]:
-    """Return the first and the last day of `period`, or of `from` and `to`."""
-    sunday = today + relativedelta(weekday=SU)
-    match query["period"]:
-        case None:
-            return query["from"], query["to"]
-        case date() as day:
-            return day, day
-        case "today":
-            return today, today
-        case "week":
-            return today, sunday
-        case "weekend":
-            return max(today, sunday - _DAY), sunday
-        case "month":
-            return today, today + relativedelta(day=31)
-        case count:
-            return today, today + (count - 1) * _DAY
 
 
 def _parts(query: FeedQuery) -> list[FeedQuery]:
@@ -179,10 +157,6 @@ def _with_occurrence(entry: Entry, starts: datetime | None) -> Entry:
     if starts in (None, entry.starts):
         return entry
     return replace(entry, starts=starts, is_ongoing=False, is_next=False)
-
-
-def _start_of(day: date, site: Site) -> datetime:
-    return datetime.combine(day, time(), site.timezone).astimezone(UTC)
 
 
 def build_directory(session: Session, feed: FeedHead) -> Directory:

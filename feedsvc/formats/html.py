@@ -59,7 +59,6 @@ def render_page(
     - `show`: a function that returns an entry as the page shows it
     - `parameters`: those of the URLs of other pages, so that they are in the same
       language
-    - `ui`: the language of the page if its URL names it
     - `section`: the kind that the page belongs to, `front`, or None
     - `search`: the words that the page has searched for, or None
     - `language_links`: pairs of a language and the URL of the page in it, or of the one
@@ -78,7 +77,6 @@ def render_page(
             site, languages, lambda ui: f"?ui={ui}" if ui else "?"
         ),
         "parameters": {"lang": languages.lists, "ui": languages.ui},
-        "ui": languages.ui,
         "section": None,
         "search": None,
         **context,

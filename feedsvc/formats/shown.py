@@ -30,11 +30,10 @@ _SUMMARY_LENGTH = 300
 
 def show(entry: Entry, feed: Feed) -> Shown:
     """Return an entry as a feed shows it."""
-    is_by_start = feed.query["date"] == "start"
     return Shown(
         entry,
         feed.site,
-        (is_by_start and entry.starts) or entry.date,
+        (feed.query["date"] == "start" and entry.starts) or entry.date,
         feed.language,
         is_summary=feed.is_summary,
         is_whole=feed.query.format.is_calendar,

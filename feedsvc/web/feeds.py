@@ -16,15 +16,13 @@ from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.changes import read_validity
 from feedsvc.web.responses import (
+    FEED_SHARED_MAX_AGE,
     LIST_HEADERS,
     NOINDEX,
     PAGE_MAX_AGE,
     conditional_response,
     redirect,
 )
-
-#: Seconds that shared caches keep feeds.
-FEED_SHARED_MAX_AGE = 60
 
 #: A number of events for which any calendar has room.
 _SHORT_CALENDAR = 500

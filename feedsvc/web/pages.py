@@ -109,9 +109,7 @@ def show_entry(id: str) -> Response:
         return _preview(id, request.args["preview"])
 
     def render(session: Session) -> tuple[bytes, bool]:
-        row = _find_public_entry(session, id)
-        languages = _entry_languages(row)
-        return _entry_page(session, row, languages), languages.ui is None
+        return _entry_page(session, _find_public_entry(session, id))
 
     ui = request.args.get("ui")
     parameters = {"ui": ui if ui in UI_LANGUAGES else None}
@@ -190,7 +188,7 @@ def _preview(id: str, signature: str) -> Response:
         is_signed = services.is_valid_preview(session, id, signature)
         if row is None or row.status in ("deleted", "withdrawn") or not is_signed:
             raise NotFound(f"There is no entry “{id}”.")
-        body = _entry_page(session, row, _entry_languages(row))
+        body, _ = _entry_page(session, row)
     return Response(
         body,
         mimetype=FORMATS["html"].media_type,
@@ -222,14 +220,11 @@ def _find_public_entry(
     return row
 
 
-def _entry_languages(row: EntryRow) -> PageLanguages:
+def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
+    """Return the page of an entry, and if crawlers may index it."""
     site, ui = current_services().site, request.args.get("ui")
-    language = row.entry.language
-    return PageLanguages.of(site, site.list_language(language), ui, language)
-
-
-def _entry_page(session: Session, row: EntryRow, languages: PageLanguages) -> bytes:
-    site = current_services().site
+    lang = site.list_language(row.entry.language)
+    languages = PageLanguages.of(site, lang, ui, row.entry.language)
     (entry,) = with_translations(session, [row.entry.public_view()])
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
@@ -240,7 +235,7 @@ def _entry_page(session: Session, row: EntryRow, languages: PageLanguages) -> by
             CategoryFilter.create(slugs),
             {
                 "limit": _RELATED_CANDIDATES,
-                "lang": languages.lists,
+                "lang": lang,
                 "cancelled": "hide",
             },
         )
@@ -249,4 +244,5 @@ def _entry_page(session: Session, row: EntryRow, languages: PageLanguages) -> by
             for candidate in build_feed(session, query, site).entries
             if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
-    return render_entry(entry, related[:MAX_RELATED], site, languages)
+    body = render_entry(entry, related[:MAX_RELATED], site, languages)
+    return body, languages.ui is None

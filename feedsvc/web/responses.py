@@ -35,6 +35,9 @@ PAGE_HEADERS = (
 #: Seconds that caches keep pages and redirects.
 PAGE_MAX_AGE = 60
 
+#: Seconds that shared caches keep feeds.
+FEED_SHARED_MAX_AGE = 60
+
 NOINDEX = ("X-Robots-Tag", "noindex")
 
 #: Beginnings of the paths that scripts of other sites may read (CORS).

@@ -1,0 +1,40 @@
+"""The days by which a feed selects events: those of `period`, or of `from` and `to`."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from dateutil.relativedelta import SU, relativedelta
+
+from feedsvc.feeds.query import FeedQuery
+from feedsvc.models import Site
+
+_DAY = timedelta(days=1)
+
+
+def find_days(query: FeedQuery, today: date) -> tuple[date | None, date | None]:
+    """Return the first and the last day of `period`, or of `from` and `to`."""
+    sunday = today + relativedelta(weekday=SU)
+    match query["period"]:
+        case None:
+            return query["from"], query["to"]
+        case date() as day:
+            return day, day
+        case "today":
+            return today, today
+        case "week":
+            return today, sunday
+        case "weekend":
+            return max(today, sunday - _DAY), sunday
+        case "month":
+            return today, today + relativedelta(day=31)
+        case count:
+            return today, today + (count - 1) * _DAY
+
+
+def start_of(day: date, site: Site) -> datetime:
+    """Return when a day begins in the zone of the site."""
+    return datetime.combine(day, time(), site.timezone).astimezone(UTC)
+
+
+def end_of(day: date, site: Site) -> datetime:
+    """Return when a day ends in the zone of the site."""
+    return start_of(day + _DAY, site)
