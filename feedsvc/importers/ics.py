@@ -57,7 +57,8 @@ _UNPUBLISHED = re.compile(
     r"""(?imx)
     ^(?:[\w-]+\.)?(?:CLASS|X-CALENDARSERVER-ACCESS)[ \t]*(?:;.*)?:
         [ \t]*+(?!PUBLIC[ \t\r]*$)\S.*
-    | ^STATUS(?:;.*)?:[ \t]*(?:DRAFT|AUTO-DRAFT|PRIVATE|TRASH)[ \t\r]*$"""
+    | ^(?:[\w-]+\.)?STATUS[ \t]*(?:;.*)?:
+        [ \t]*(?:DRAFT|AUTO-DRAFT|PRIVATE|TRASH)[ \t\r]*$"""
 )
 #: Statuses that iCalendar lacks, so that our calendars have them in titles alone.
 _OWN_STATUSES = {*EVENT_STATUSES} - {"confirmed", "tentative", "cancelled"}
@@ -86,10 +87,11 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     zone = named and _find_zone(named[1])
     default = zone if isinstance(zone, ZoneInfo) else site_zone
     events = []
-    private = {}
     overrides: dict[str, dict[date, Event]] = defaultdict(dict)
+    components = _find_marks(text)
+    private = _private_series(components)
     # Each alone, so that a broken one costs no other; reminders are not read.
-    for component in _components(text, "VEVENT"):
+    for component, mark in components:
         try:
             event = _parse(_REMINDER.sub("", component))
             modified = event.last_modified or EPOCH
@@ -99,10 +101,8 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
         except Exception:
             yield ImportedEntry("", {}, skip_reason=UNREADABLE)
             continue
-        mark = _UNPUBLISHED.search(component)
         if mark:
-            # The other occurrences of a private series do not repeat it.
-            private[event.uid] = mark[0].strip()
+            private[event.uid] = mark
     # Of several with a guid the importer takes the first: the latest, or last, one.
     events.sort(key=itemgetter(0))
     series = {event.uid for _, moment, event in events if not moment}
@@ -149,6 +149,31 @@ def _find_zone(name: str) -> tzinfo | None:
 def _components(text: str, name: str) -> list[str]:
     # The last one of a damaged file has no end.
     return re.findall(f"(?ims)^BEGIN:{name}\\b.*?(?:^END:{name}\\b|\\Z)", text)
+
+
+def _find_marks(text: str) -> list[tuple[str, str]]:
+    """Return the events of a file, each with what marks it as not published, if any."""
+    # Apple's server marks a calendar as a whole.
+    heads = re.findall(r"(?ims)^BEGIN:VCALENDAR\b.*?(?=^BEGIN:|\Z)", text)
+    whole = _UNPUBLISHED.search("".join(heads))
+    components = []
+    for component in _components(text, "VEVENT"):
+        mark = _UNPUBLISHED.search(component) or whole
+        components.append((component, mark[0].strip() if mark else ""))
+    return components
+
+
+def _private_series(components: list[tuple[str, str]]) -> dict[str, str]:
+    """Return the marks of series by their UIDs, also of those that cannot be read.
+
+    The other occurrences of a private series do not repeat its mark.
+    """
+    return {
+        uid.strip(): mark
+        for component, mark in components
+        if mark
+        for uid in re.findall("(?im)^UID(?:;.*)?:(.*)", component)
+    }
 
 
 def _define_zones(text: str) -> None:

@@ -60,7 +60,8 @@ _UNPUBLISHED = rf"""
 #: Each part takes time in proportion to the file.
 _UNSAFE = re.compile(
     rb"""(?ix)
-    <(?:[\w.-]{,99}:)?(?:draft|security|status|sync|trashed|type)\b
+    <(?:[\w.-]{,99}:)?
+        (?:draft|post_password|post_type|security|status|sync|trashed|type)\b
     | \#kind
     | (?<![\w.+-])[\w.+-]{1000}
     | (?:\A|<)(?:[^<,]*+,){5000}"""

@@ -267,6 +267,14 @@ def test_entities_of_html_alone_are_resolved(
     assert ("Hôm nay" in output) == ("ocirc" in content)
 
 
+def test_calendar_may_be_private_as_a_whole(app: Flask) -> None:
+    text = calendar("DTSTART:20270101").decode()
+    head = "BEGIN:VCALENDAR\nX-CALENDARSERVER-ACCESS:PRIVATE"
+    text = text.replace("BEGIN:VCALENDAR", head)
+    import_file(app, text.encode())
+    assert not stored_entries(app, "events")
+
+
 def test_drafts_in_ebcdic_are_not_imported(app: Flask) -> None:
     item = "<item><guid>g</guid><title>a</title><status>draft</status></item>"
     document = (

@@ -29,8 +29,9 @@ def nginx(folder: Path, *ports: int) -> Iterator[str]:
     assert NGINX
     own = free_port()
     upstream = read_project_file("deploy/upstream.conf")
-    servers = [f"server 127.0.0.1:{port};" for port in ports]
-    upstream = upstream.replace("server 127.0.0.1:8000;", " ".join(servers))
+    (server,) = re.findall("server 127.0.0.1:8000.*;", upstream)
+    servers = [server.replace("8000", str(port)) for port in ports]
+    upstream = upstream.replace(server, " ".join(servers))
     text = read_project_file("deploy/nginx.conf")
     for old, new in (
         ("listen 80 ", f"listen 127.0.0.1:{own} "),

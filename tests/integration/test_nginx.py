@@ -121,6 +121,17 @@ def test_what_nginx_compresses_is_revalidated(proxy: str, path: str) -> None:
     assert again.status_code == 304
 
 
+def test_instances_are_asked_again_at_once_after_a_failure(tmp_path: Path) -> None:
+    service = Service(f"sqlite:///{tmp_path}/feedsvc.db", WEB_CONCURRENCY="1")
+    # nginx never gives up the only server of an upstream.
+    with service, nginx(tmp_path, service.port, service.port) as url:
+        service.stop()
+        for _ in range(4):
+            assert requests.get(f"{url}/healthz").status_code == 502
+        service.start()
+        assert requests.get(f"{url}/healthz").status_code == 200
+
+
 @pytest.mark.parametrize("name", ["lang", "ui", "q"])
 def test_long_url_is_no_failure_of_the_service(proxy: str, name: str) -> None:
     # nginx would send nothing to an instance that it takes for failing.
