@@ -49,7 +49,7 @@ bench: $(VENV)/.bench
 
 # The most expensive requests, at 100,000 entries on both databases, beside the version before. On a slow machine in
 # parts: make worst WORST='--database postgresql --part 1/4'
-worst: $(VENV)/.tests
+worst: $(VENV)/.bench
 	@exec $(BIN)/python -m bench worst $(WORST)
 
 # What feed readers and calendar programs of others, in .readers/, make of the feeds, compared with the tables in
