@@ -30,7 +30,10 @@ DISTRICT = set(PLACES[1:10])
 SERIES = 2_000
 UPCOMING = 1_000
 ENGLISH = 30
-"""Numbers of endless series, of other upcoming events, and of articles in English."""
+"""Numbers of series, of other upcoming events, and of articles in English."""
+
+RULES = ("FREQ=DAILY", "FREQ=DAILY;COUNT=1000")
+"""Those of the series, which end not before the last upcoming event."""
 
 _BATCH_SIZE = 200
 
@@ -92,7 +95,7 @@ def _entry(number: int, count: int, now: datetime) -> Entry:
     start = published
     if position >= half - SERIES:
         start = now - timedelta(days=900)
-        recurrence = Recurrence("FREQ=DAILY")
+        recurrence = Recurrence(RULES[position % len(RULES)])
     elif position >= half - SERIES - UPCOMING:
         start = now + timedelta(hours=position % 2000 + 1)
     event = Event(start.astimezone(ZONE), None, ZONE, recurrence=recurrence)

@@ -125,8 +125,8 @@ async def _collect_and_answer(
         release = held.pop_all().close
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(release))
-    # Shielded: what waits for a thread would lose its count with its client, and not
-    # its memory.
+    # A client that hangs up must not cancel what waits for a thread: its bytes would
+    # count no more, but stay in memory.
     response = await asyncio.shield(asyncio.wrap_future(future))
     # Others may have filled the queue since the thread began.
     if response is None or _is_queue_full(scope["method"]):
@@ -143,8 +143,8 @@ async def _collect_and_answer(
 def _answer(environ: dict[str, Any]) -> Response | None:
     """Return Flask's response as a whole, so that the thread waits for no client.
 
-    In a2wsgi's middleware it waits while a client takes the response.
-    Return None if there is no room for it in the queue.
+    With a2wsgi's middleware it would wait while a client takes the response. Return
+    None if there is no room for it in the queue.
     """
     if _is_queue_full(environ["REQUEST_METHOD"]):
         return None

@@ -35,6 +35,7 @@ class _Connection(HTTPConnection):
             return response
         finally:
             timer.cancel()
+            # Whatever else the answer that was cut off seems to be.
             if time.monotonic() >= ends_at:
                 raise TimeoutError(f"no answer within {TIMEOUT:g} s")
 

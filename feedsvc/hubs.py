@@ -72,7 +72,7 @@ class HubNotifier:
             if row:
                 self._note_changes(session, row.told)
                 # Usually there is nothing to tell, and no need for the lock.
-                *_, url = self._outbox.merge(row.told, row.waiting)
+                _, _, url = self._outbox.merge(row.told, row.waiting)
                 if url is None:
                     return None
         with self._database.write() as transaction:

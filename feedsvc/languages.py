@@ -70,6 +70,6 @@ def match_tag(tags: Iterable[str], tag: str) -> str | None:
 
 
 def text_in(texts: Mapping[str, str], tag: str) -> str | None:
-    """Return the one of some texts, by the tags of their languages, for a tag."""
+    """Return the text for a tag from texts by their tags; None if none is for it."""
     match = match_tag(texts, tag)
     return texts[match] if match else None

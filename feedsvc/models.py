@@ -79,7 +79,7 @@ class Site:
         return text_in(self.titles, language) or self.title
 
     def title_language(self, language: str) -> str:
-        """Return the language of the title in a language."""
+        """Return the language of the title that `title_in` returns."""
         return match_tag(self.titles, language) or self.language
 
     def description_in(self, language: str) -> str:
@@ -87,13 +87,18 @@ class Site:
         return text_in(self.descriptions, language) or self.description
 
     def words_language(self, language: str) -> str:
-        """Return the language of our words: the portal's if there are none in one."""
+        """Return the language of our words around a language that may have none."""
         return language if is_supported(language) else self.language
+
+    @property
+    def other_languages(self) -> tuple[str, ...]:
+        """Those of `languages` that are not the portal's own, which is the first."""
+        return self.languages[1:]
 
     def list_language(self, language: str) -> str | None:
         """Return the `lang` of pages with entries in a language; None without it."""
         named = match_tag(self.languages, language)
-        return named if named in self.languages[1:] else None
+        return named if named in self.other_languages else None
 
     def permalink(self, entry_id: str) -> str:
         """Return the URL of an entry's page in this service."""
@@ -108,7 +113,7 @@ class Site:
 class PageLanguages:
     """The languages of a page, which are decided here alone.
 
-    `default` is the language of its words without `ui`, the one that its URL names.
+    `ui` is the language of its words that its URL names, `default` the one without it.
     `lists` and `feeds` are the `lang` of the lists and feeds to which it leads.
     """
 

@@ -30,7 +30,7 @@ class Outbox:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._changes: list[_Change] = []
-        # Of the hub, which is None, and of URLs that it refuses, which delay no other.
+        # By URL, since one that the hub refuses delays no other; None is for the hub.
         self._due_at: dict[str | None, float] = {}
         self._next_delays: dict[str | None, int] = {}
 
@@ -45,7 +45,7 @@ class Outbox:
     def merge(
         self, told: datetime, waiting: list[str]
     ) -> tuple[datetime, list[str], str | None]:
-        """Return both with what is due now, and the URL to tell, if any.
+        """Return both with the changes that are due, and the next URL to tell, if any.
 
         :param told: the revision up to which the changes need no outbox: the hub was
             told them, or their URLs wait.
@@ -62,13 +62,13 @@ class Outbox:
         return self._due_at.get(url, 0) <= self._monotonic()
 
     def fail(self, url: str | None = None) -> int:
-        """Return for how many seconds neither the hub nor a URL is due."""
+        """Note a failure of the hub, or of one URL, and return its delay in seconds."""
         delay = self._next_delays.get(url, _MIN_DELAY)
         self._next_delays[url] = min(2 * delay, _MAX_DELAY)
         self._due_at[url] = self._monotonic() + delay
         return delay
 
     def succeed(self, url: str) -> None:
-        """Let the next failure be as the first one."""
+        """Forget the failures of the hub and of a URL that it has accepted."""
         self._next_delays.pop(None, None)
         self._next_delays.pop(url, None)

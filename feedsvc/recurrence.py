@@ -5,8 +5,8 @@ a change to daylight saving time skips takes place as long after the change as i
 be after the start of the skipped period (RFC 5545 §3.3.5), as in calendar programs.
 
 dateutil walks a rule from its start. For a daily rule of 1970 that is through 20,000
-days, so the walk begins near the requested time, unless the rule has a COUNT, which is
-small.
+days, so the walk begins near the requested time, unless the rule has a COUNT and the
+end of the series is not known.
 """
 
 from collections import deque
@@ -51,11 +51,13 @@ def occurrences(
         COUNT need not begin at its start.
     """
     candidates: Iterable[Event] = (event,)
-    if event.recurrence:
+    recurrence = event.recurrence
+    if recurrence:
         # The UTC offset may differ between the two times, by a day at most.
         duration = event.ends - event.starts
         since = after.astimezone(event.timezone) - duration - _ONE_DAY
-        recurrence = _uncounted(event.recurrence) if ends else event.recurrence
+        if ends:
+            recurrence = _uncounted(recurrence)
         # dateutil goes on until the year 9999, which other zones and ends exceed.
         starts = takewhile(
             lambda start: start.year <= MAX_DATETIME.year,
@@ -65,7 +67,8 @@ def occurrences(
     for occurrence in candidates:
         if occurrence.starts >= MAX_DATETIME:
             return
-        if ends and occurrence.ends > ends:
+        # Only then, since time zone data may have changed since the end was stored.
+        if recurrence is not event.recurrence and ends and occurrence.ends > ends:
             return
         if occurrence.ends > after:
             yield occurrence

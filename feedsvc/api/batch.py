@@ -31,7 +31,7 @@ from feedsvc.services import current_services
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.entries import delete_entry, put_entry
 
-#: Batches have threads of their own.
+#: The path by which the event loop gives batches threads of their own.
 PATH = "/api/v1/batch"
 
 #: Items of a batch.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -64,12 +64,12 @@ def put(slug: str) -> ResponseReturnValue:
 
 def patch(slug: str) -> ResponseReturnValue:
     """Change a category by a JSON merge patch; another `slug` renames it."""
-    patch = parse_patch()
+    changes = parse_patch()
     for _ in range(MAX_ATTEMPTS):
         with current_services().database.read() as session:
             stored = _document(session, slug)
         # Validation may take long, so it comes before the lock.
-        category: Category = load_patched(_schema, stored, patch)
+        category: Category = load_patched(_schema, stored, changes)
         with write_as_token() as transaction:
             if _document(transaction.session, slug) != stored:
                 continue
@@ -85,7 +85,7 @@ def delete(slug: str) -> ResponseReturnValue:
     """Delete a category: entries lose it, and its feeds are 410."""
     with write_as_token() as transaction:
         delete_category(transaction, slug)
-    return jsonify(None), 204
+    return Response(status=204, mimetype="application/json")
 
 
 def _document(session: Session, slug: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def show_openapi() -> Response:
 
 
 # The blueprint of flask-swagger-ui reads its files anew for each client.
-pages = FilesBlueprint(
+swagger_ui = FilesBlueprint(
     "swagger_ui",
     "flask_swagger_ui",
     url_prefix="/api/docs",
@@ -44,7 +44,7 @@ pages = FilesBlueprint(
 )
 
 
-@pages.get("/")
+@swagger_ui.get("/")
 def show_documentation() -> str:
     """Answer with the page, whose script reads the description."""
     config = {
@@ -63,13 +63,13 @@ def show_documentation() -> str:
     )
 
 
-@pages.get("")
+@swagger_ui.get("")
 def redirect_to_slash() -> Response:
     """Redirect to the page; Werkzeug would lead where the Host header says."""
     return redirect("/api/docs/")
 
 
-@pages.after_request
+@swagger_ui.after_request
 def add_policy(response: Response) -> Response:
     """Add the page's policy to it and its files."""
     response.headers["Content-Security-Policy"] = _SWAGGER_UI_POLICY

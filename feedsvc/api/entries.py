@@ -101,12 +101,12 @@ def put(kind: str, id: str) -> Response:
 
 def patch(kind: str, id: str) -> Response:
     """Change an entry by a JSON merge patch (RFC 7396)."""
-    patch = parse_patch()
+    changes = parse_patch()
     for _ in range(MAX_ATTEMPTS):
         with current_services().database.read() as session:
             stored = get_entry(session, kind, id).entry
         # Validation may take long, so it comes before the lock.
-        entry = _apply_patch(_schema(kind), stored, patch)
+        entry = _apply_patch(_schema(kind), stored, changes)
         check = request_precondition()
         with suppress(EntryChanged), write_as_token() as transaction:
             row, _ = put_entry(transaction, entry, check=check, unchanged=stored)
@@ -119,7 +119,7 @@ def delete(kind: str, id: str) -> ResponseReturnValue:
     check = request_precondition()
     with write_as_token() as transaction:
         delete_entry(transaction, kind, id, check)
-    return jsonify(None), 204
+    return Response(status=204, mimetype="application/json")
 
 
 def _schema(kind: str) -> EntrySchema:

@@ -136,13 +136,15 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     )
     # Otherwise glibc keeps free memory for each thread, which others cannot use.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
-    # Otherwise it takes long texts from its heap as soon as one was freed, and a small
-    # one behind them keeps their memory. Feeds are shorter: a map for each takes time.
+    # Otherwise it has long texts in its heap after the first one, where a small text
+    # behind them keeps their memory. Most feeds are shorter and stay there, since a map
+    # for each would take time.
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
     # gunicorn replaces this process, since its first process must not have imported the
     # code that a reload loads.
-    module = ["-m", "gunicorn", "-c", "python:feedsvc.gunicorn_conf"]
-    os.execv(sys.executable, [sys.executable, *module])  # noqa: S606
+    options = ["-c", "python:feedsvc.gunicorn_conf"]
+    arguments = [sys.executable, "-m", "gunicorn", *options]
+    os.execv(sys.executable, arguments)  # noqa: S606
 
 
 def _publish_languages_of_samples() -> None:

@@ -49,7 +49,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         window = _find_window(session, query, included_keys, begin, end)
     # Without `lang`, pages are in one language, while programs get entries in all.
     is_mixed = query["lang"] or not query.format.is_page
-    other_languages = [] if is_mixed else site.languages[1:]
+    other_languages = [] if is_mixed else site.other_languages
     entries: dict[int, Entry] = {}
     upcoming = 0
     for part in _parts(query):
@@ -201,7 +201,7 @@ def listed_categories(
     is_shown = (
         is_in_language(lang)
         if lang in site.languages
-        else is_in_none_of(site.languages[1:])
+        else is_in_none_of(site.other_languages)
     )
     if kind == "news":
         return categories_with_entries(categories, kind, is_shown)

@@ -15,7 +15,7 @@ from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site
 class FeedHead:
     """A feed without its entries: its URL, and what it is about.
 
-    `categories` are those that its filter names, in its order.
+    `categories` are those that its filter names.
     """
 
     query: FeedQuery

@@ -54,7 +54,7 @@ def render_page(
 
     Every template knows:
 
-    - `site`
+    - `site`: the portal
     - `language`: the language of the page; `t`: its phrases by key
     - `show`: a function that returns an entry as the page shows it
     - `parameters`: those of the URLs of other pages, so that they are in the same

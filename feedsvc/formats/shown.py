@@ -30,10 +30,13 @@ _SUMMARY_LENGTH = 300
 
 def show(entry: Entry, feed: Feed) -> Shown:
     """Return an entry as a feed shows it."""
+    date = entry.date
+    if entry.starts and feed.query["date"] == "start":
+        date = entry.starts
     return Shown(
         entry,
         feed.site,
-        (feed.query["date"] == "start" and entry.starts) or entry.date,
+        date,
         feed.language,
         is_summary=feed.is_summary,
         is_whole=feed.query.format.is_calendar,
@@ -130,7 +133,7 @@ class Shown:
 
     @cached_property
     def state(self) -> TitleState | None:
-        """What readers must know before the title: of the date, or of the entry."""
+        """The state before the title: that of the shown date, or else of the entry."""
         if self.cancellation and self.occurrence:
             return TitleState("cancelled", (self._day(self.occurrence, "short"),))
         if self.entry.status == "withdrawn":

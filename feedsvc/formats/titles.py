@@ -13,12 +13,14 @@ from feedsvc.formats.times import format_day, format_days
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import EVENT_STATUSES, Category, Site
 
-# The first status, confirmed, stands in no title.
-_STATES = (*EVENT_STATUSES[1:], "withdrawn")
+_STATES = {*EVENT_STATUSES, "withdrawn"} - {"confirmed"}
 
 
 class TitleState(NamedTuple):
-    """What stands before a title, such as `cancelled`; with the day of a date alone."""
+    """The state before a title, such as `cancelled`.
+
+    `days` has the day that phrases name, if it is the state of one date of a series.
+    """
 
     name: str
     days: tuple[str, ...] = ()
@@ -140,12 +142,17 @@ def window_text(feed: Feed, language: str) -> str:
 
 def _name(feed: FeedHead, kind_key: str | None, language: str) -> str:
     category_filter = feed.query.category_filter
-    titles = [category.title_in(language) for category in feed.categories]
-    count = len(category_filter.include)
+    titles = {
+        category.slug: category.title_in(language) for category in feed.categories
+    }
     language = feed.site.words_language(language)
-    included = _join(titles[:count], language, match_all=category_filter.match_all)
+    included = _join(
+        [titles[slug] for slug in category_filter.include],
+        language,
+        match_all=category_filter.match_all,
+    )
     if category_filter.exclude:
-        excluded = _join(titles[count:], language)
+        excluded = _join([titles[slug] for slug in category_filter.exclude], language)
         included = translate(language, "feed.without", included, excluded).strip()
     kind = translate(language, kind_key) if kind_key else ""
     parts = [kind, included]

@@ -88,7 +88,7 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     default = zone if isinstance(zone, ZoneInfo) else site_zone
     events = []
     overrides: dict[str, dict[date, Event]] = defaultdict(dict)
-    components = _find_marks(text)
+    components = _marked_events(text)
     private = _private_series(components)
     # Each alone, so that a broken one costs no other; reminders are not read.
     for component, mark in components:
@@ -151,7 +151,7 @@ def _components(text: str, name: str) -> list[str]:
     return re.findall(f"(?ims)^BEGIN:{name}\\b.*?(?:^END:{name}\\b|\\Z)", text)
 
 
-def _find_marks(text: str) -> list[tuple[str, str]]:
+def _marked_events(text: str) -> list[tuple[str, str]]:
     """Return the events of a file, each with what marks it as not published, if any."""
     # Apple's server marks a calendar as a whole.
     heads = re.findall(r"(?ims)^BEGIN:VCALENDAR\b.*?(?=^BEGIN:|\Z)", text)

@@ -58,7 +58,7 @@ _PARTS = {
 }
 _PART = "|".join(f"{name}=(?:{value})" for name, value in _PARTS.items())
 _MAX_POSITIONS = 5
-#: The days that a period may have, of those whose days may be numbered.
+#: The most days of a month and a year, the periods whose days may be numbered.
 _MAX_DAYS = {"MONTHLY": 31, "YEARLY": 366}
 #: Parts that need one of these periods for FREQ.
 #:

@@ -239,8 +239,8 @@ def _find_parent(
         raise ValidationFailed(FieldError("#/parent", str(error))) from None
     if row and row.parent is parent:
         return parent
-    ancestors = [*islice(parent.iter_upwards(), MAX_LEVELS)]
-    levels = len([*categories.levels(row)]) if row else 1
+    ancestors = list(islice(parent.iter_upwards(), MAX_LEVELS))
+    levels = len(list(categories.levels(row))) if row else 1
     if category.slug in (ancestor.slug for ancestor in ancestors):
         detail = "Must not be within the category itself."
     elif len(ancestors) + levels > MAX_LEVELS:

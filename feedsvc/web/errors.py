@@ -39,7 +39,7 @@ _UNAVAILABLE = (
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Register the handler of all exceptions that are expected, and of defects."""
+    """Register the handler of exceptions; HTTPException includes that of a defect."""
     for exception in (FeedsvcError, HTTPException, *_UNAVAILABLE):
         app.register_error_handler(exception, error_response)
 

@@ -172,6 +172,7 @@ def standing_follower(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
         finally:
             is_over.set()
         assert page.result().status_code == 200
+    sa.event.remove(engine, "before_cursor_execute", wait)
 
 
 @pytest.mark.usefixtures("standing_follower")

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from feedsvc import __version__
+from feedsvc.api import batch
 from feedsvc.models import SCOPES
 from feedsvc.storage.database import Database
 from feedsvc.storage.tokens import create_token
@@ -52,6 +53,10 @@ def test_file_is_what_routes_and_schemas_say() -> None:
     document = updated(json.loads(FILE.read_text("utf-8")))
     text = json.dumps(document, ensure_ascii=False, indent=1)
     assert_file(FILE, text + "\n")
+
+
+def test_event_loop_knows_the_path_of_batches(app: Flask) -> None:
+    assert batch.PATH in {str(rule) for rule in app.url_map.iter_rules()}
 
 
 def test_document_is_valid_openapi(document: Json) -> None:
