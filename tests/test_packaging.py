@@ -76,9 +76,8 @@ def test_installation_serves_its_data_beside_other_modules_without_an_extra(
     assert "TOKEN=" in service.command("demo")
     with service:
         service.put("/articles/a", {"title": "Xin chào"})
-        for (
-            path
-        ) in "/ /feeds/events.ics /api/docs/ /api/openapi.json /favicon.ico".split():
+        paths = "/ /feeds/events.ics /api/docs/ /api/openapi.json /favicon.ico"
+        for path in paths.split():
             assert service.request("GET", path).ok, path
         feed = service.request("GET", "/feeds/news.rss")
     assert "<title>Xin chào</title>" in feed.content.decode()
