@@ -5,6 +5,7 @@ responses are those of `feedsvc.wsgi:app`.
 """
 
 import asyncio
+import ctypes
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +28,8 @@ from feedsvc.web.health import alive_response
 from feedsvc.web.responses import common_headers
 from feedsvc.wsgi import app as flask_app
 
-#: So many that writers, which may wait for SQLite's lock, do not delay readers.
-_THREADS = 16
+#: Threads for reads, and as many for writes.
+_THREADS = 8
 
 #: The longest response of the event loop, which may have to compress it first.
 _MAX_BYTES = 1 << 20
@@ -45,10 +46,16 @@ _MAX_QUEUED = 44 << 20
 _READS = ("GET", "HEAD")
 
 _services = get_services(flask_app)
-_threads = ThreadPoolExecutor(_THREADS)
+# Writes may wait for SQLite's lock, and reads until many pages are rendered: neither
+# delays the other.
+_read_threads = ThreadPoolExecutor(_THREADS)
+_write_threads = ThreadPoolExecutor(_THREADS)
 # Batches have threads of their own: that of a client which hangs up goes on.
 _batch_threads = ThreadPoolExecutor(_MAX_BATCHES)
 _batches = asyncio.Semaphore(_MAX_BATCHES)
+
+# Only glibc has it.
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 class _Queue:
@@ -106,7 +113,8 @@ async def _collect_and_answer(
     length = _collected_length(headers)
     memory = memory_for(length)
     body = BytesIO()
-    threads = _threads
+    threads = _read_threads if scope["method"] in _READS else _write_threads
+    answer = _answer
     with ExitStack() as held:
         held.callback(memory.release, body)
         if not await collect_body(body, length, memory, receive):
@@ -114,12 +122,13 @@ async def _collect_and_answer(
             return
         if scope["path"] == batch.PATH:
             threads = _batch_threads
+            answer = _answer_batch
             if not await _acquire_batch():
                 await _refuse("Too many batches are running.", scope, send)
                 return
             held.callback(_batches.release)
         environ = build_environ(scope, body)  # type: ignore[arg-type]
-        future = threads.submit(_answer, dict(environ))
+        future = threads.submit(answer, dict(environ))
         # It may go on after its client has hung up, so its end alone releases what it
         # holds.
         release = held.pop_all().close
@@ -149,6 +158,17 @@ def _answer(environ: dict[str, Any]) -> Response | None:
     if _is_queue_full(environ["REQUEST_METHOD"]):
         return None
     return Response.from_app(flask_app, environ, buffered=True)
+
+
+def _answer_batch(environ: dict[str, Any]) -> Response | None:
+    """Answer a batch, and give the memory that it no longer needs to the system.
+
+    glibc would keep all of it below the least block that stays, such as a cached feed.
+    """
+    response = _answer(environ)
+    if _malloc_trim:
+        _malloc_trim(0)
+    return response
 
 
 def _is_queue_full(method: str) -> bool:

@@ -136,10 +136,6 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     )
     # Otherwise glibc keeps free memory for each thread, which others cannot use.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
-    # Otherwise it has long texts in its heap after the first one, where a small text
-    # behind them keeps their memory. Most feeds are shorter and stay there, since a map
-    # for each would take time.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
     # gunicorn replaces this process, since its first process must not have imported the
     # code that a reload loads.
     options = ["-c", "python:feedsvc.gunicorn_conf"]
