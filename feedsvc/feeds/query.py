@@ -3,7 +3,7 @@
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
 feed has one URL and one place in every cache. A new format is an entry of FORMATS and a
 module in `formats/`. A new parameter is an entry of PARAMETERS, its default in
-`_defaults`, and its condition in `select.py`.
+`_defaults`, and its condition in `select.py`; what does not only select changes `view`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from dateutil.relativedelta import relativedelta
@@ -233,6 +233,16 @@ class FeedQuery:
             and not self.parameters
         )
 
+    @property
+    def view(self) -> FeedQuery:
+        """How the feed shows an entry: the query without what only selects entries."""
+        parameters = {
+            name: value
+            for name, value in self.parameters.items()
+            if not PARAMETERS[name].only_selects
+        }
+        return FeedQuery(self.kind, self.format, parameters=parameters)
+
     def with_parameters(self, **changes: Any) -> FeedQuery:
         """Return the query with other values of parameters; None removes one."""
         return replace(self, parameters={**self.parameters, **changes})
@@ -328,23 +338,32 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
-#: What reads the value of each query parameter, whose `str` is its spelling in URLs.
-#:
-#: It raises a ValueError whose text follows the name.
-PARAMETERS: Mapping[str, Callable[[str], Any]] = {
-    "limit": _parse_limit,
-    "page": _parse_page,
-    "content": _choice("full", "summary"),
-    "lang": _parse_language,
-    "q": parse_search,
-    "period": _parse_period,
-    "from": _parse_date,
-    "to": _parse_date,
-    "when": _choice("upcoming", "past", "all"),
-    "order": _choice("published", "start"),
-    "date": _choice("published", "start"),
-    "cancelled": _choice("mark", "hide"),
-    "ui": _choice(*UI_LANGUAGES),
+class Parameter(NamedTuple):
+    """A query parameter.
+
+    :param parse: returns its value, whose `str` is its spelling in URLs, or raises a
+        ValueError whose text follows the name.
+    :param only_selects: a feed shows an entry as it would without the parameter.
+    """
+
+    parse: Callable[[str], Any]
+    only_selects: bool = False
+
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "limit": Parameter(_parse_limit, only_selects=True),
+    "page": Parameter(_parse_page, only_selects=True),
+    "content": Parameter(_choice("full", "summary")),
+    "lang": Parameter(_parse_language),
+    "q": Parameter(parse_search, only_selects=True),
+    "period": Parameter(_parse_period, only_selects=True),
+    "from": Parameter(_parse_date, only_selects=True),
+    "to": Parameter(_parse_date, only_selects=True),
+    "when": Parameter(_choice("upcoming", "past", "all"), only_selects=True),
+    "order": Parameter(_choice("published", "start"), only_selects=True),
+    "date": Parameter(_choice("published", "start")),
+    "cancelled": Parameter(_choice("mark", "hide")),
+    "ui": Parameter(_choice(*UI_LANGUAGES)),
 }
 
 _IN_PATH = "The category is a part of the path, such as /feeds/news/<category>.rss."
@@ -411,7 +430,7 @@ def read_parameter(name: str, values: Sequence[str]) -> Any:
     if len(values) > 1:
         raise BadRequest(f"The parameter “{name}” is given twice.", name)
     try:
-        return PARAMETERS[name](values[0])
+        return PARAMETERS[name].parse(values[0])
     except ValueError as error:
         raise BadRequest(f"The parameter “{name}” {error}.", name) from None
 

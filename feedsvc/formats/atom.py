@@ -2,19 +2,23 @@
 
 import re
 import uuid
+from collections.abc import Iterable
 from html import escape
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri
-from feedsvc.formats.shown import Shown, show
+from feedsvc.formats.parts import Part
+from feedsvc.formats.shown import Shown
 from feedsvc.formats.xml import (
     Element,
     add_extensions,
-    add_item,
     add_links,
     create_generator,
+    create_item,
+    insert_items,
     sub_element,
+    to_part,
     write_as_cdata,
 )
 from feedsvc.models import Entry, Translation
@@ -22,7 +26,26 @@ from feedsvc.models import Entry, Translation
 _IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"\\^`{|}]+')
 
 
-def render(feed: Feed) -> bytes:
+def part(shown: Shown) -> Part:
+    """Return the element of an entry."""
+    entry = shown.entry
+    item = create_item(shown, shown.body, _extend_entry)
+    item.title(shown.title)
+    # In UTC, since readers built on libmrss ignore the offset.
+    item.updated(entry.updated.replace(microsecond=0))
+    item.published(shown.date.replace(microsecond=0))
+    summary = shown.summary
+    # An entry should have a summary or a content.
+    if summary or not shown.body:
+        item.summary(summary or entry.title)
+    for author in entry.authors:
+        item.author(_person(author.name, author.url, author.email))
+    if entry.rights:
+        item.rights(entry.rights)
+    return to_part(item.atom_entry())
+
+
+def render(feed: Feed, parts: Iterable[Part]) -> bytes:
     """Render a feed as Atom."""
     site = feed.site
     generator = create_generator(feed, _extend_feed)
@@ -33,23 +56,7 @@ def render(feed: Feed) -> bytes:
     generator.author(_person(feed.site_title, site.url, site.contact))
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
-    for entry in feed.entries:
-        shown = show(entry, feed)
-        item = add_item(generator, shown, shown.body, _extend_entry)
-        item.title(shown.title)
-        # In UTC, since readers built on libmrss ignore the offset.
-        item.updated(entry.updated.replace(microsecond=0))
-        item.published(shown.date.replace(microsecond=0))
-        summary = shown.summary
-        # An entry should have a summary or a content.
-        if summary or not shown.body:
-            item.summary(summary or entry.title)
-        for author in entry.authors:
-            item.author(_person(author.name, author.url, author.email))
-        if entry.rights:
-            item.rights(entry.rights)
-    document: bytes = generator.atom_str()
-    return document
+    return insert_items(generator.atom_str(), parts, b"</feed>")
 
 
 def atom_id(guid: str) -> str:

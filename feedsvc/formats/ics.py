@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -14,7 +13,8 @@ from icalendar.timezone import tzid_from_dt
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import coordinates, iri_to_uri, place_text
-from feedsvc.formats.shown import Shown, show
+from feedsvc.formats.parts import Part
+from feedsvc.formats.shown import Shown
 from feedsvc.formats.titles import TitleState
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
@@ -58,24 +58,26 @@ _TIMEZONE_HORIZON = timedelta(days=3653)
 Properties = Mapping[str, Any]
 
 
-def render(feed: Feed) -> bytes:
-    """Render a feed as a calendar.
-
-    If later events are not in, its description tells the day of the last one that is.
-    """
-    entries = feed.entries
-    if feed.query["cancelled"] == "hide":
-        entries = tuple(
-            replace(entry, event=entry.event and without_cancelled(entry.event))
-            for entry in entries
-        )
-    shown = (show(entry, feed) for entry in entries)
-    return _calendar(_calendar_properties(feed), shown, feed.upcoming)
+def part(shown: Shown) -> Part:
+    """Return the components of an event, and what its calendar needs for it."""
+    entry, event = shown.entry, shown.entry.event
+    assert event is not None
+    overrides = b"".join(map(_fold, _overrides(shown)))
+    if len(overrides) > _MAX_OVERRIDES:
+        overrides = b""
+        event = without_cancelled(event)
+    components = b"".join(map(_fold, _event(shown, event))) + overrides
+    # Times in UTC end with Z and have no TZID.
+    key = event.timezone.key
+    zone = None if event.all_day or key == "UTC" else key
+    years = _years(entry, event)
+    return Part(components, entry.guid, entry.updated, entry.starts, zone, years)
 
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
-    return _calendar({}, [Shown(entry, site, entry.date, site.language, is_whole=True)])
+    shown = Shown(entry, site, entry.date, site.language, is_whole=True)
+    return render(None, [part(shown)])
 
 
 def _calendar_properties(feed: Feed) -> Properties:
@@ -104,14 +106,13 @@ def _calendar_properties(feed: Feed) -> Properties:
     return properties
 
 
-def _calendar(
-    properties: Properties, entries: Iterable[Shown], upcoming: int = 0
-) -> bytes:
-    """Return a calendar of the first entries for which MAX_BYTES have room, by guid.
+def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
+    """Render a calendar of the first events for which MAX_BYTES have room, by guid.
 
-    It has the time zones that they need.
+    It has the time zones that they need. If later events are not in, the description of
+    a feed tells the day of the last one that is.
 
-    :param upcoming: the number of entries that are not over, which are the first ones.
+    :param feed: None for the calendar of one event.
     """
     calendar = Calendar()
     header = {
@@ -119,51 +120,45 @@ def _calendar(
         "PRODID": prop.vText("-//feedsvc//feedsvc"),
         "LAST-MODIFIED": prop.vDatetime(NEVER_MODIFIED),
     }
-    calendar.update({**header, **properties})
+    calendar.update(header)
+    if feed:
+        calendar.update(_calendar_properties(feed))
     size = len(calendar.to_ical())
     updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)
     zones: dict[str, bytes] = {}
-    components: dict[str, bytes] = {}
-    for shown in entries:
-        entry, event = shown.entry, shown.entry.event
-        assert event is not None
-        overrides = b"".join(map(_fold, _overrides(shown)))
-        if len(overrides) > _MAX_OVERRIDES:
-            overrides = b""
-            event = without_cancelled(event)
-        component = b"".join(map(_fold, _event(shown, event))) + overrides
-        size += len(component)
-        # Times in UTC end with Z and have no TZID.
-        key = event.timezone.key
+    events: dict[str, Part] = {}
+    last: Part | None = None
+    for event in parts:
+        size += len(event.body)
+        key = event.zone
         zone = b""
-        if not event.all_day and key != "UTC":
-            years[key] |= _years(entry, event)
+        if key:
+            years[key] |= {*event.years}
             zone = vtimezone(key, min(years[key]), max(years[key]))
             size += len(zone) - len(zones.get(key, b""))
         if size > MAX_BYTES:
             break
-        if zone:
+        if key:
             zones[key] = zone
-        components[entry.guid] = component
-        last = entry
-        updated = max(updated, entry.updated)
+        events[event.guid] = last = event
+        updated = max(updated, event.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
-    if 0 < len(components) < upcoming and last.starts:
-        day = last.starts.astimezone(shown.site.timezone).date()
-        language = shown.site.words_language(shown.feed_language)
+    if feed and last and last.starts and len(events) < feed.upcoming:
+        day = last.starts.astimezone(feed.site.timezone).date()
+        language = feed.site.words_language(feed.language)
         note = titles.calendar_note(day, language)
         for name in ("DESCRIPTION", "X-WR-CALDESC"):
             calendar[name] = prop.vText(f"{calendar[name]} {note}")
     head = calendar.to_ical().removesuffix(_END)
-    parts = [
+    components = [
         head,
         *(zones[key] for key in sorted(zones)),
-        *(components[guid] for guid in sorted(components)),
+        *(events[guid].body for guid in sorted(events)),
         _END,
     ]
     # XML allows DEL, so the API does; RFC 5545 §3.1 does not.
-    return b"".join(parts).replace(b"\x7f", b"")
+    return b"".join(components).replace(b"\x7f", b"")
 
 
 def _fold(line: str) -> bytes:
@@ -342,10 +337,10 @@ def _unambiguous(moment: date, event: Event) -> date:
     return moment
 
 
-def _years(entry: Entry, event: Event) -> set[int]:
+def _years(entry: Entry, event: Event) -> tuple[int, int]:
     """Return the first and last year of an event, for which its zone is written."""
     end = entry.ends
     if end is None or end == MAX_DATETIME:
         latest = max(entry.updated, event.starts, entry.starts or event.starts)
         end = latest + _TIMEZONE_HORIZON
-    return {event.starts.year, end.year}
+    return event.starts.year, end.year

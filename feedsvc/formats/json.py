@@ -1,6 +1,7 @@
 """JSON Feed 1.1."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -8,20 +9,31 @@ from typing import Any
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import format_iso, iri_to_uri, site_time
-from feedsvc.formats.shown import Shown, show
+from feedsvc.formats.parts import Part
+from feedsvc.formats.shown import Shown
 from feedsvc.models import Attachment, Event, Person, Site
 
 Json = dict[str, Any]
 
+_ABOUT = "/api/docs"
 
-def render(feed: Feed) -> bytes:
+# NaN is not JSON, though Python writes it.
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+def part(shown: Shown) -> Part:
+    """Return the item of an entry."""
+    item = _item(shown, shown.site.public_url + _ABOUT)
+    return Part(_encoder.encode(drop_empty(item)).encode())
+
+
+def render(feed: Feed, parts: Iterable[Part]) -> bytes:
     """Render a feed as JSON Feed.
 
     Members that the specification lacks are in the extensions `_feed`, `_entry`
     and `_event`.
     """
     site = feed.site
-    about = f"{site.public_url}/api/docs"
     document = drop_empty(
         {
             "version": "https://jsonfeed.org/version/1.1",
@@ -35,18 +47,16 @@ def render(feed: Feed) -> bytes:
             "language": feed.language,
             "hubs": [{"type": "WebSub", "url": iri_to_uri(hub)} for hub in feed.hubs],
             "_feed": {
-                "about": about,
+                "about": site.public_url + _ABOUT,
                 "date_modified": _time(feed.updated, site),
                 "rights": site.rights,
             },
         }
     )
+    head = _encoder.encode(document).removesuffix("}").encode()
+    items = b", ".join(each.body for each in parts)
     # The list is required, even if it is empty.
-    document["items"] = [
-        drop_empty(_item(show(entry, feed), about)) for entry in feed.entries
-    ]
-    # NaN is not JSON, though Python writes it.
-    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    return b'%s, "items": [%s]}' % (head, items)
 
 
 def drop_empty(members: Json) -> Json:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Iterable
 from email.utils import format_datetime
 from html import escape
 
@@ -11,16 +12,19 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import attachment_list
-from feedsvc.formats.shown import Shown, show
+from feedsvc.formats.parts import Part
+from feedsvc.formats.shown import Shown
 from feedsvc.formats.xml import (
     Element,
     add_extensions,
-    add_item,
     add_links,
     create_generator,
+    create_item,
     escape_if_markup,
+    insert_items,
     qualified_name,
     sub_element,
+    to_part,
     write_as_cdata,
 )
 
@@ -44,7 +48,22 @@ _SPECIAL_CHARACTER = re.compile("([&<])")
 _feedgen_lock = threading.Lock()
 
 
-def render(feed: Feed) -> bytes:
+def part(shown: Shown) -> Part:
+    """Return the item of an entry."""
+    entry = shown.entry
+    item = create_item(shown, _content(shown), _extend_item)
+    item.title(escape_if_markup(shown.title))
+    # Readers take the description for HTML.
+    summary = escape(shown.summary, quote=False)
+    item.description(summary, isSummary=True)
+    if entry.attachments:
+        first = entry.attachments[0]
+        # The length is required; the profile recommends 0 if it is unknown.
+        item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
+    return to_part(item.rss_entry())
+
+
+def render(feed: Feed, parts: Iterable[Part]) -> bytes:
     """Render a feed as RSS 2.0."""
     site = feed.site
     title = escape_if_markup(titles.feed_title(feed))
@@ -63,20 +82,9 @@ def render(feed: Feed) -> bytes:
         )
     if site.contact:
         generator.managingEditor(f"{site.contact} ({feed.site_title})")
-    for entry in feed.entries:
-        shown = show(entry, feed)
-        item = add_item(generator, shown, _content(shown), _extend_item)
-        item.title(escape_if_markup(shown.title))
-        # Readers take the description for HTML.
-        summary = escape(shown.summary, quote=False)
-        item.description(summary, isSummary=True)
-        if entry.attachments:
-            first = entry.attachments[0]
-            # The length is required; the profile recommends 0 if it is unknown.
-            item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
     with _feedgen_lock:
         document: bytes = generator.rss_str()
-    return document
+    return insert_items(document, parts, b"</channel></rss>")
 
 
 def _content(shown: Shown) -> str:

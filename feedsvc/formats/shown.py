@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from html import escape
 
-from feedsvc.feeds.feed import Feed
+from feedsvc.feeds.feed import FeedHead
 from feedsvc.formats import content, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import raise_first, translate
@@ -19,6 +19,7 @@ from feedsvc.recurrence import (
     cancelled_occurrences,
     display_occurrence,
     next_that_takes_place,
+    without_cancelled,
 )
 
 #: Cancelled dates of a series that are listed.
@@ -28,18 +29,22 @@ _MAX_DATES = 10
 _SUMMARY_LENGTH = 300
 
 
-def show(entry: Entry, feed: Feed) -> Shown:
-    """Return an entry as a feed shows it."""
+def show(entry: Entry, view: FeedHead) -> Shown:
+    """Return an entry as feeds with a view show it."""
     date = entry.date
-    if entry.starts and feed.query["date"] == "start":
+    if entry.starts and view.query["date"] == "start":
         date = entry.starts
+    is_whole = view.query.format.is_calendar
+    if is_whole and view.query["cancelled"] == "hide":
+        event = entry.event and without_cancelled(entry.event)
+        entry = replace(entry, event=event)
     return Shown(
         entry,
-        feed.site,
+        view.site,
         date,
-        feed.language,
-        is_summary=feed.is_summary,
-        is_whole=feed.query.format.is_calendar,
+        view.language,
+        is_summary=view.is_summary,
+        is_whole=is_whole,
     )
 
 

@@ -6,7 +6,8 @@ a feed or an entry.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import copy
 from functools import lru_cache
 from html import escape, unescape
 from typing import Any
@@ -25,6 +26,7 @@ from feedsvc.formats.common import (
     place_text,
     site_time,
 )
+from feedsvc.formats.parts import Part
 from feedsvc.formats.shown import Shown
 from feedsvc.models import Event, Image
 
@@ -40,6 +42,13 @@ NAMESPACES = {
     "media": "http://search.yahoo.com/mrss/",
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
+
+#: Declares what the root elements of both formats do, with what feedgen adds to RSS.
+_ROOT = etree.Element(
+    "root",
+    nsmap={**NAMESPACES, "content": "http://purl.org/rss/1.0/modules/content/"},
+)
+_ROOT_START = len(etree.tostring(_ROOT).replace(b"/>", b">"))
 
 _SPECIAL_CHARACTER = re.compile("[&<>]")
 
@@ -102,21 +111,20 @@ def create_generator(
     return generator
 
 
-def add_item(
-    generator: FeedGenerator,
+def create_item(
     shown: Shown,
     content: str,
     extend: Callable[[Element, Shown], None],
 ) -> FeedEntry:
-    """Append an entry to a feed, and return feedgen's object for it.
+    """Return feedgen's object for an entry.
 
     It has no title, summary nor dates, which the formats need in different forms.
 
     :param content: its body as HTML, or an empty text.
     :param extend: adds further elements to the RSS item or Atom entry.
     """
-    # By default feedgen prepends, which would reverse the order.
-    item = generator.add_entry(order="append")
+    item = FeedEntry()
+    item.register_extension("custom", _CustomExtension)
     item.custom.extend = lambda element: extend(element, shown)
     entry = shown.entry
     item.guid(entry.guid)
@@ -136,6 +144,22 @@ def add_item(
         ]
     )
     return item
+
+
+def to_part(element: Element) -> Part:
+    """Return the element of an entry as it stands in a feed, whose root has namespaces.
+
+    That of Atom is not among them: feedgen writes it as an attribute.
+    """
+    root = copy(_ROOT)
+    root.append(element)
+    document = etree.tostring(root, encoding="UTF-8")
+    return Part(document[_ROOT_START : -len(b"</root>")])
+
+
+def insert_items(document: bytes, parts: Iterable[Part], end: bytes) -> bytes:
+    """Return the document of a feed with its entries, which are before `end`."""
+    return b"".join([document.removesuffix(end), *(each.body for each in parts), end])
 
 
 def escape_if_markup(text: str) -> str:

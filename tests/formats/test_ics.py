@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import ics
+from feedsvc.formats import ics, render_feed
 from feedsvc.input.plain_text import normalize_line
 from feedsvc.models import Entry, Person, Place, Recurrence
 from tests.data import read_tables
@@ -79,9 +79,9 @@ def read(document: bytes) -> Any:
 
 @pytest.mark.golden
 def test_document_equals_its_golden_file() -> None:
-    document = ics.render(WHOLE)
+    document = render_feed(WHOLE)
     assert_golden("calendar.ics", document)
-    assert document == ics.render(WHOLE)
+    assert document == render_feed(WHOLE)
 
 
 URL = "https://feeds.example/entries/hoa-nhac"
@@ -100,7 +100,7 @@ def test_calendar_has_the_first_events_that_have_room(
     """None follows one without room, which changes no bytes."""
 
     def calendar(*entries: Entry) -> bytes:
-        return ics.render(feed("events", "ics", *entries))
+        return render_feed(feed("events", "ics", *entries))
 
     first = [replace(CONCERT, guid=f"{9 - number}") for number in range(8)]
     ninth = replace(series(), guid="1")

@@ -12,7 +12,7 @@ import pytest
 import vobject
 from icalendar import Calendar
 
-from feedsvc.formats import ics
+from feedsvc.formats import render_feed
 from feedsvc.models import Event
 from tests.formats.feeds import FAIR, feed
 
@@ -42,7 +42,7 @@ def calendar(key: str, first: int, last: int) -> tuple[bytes, dict[str, datetime
         for start in sorted(set(local_times(key, first, last)))
     ]
     expected = {entry.guid: entry.event.starts for entry in entries if entry.event}
-    return ics.render(feed("events", "ics", *entries)), expected
+    return render_feed(feed("events", "ics", *entries)), expected
 
 
 def times_by_icalendar(document: bytes) -> dict[str, datetime]:
