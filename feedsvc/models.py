@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from feedsvc.languages import (
@@ -455,6 +455,32 @@ class Entry:
         if self.status == "withdrawn":
             return True
         return self.event is not None and self.event.status == "cancelled"
+
+
+class Stamp(NamedTuple):
+    """What an entry in a feed is made of: those with equal stamps are equal.
+
+    `changed_at` stands for the stored document of `pk`. Each of `translations` is the
+    key of another entry that readers see, and when it changed. `is_next` is false if
+    `starts_at` is that of another occurrence than the current or next one.
+    """
+
+    pk: int
+    changed_at: datetime
+    updated_at: datetime
+    starts_at: datetime | None
+    listed_at: datetime | None
+    ends_at: datetime | None
+    is_over: bool
+    categories: tuple[Category, ...] = ()
+    translations: tuple[tuple[int, datetime], ...] = ()
+    is_next: bool = True
+
+    def showing(self, starts: datetime | None) -> Stamp:
+        """Return it with the occurrence that has this start; None is its own."""
+        if starts in (None, self.starts_at):
+            return self
+        return self._replace(starts_at=starts, listed_at=starts, is_next=False)
 
 
 # These are lists of the members that stay, so that a member which is added later is

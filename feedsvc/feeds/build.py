@@ -12,12 +12,12 @@ from feedsvc.feeds.feed import Directory, Feed, FeedHead
 from feedsvc.feeds.period import end_of, find_days, start_of
 from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedMoved, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
-from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site
+from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Site, Stamp
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import revision_row
 from feedsvc.storage.documents import decode_document
-from feedsvc.storage.entries import read_entries
+from feedsvc.storage.entries import read_entries, read_stamps
 from feedsvc.storage.sets import is_in_language, is_in_none_of
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 
@@ -50,40 +50,40 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     # Without `lang`, pages are in one language, while programs get entries in all.
     is_mixed = query["lang"] or not query.format.is_page
     other_languages = [] if is_mixed else site.other_languages
-    entries: dict[int, Entry] = {}
+    stamps: dict[int, Stamp] = {}
     upcoming = 0
-    for part in _parts(query):
+    for each in _queries(query):
         statement = select_entries(
             session,
-            part,
+            each,
             included_keys,
             excluded_keys,
             window,
             other_languages,
         )
-        missing = max(0, part["limit"] - len(entries))
+        missing = max(0, each["limit"] - len(stamps))
         # One entry more than the feed shows tells that others follow.
-        items = [*read_entries(session, statement.limit(missing + 1)).items()]
-        entries |= items[:missing]
-        if part["when"] == "upcoming":
+        items = [*read_stamps(session, statement.limit(missing + 1)).items()]
+        stamps |= items[:missing]
+        if each["when"] == "upcoming":
             upcoming = len(items)
-    if query.page > 1 and not entries:
+    if query.page > 1 and not stamps:
         raise NotFound("There is no such page: the feed has fewer entries.")
     # Series show their first occurrence in the period; calendars have whole series.
     if window and first_day and not query.format.is_calendar:
-        entries = {
-            pk: _with_occurrence(entry, window.series.get(pk))
-            for pk, entry in entries.items()
+        stamps = {
+            pk: stamp.showing(window.series.get(pk)) for pk, stamp in stamps.items()
         }
-    shown = tuple(entries.values())
     # Calendars have no further pages.
     is_last = query.page == MAX_PAGE or query.format.is_calendar
     return Feed(
         query,
         site,
         categories=tuple(row.category for row in (*included, *excluded)),
-        updated=max((entry.updated for entry in shown), default=NEVER_MODIFIED),
-        entries=shown,
+        updated=max(
+            (stamp.updated_at for stamp in stamps.values()), default=NEVER_MODIFIED
+        ),
+        stamps=tuple(stamps.values()),
         has_more=len(items) > missing and not is_last,
         upcoming=upcoming,
         first_day=first_day,
@@ -92,11 +92,17 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     )
 
 
-def _parts(query: FeedQuery) -> list[FeedQuery]:
+def build_list(session: Session, query: FeedQuery, site: Site) -> Feed:
+    """Return the feed of a page, with its entries; raises as `build_feed`."""
+    feed = build_feed(session, query, site)
+    return replace(feed, entries=read_entries(session, feed.stamps))
+
+
+def _queries(query: FeedQuery) -> list[FeedQuery]:
     """Return the queries whose entries follow each other in a feed.
 
-    A calendar has events that are not over, then those that are. Each part has an
-    index for its order, and both together would have none.
+    A calendar has events that are not over, then those that are. Each has an index for
+    its order, and both together would have none.
     """
     if query.format.is_calendar and query["when"] == "all":
         limit = min(query["limit"], _CALENDAR_PAST)
@@ -150,13 +156,6 @@ def _find_window(
         if occurrence:
             series[pk] = occurrence.starts
     return Window(begin, end, series)
-
-
-def _with_occurrence(entry: Entry, starts: datetime | None) -> Entry:
-    """Return an entry that shows the occurrence with this start; None is its own."""
-    if starts in (None, entry.starts):
-        return entry
-    return replace(entry, starts=starts, is_ongoing=False, is_next=False)
 
 
 def build_directory(session: Session, feed: FeedHead) -> Directory:

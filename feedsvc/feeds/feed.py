@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from feedsvc.feeds.query import CategoryFilter, FeedQuery, Format
-from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site
+from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site, Stamp
 
 
 @dataclass(frozen=True)
@@ -111,22 +111,23 @@ class Directory:
 
 @dataclass(frozen=True)
 class Feed(FeedHead):
-    """A feed with its entries.
+    """A feed with the stamps of its entries.
 
     `updated` is the last change of the entries that it shows. `has_more` tells that
     another page follows. `upcoming` is the number of those that are not over, with one
     that has no room. `first_day` and `last_day` are those by which it selects events;
-    at `due_at` they change. Pages alone have `has_long_calendar`, true if the calendar
-    may lack events, and `directory`.
+    at `due_at` they change. Pages alone have `entries`, `directory` and
+    `has_long_calendar`, true if the calendar may lack events.
     """
 
     updated: datetime = NEVER_MODIFIED
-    entries: tuple[Entry, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
     has_more: bool = False
     upcoming: int = 0
     first_day: date | None = None
     last_day: date | None = None
     due_at: datetime | None = None
+    entries: Sequence[Entry] = ()
     has_long_calendar: bool = False
     directory: Directory = Directory()
 

@@ -6,26 +6,75 @@ notice, or its state before the title; its `render` makes the document of a feed
 parts. Pages show entries themselves. Equal feeds give equal bytes.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from inspect import isfunction
 from typing import Any
 
 from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats.shown import show
+from feedsvc.formats.parts import Part, PartCache, part_key
+from feedsvc.formats.shown import Shown, show
+from feedsvc.models import Entry, Stamp
+
+#: Entries that are read at once: the rest may have no room in a calendar.
+_BATCH = 100
+
+#: Reads the entries of stamps, in their order.
+ReadEntries = Callable[[Sequence[Stamp]], Sequence[Entry]]
 
 _MODULES: dict[str, Any] = {
     suffix: import_module(f"{__name__}.{suffix}") for suffix in FORMATS
 }
 
 
-def render_feed(feed: Feed) -> bytes:
-    """Render a feed in the format of its query."""
+def part_function(module: Any) -> Callable[[Shown], Part]:
+    """Return the function of a format that shows an entry.
+
+    :raises TypeError: it has a closure, which no key of a part would have.
+    """
+    part: Callable[[Shown], Part] = module.part
+    if not isfunction(part) or part.__closure__:
+        raise TypeError(f"{module.__name__}.part is no function without a closure.")
+    return part
+
+
+_PARTS = {
+    suffix: part_function(_MODULES[suffix])
+    for suffix, format in FORMATS.items()
+    if not format.is_page
+}
+
+
+def render_feed(feed: Feed, cache: PartCache, read: ReadEntries) -> bytes:
+    """Render a feed in the format of its query.
+
+    :param read: for the entries whose parts are not cached.
+    """
     module = _MODULES[feed.query.format.suffix]
     document: bytes
     if feed.query.format.is_page:
         document = module.render(feed)
     else:
-        view = FeedHead(feed.query.view, feed.site)
-        parts = (module.part(show(entry, view)) for entry in feed.entries)
-        document = module.render(feed, parts)
+        document = module.render(feed, _parts(feed, cache, read))
     return document
+
+
+def _parts(feed: Feed, cache: PartCache, read: ReadEntries) -> Iterator[Part]:
+    view = FeedHead(feed.query.view, feed.site)
+    part = _PARTS[feed.query.format.suffix]
+    for begin in range(0, len(feed.stamps), _BATCH):
+        stamps = feed.stamps[begin : begin + _BATCH]
+        keys = [part_key(view.query, stamp) for stamp in stamps]
+        parts = [cache.get(key) for key in keys]
+        missing = [
+            stamp for stamp, each in zip(stamps, parts, strict=True) if each is None
+        ]
+        entries = iter(read(missing))
+        for key, each in zip(keys, parts, strict=True):
+            if each is None:
+                made = part(show(next(entries), view))
+                # A crawl of further pages must not displace what subscribers need.
+                if feed.query.page == 1:
+                    cache.store(key, made)
+            yield each or made

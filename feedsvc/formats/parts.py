@@ -1,9 +1,21 @@
 """Parts: what formats make of one entry, for all feeds that show it in the same way."""
 
+import hashlib
+import threading
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from feedsvc.models import NEVER_MODIFIED
+import msgspec
+from cachetools import LRUCache
+
+from feedsvc.feeds.query import FeedQuery
+from feedsvc.models import NEVER_MODIFIED, Stamp
+
+MAX_BYTES = 64 * 1024 * 1024
+
+#: Bytes in memory of a key and a part without its body.
+_OVERHEAD = 600
 
 
 class Part(NamedTuple):
@@ -19,3 +31,34 @@ class Part(NamedTuple):
     starts: datetime | None = None
     zone: str | None = None
     years: tuple[int, int] = (0, 0)
+
+
+def part_key(view: FeedQuery, stamp: Stamp) -> bytes:
+    """Return the key of an entry's part: a hash of all that it depends on.
+
+    Bytes are compared, since values may be equal and rendered differently.
+    """
+    return hashlib.sha256(msgspec.msgpack.encode((view.path, stamp))).digest()
+
+
+class PartCache:
+    """Parts of one site and database, in memory, least recently used first out.
+
+    Nothing makes one invalid: the part of an entry that has changed has another key.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._parts: LRUCache[bytes, Part] = LRUCache(
+            max_bytes, getsizeof=lambda part: len(part.body) + _OVERHEAD
+        )
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes) -> Part | None:
+        """Return the part of a key, if there is one."""
+        with self._lock:
+            return self._parts.get(key)
+
+    def store(self, key: bytes, part: Part) -> None:
+        """Store a part, unless it is larger than the cache."""
+        with self._lock, suppress(ValueError):
+            self._parts[key] = part

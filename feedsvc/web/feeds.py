@@ -1,12 +1,18 @@
 """Feeds: every URL below `/feeds`, in every format."""
 
 from dataclasses import replace
+from functools import partial
 
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import NotFound
-from feedsvc.feeds.build import build_directory, build_feed, resolve_filter
+from feedsvc.feeds.build import (
+    build_directory,
+    build_feed,
+    build_list,
+    resolve_filter,
+)
 from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, FeedMoved, FeedQuery, parse_feed_query
@@ -15,6 +21,7 @@ from feedsvc.models import KINDS, PageLanguages
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.changes import read_validity
+from feedsvc.storage.entries import read_entries
 from feedsvc.web.responses import (
     FEED_SHARED_MAX_AGE,
     LIST_HEADERS,
@@ -92,18 +99,21 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
         # Pages of a category lead to its entries of the other kind.
         kinds = KINDS if query.format.is_page else (query.kind,)
         validity = read_validity(session, *kinds)
-        feed = build_feed(session, query, services.site)
         if query.format.is_page:
+            feed = build_list(session, query, services.site)
             feed = replace(
                 feed,
                 has_long_calendar=_has_long_calendar(session, feed),
                 directory=build_directory(session, feed),
             )
+        else:
+            feed = build_feed(session, query, services.site)
+        body = render_feed(feed, services.parts, partial(read_entries, session))
     due_times = [each for each in (validity.due_at, feed.due_at) if each]
     # Programs poll feeds, but people reload pages.
     is_page = query.format.is_page
     return CachedResponse(
-        render_feed(feed),
+        body,
         query.format.media_type,
         validity.revision,
         min(due_times, default=None),

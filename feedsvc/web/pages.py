@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.errors import Gone, NotFound
 from feedsvc.feeds.build import (
-    build_feed,
+    build_list,
     categories_with_entries,
     listed_categories,
 )
@@ -30,7 +30,7 @@ from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import read_revisions
-from feedsvc.storage.entries import find_entry, with_translations
+from feedsvc.storage.entries import find_entry, read_entries, read_stamps
 from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
@@ -65,7 +65,7 @@ def show_front_page() -> Response:
 
     def render(session: Session) -> tuple[bytes, bool]:
         articles, events = (
-            build_feed(
+            build_list(
                 session,
                 FeedQuery(kind, FORMATS["html"], parameters=parameters),
                 site,
@@ -225,7 +225,8 @@ def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
     site, ui = current_services().site, request.args.get("ui")
     lang = site.list_language(row.entry.language)
     languages = PageLanguages.of(site, lang, ui, row.entry.language)
-    (entry,) = with_translations(session, [row.entry.public_view()])
+    statement = sa.select(EntryRow).where(EntryRow.pk == row.pk)
+    (entry,) = read_entries(session, read_stamps(session, statement).values())
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []
     if slugs:
@@ -241,7 +242,7 @@ def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
         )
         related = [
             candidate
-            for candidate in build_feed(session, query, site).entries
+            for candidate in build_list(session, query, site).entries
             if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
     body = render_entry(entry, related[:MAX_RELATED], site, languages)

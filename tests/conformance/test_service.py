@@ -9,11 +9,10 @@ from lxml import html
 
 from feedsvc.cli.samples import load_sample_data
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats import render_feed
 from feedsvc.services import get_services
 from tests.conformance import CHECKS, findings
 from tests.data import read
-from tests.formats.feeds import ENTRIES, feed
+from tests.formats.feeds import ENTRIES, feed, render_feed
 
 NAMES = """
 news.atom news.json news.rss events.atom events.json events.rss

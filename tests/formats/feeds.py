@@ -7,14 +7,17 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from feedsvc import formats
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
+from feedsvc.formats.parts import PartCache
 from feedsvc.input.schemas import ArticleSchema, EventSchema
 from feedsvc.models import (
     Category,
     Entry,
     Event,
     Site,
+    Stamp,
     Translation,
 )
 from feedsvc.recurrence import series_end
@@ -105,7 +108,29 @@ def feed(
     category_filter = CategoryFilter.create(each.slug for each in named)
     query = FeedQuery(kind, FORMATS[format], category_filter)
     updated = datetime(2026, 11, 2, 1, 0, 0, 999999, tzinfo=UTC)
-    return Feed(query.with_parameters(**parameters), site, named, updated, entries)
+    query = query.with_parameters(**parameters)
+    stamps = tuple(
+        Stamp(
+            number,
+            entry.updated,
+            entry.updated,
+            entry.starts,
+            entry.starts,
+            entry.ends,
+            entry.is_over,
+        )
+        for number, entry in enumerate(entries)
+    )
+    return Feed(query, site, named, updated, stamps, entries=entries)
+
+
+def render_feed(feed: Feed) -> bytes:
+    """Render a feed of these entries, of which none was rendered before."""
+    return formats.render_feed(
+        feed,
+        PartCache(max_bytes=0),
+        lambda stamps: [feed.entries[stamp.pk] for stamp in stamps],
+    )
 
 
 def with_end(entry: Entry) -> Entry:

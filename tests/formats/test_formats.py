@@ -15,7 +15,6 @@ import pytest
 from lxml import etree, html
 
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats import render_feed
 from feedsvc.models import (
     Attachment,
     Category,
@@ -27,13 +26,7 @@ from feedsvc.models import (
 )
 from tests.conformance import findings
 from tests.data import read_tables
-from tests.formats.feeds import (
-    BARE,
-    ENTRIES,
-    FULL,
-    HANOI,
-    feed,
-)
+from tests.formats.feeds import BARE, ENTRIES, FULL, HANOI, feed, render_feed
 from tests.formats.golden import assert_golden
 from tests.full_entries import TEXT_MEMBERS
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from feedsvc.feeds.feed import Feed
-from feedsvc.formats import ics, render_feed
+from feedsvc.formats import ics
 from feedsvc.input.plain_text import normalize_line
 from feedsvc.models import Entry, Person, Place, Recurrence
 from tests.data import read_tables
@@ -24,6 +24,7 @@ from tests.formats.feeds import (
     SITE,
     VAN_HOA,
     feed,
+    render_feed,
     with_member,
 )
 from tests.formats.golden import assert_golden

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from feedsvc.formats import render_feed
-from tests.formats.feeds import FULL, feed
+from tests.formats.feeds import FULL, feed, render_feed
 
 HIDDEN = {"content_text", "translation_key", "expires"}
 

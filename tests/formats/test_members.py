@@ -13,7 +13,6 @@ import pytest
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats import render_feed
 from feedsvc.formats.html import render_entry
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
@@ -45,6 +44,7 @@ from tests.formats.feeds import (
     HANOI,
     SITE,
     feed,
+    render_feed,
     with_member,
 )
 from tests.full_entries import EVENT, MEMBERS, SCHEMAS

@@ -12,9 +12,8 @@ import pytest
 import vobject
 from icalendar import Calendar
 
-from feedsvc.formats import render_feed
 from feedsvc.models import Event
-from tests.formats.feeds import FAIR, feed
+from tests.formats.feeds import FAIR, feed, render_feed
 
 ZONES = """
 Europe/London Europe/Dublin America/New_York Africa/Casablanca

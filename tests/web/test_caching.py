@@ -22,7 +22,8 @@ from feedsvc.feeds import cache
 from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats import render_feed
+from feedsvc.formats import ReadEntries, render_feed
+from feedsvc.formats.parts import PartCache
 from feedsvc.iframes import EMBEDS
 from feedsvc.services import get_services
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
@@ -400,9 +401,9 @@ def test_random_query_strings_are_rendered_once(
     editor.put("/articles/a", {"title": "Một"})
     paths: list[str] = []
 
-    def render(feed: Feed) -> bytes:
+    def render(feed: Feed, cache: PartCache, read: ReadEntries) -> bytes:
         paths.append(feed.query.path)
-        return render_feed(feed)
+        return render_feed(feed, cache, read)
 
     monkeypatch.setattr("feedsvc.web.feeds.render_feed", render)
     generator = random.Random(1)
