@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from feedsvc.feeds.cache import ResponseCache
+from feedsvc.formats.parts import PartCache
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
 from feedsvc.storage.changes import renew_revisions
@@ -21,8 +23,11 @@ from tests.fake_clock import HANOI, Clock
 
 pytestmark = pytest.mark.bar
 
-WRITES = int(os.environ.get("CACHE_WRITES", "40"))
+WRITES = int(os.environ.get("CACHE_WRITES", "100"))
 """Writes after each of which URLs are compared; `make soak` asks for more."""
+
+FEED = """<rss version="2.0"><channel><title>T</title>
+<item><guid>imported-{}</guid><title>{}</title><pubDate>{}</pubDate></item></channel></rss>"""
 
 ALWAYS = ["/feeds.opml", "/feeds/news.json", "/feeds/events.ics"]
 OTHERS = 7
@@ -40,10 +45,14 @@ PATHS: list[str] = read_tables("web")["public_urls"]
 
 
 class Portal:
-    """A database with two workers, and an application that caches nothing."""
+    """A database with two workers, and an application that caches nothing.
 
-    def __init__(self, make_app: MakeApp, clock: Clock) -> None:
+    The workers cache parts, and also responses if `has_responses`.
+    """
+
+    def __init__(self, make_app: MakeApp, clock: Clock, *, has_responses: bool) -> None:
         self.make_app = make_app
+        self.has_responses = has_responses
         self.clock = clock
         # The same at each run.
         self.random = random.Random(0)
@@ -68,8 +77,10 @@ class Portal:
             self.make_app(rate_writes="1000000/second", site_title=title)
             for _ in range(3)
         ]
-        database = get_services(self.apps[2]).database
-        get_services(self.apps[2]).cache = ResponseCache(database, max_bytes=0)
+        for app in self.apps[2 if self.has_responses else 0 :]:
+            services = get_services(app)
+            services.cache = ResponseCache(services.database, max_bytes=0)
+        get_services(self.apps[2]).parts = PartCache(max_bytes=0)
         self.clients = [app.test_client() for app in self.apps]
         get_services(self.apps[0]).background.tick()
 
@@ -98,6 +109,7 @@ class Portal:
             self.put_category: 3,
             self.rename_category: 3,
             self.delete_category: 3,
+            self.import_: 2,
             self.restore: 1,
             self.restart: 1,
         }
@@ -134,6 +146,9 @@ class Portal:
             document["event_status"] = choice(["confirmed"] * 3 + ["cancelled"])
             if self.random.random() < 0.3:
                 document["recurrence"] = {"rrule": "FREQ=DAILY;COUNT=5"}
+                if self.random.random() < 0.5:
+                    off = {"start": f"{start:%Y-%m-%dT%H:%M:%S}", "notice": word}
+                    document["recurrence"]["cancelled"] = [off]
         return self.send("PUT", f"/{COLLECTIONS[kind]}/{id}", document)
 
     def move(self) -> bool:
@@ -168,12 +183,23 @@ class Portal:
         slug = self.random.choice("dz")
         return self.send("DELETE", f"/categories/{slug}")
 
+    def import_(self) -> bool:
+        """Import one article, which may be new, or changed since the last import."""
+        self.number += 1
+        number = self.random.randrange(3)
+        published = format_datetime(self._near(-30, -1))
+        data = FEED.format(number, f"Nhập {self.number}", published)
+        runner = self.apps[self.writer].test_cli_runner()
+        result = runner.invoke(args=["import", "-"], input=data)
+        assert result.exit_code == 0, result.output
+        return True
+
     def restore(self) -> bool:
-        """Do what `feedsvc db restored` does."""
+        """Do what `feedsvc db restored` does, and start again."""
         database = get_services(self.apps[self.writer]).database
         with database.write() as transaction:
             renew_revisions(transaction)
-        return True
+        return self.restart()
 
     def restart(self) -> bool:
         self.number += 1
@@ -218,16 +244,22 @@ class Portal:
                     assert body == new.data, f"{key} after {after}"
 
 
+@pytest.mark.parametrize("has_responses", [True, False], ids=["all", "parts"])
 @pytest.mark.parametrize(
     "database_url",
     ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)],
     indirect=True,
 )
 def test_cached_responses_equal_new_ones(
-    make_app: MakeApp, clock: Clock, record_measurement: RecordMeasurement
+    make_app: MakeApp,
+    clock: Clock,
+    record_measurement: RecordMeasurement,
+    has_responses: bool,
 ) -> None:
-    portal = Portal(make_app, clock)
-    for number in range(1, WRITES + 1):
+    portal = Portal(make_app, clock, has_responses=has_responses)
+    # Fewer are rendered with responses.
+    writes = WRITES // 2 if has_responses else WRITES
+    for number in range(1, writes + 1):
         if number % ROUND == 1:
             others = portal.random.sample(PATHS, OTHERS)
         name = portal.write()
@@ -236,6 +268,6 @@ def test_cached_responses_equal_new_ones(
         portal.compare([*ALWAYS, *others], f"write {number}, {name}")
     record_measurement(
         "writes after which a cached response was not a new one",
-        f"0 of {WRITES}",
+        f"0 of {writes}, {'responses and parts' if has_responses else 'parts'}",
         "0",
     )

@@ -1,0 +1,187 @@
+"""A part depends on nothing but its key: the stamp of an entry, and how a feed shows it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from feedsvc.feeds.feed import FeedHead
+from feedsvc.feeds.query import FORMATS, PARAMETERS, FeedQuery
+from feedsvc.formats import part_function
+from feedsvc.formats.parts import Part, PartCache, part_key
+from feedsvc.formats.shown import Shown, show
+from feedsvc.models import Cancellation, Category, Entry, Recurrence, Stamp
+from feedsvc.storage.documents import COLUMN_MEMBERS
+from tests.data import read_tables
+from tests.formats.feeds import CONCERT, FULL, HANOI, SITE
+
+MADE_OF = {
+    "guid": "changed_at",
+    "version": "changed_at",
+    "sequence": "changed_at",
+    "updated": "updated_at",
+    "starts": "starts_at",
+    "ends": "ends_at",
+    "is_ongoing": "listed_at",
+    "is_next": "is_next",
+    "is_over": "is_over",
+    "categories": "categories",
+    "translations": "translations",
+}
+"""The member of a stamp that each member of an entry outside its document follows from."""
+
+SERIES = replace(
+    FULL,
+    kind="events",
+    language="vi",
+    event=replace(
+        CONCERT.event or pytest.fail("It is an event."),
+        recurrence=Recurrence(
+            "FREQ=DAILY",
+            cancelled=(Cancellation(datetime(2026, 12, 25, 19, tzinfo=HANOI), "Mưa"),),
+        ),
+    ),
+    starts=datetime(2026, 12, 24, 12, tzinfo=UTC),
+)
+PARTS = {
+    name: part_function(__import__(f"feedsvc.formats.{name}", fromlist=["part"]))
+    for name, form in FORMATS.items()
+    if not form.is_page
+}
+
+
+@pytest.mark.parametrize("format", PARTS)
+def test_part_reads_only_what_its_key_has(format: str) -> None:
+    members: set[str] = set()
+    parameters: set[str] = set()
+
+    class RecordedEntry(Entry):
+        def __getattribute__(self, name: str) -> Any:
+            members.add(name)
+            return super().__getattribute__(name)
+
+    class RecordedQuery(FeedQuery):
+        def __getitem__(self, name: str) -> Any:
+            parameters.add(name)
+            return super().__getitem__(name)
+
+        def __getattribute__(self, name: str) -> Any:
+            assert name not in ("category_filter", "page", "path"), name
+            return super().__getattribute__(name)
+
+    query = RecordedQuery("events", FORMATS[format], parameters={"content": "full"})
+    values = {each.name: getattr(SERIES, each.name) for each in fields(Entry)}
+    PARTS[format](show(RecordedEntry(**values), FeedHead(query, SITE)))
+    assert {"title", "event", "starts"} < members
+    assert members & COLUMN_MEMBERS <= MADE_OF.keys()
+    assert parameters
+    assert not [name for name in parameters if PARAMETERS[name].only_selects]
+
+
+def test_every_member_outside_the_document_follows_from_the_stamp() -> None:
+    assert MADE_OF.keys() == COLUMN_MEMBERS, "Stamp in feedsvc/models.py, MADE_OF"
+    assert {*MADE_OF.values(), "pk"} == {*Stamp._fields}, "MADE_OF"
+
+
+DAY = datetime(2026, 12, 24, tzinfo=UTC)
+CATEGORY = Category("a", "A", titles={"en": "A"})
+STAMP = Stamp(1, DAY, DAY, DAY, DAY, DAY, False, (CATEGORY,), ((2, DAY),))
+OTHER_VALUES: dict[type, Any] = {int: 9, bool: True, datetime: DAY.replace(day=25)}
+OTHER_CATEGORIES: list[dict[str, Any]] = [
+    {each.name: {"de": "A"} if each.name == "titles" else "b"}
+    for each in fields(Category)
+]
+OTHER_STAMPS = [
+    *(
+        STAMP._replace(**{name: OTHER_VALUES[type(value)]})
+        for name, value in STAMP._asdict().items()
+        if type(value) in OTHER_VALUES and value is not True
+    ),
+    STAMP._replace(is_next=False),
+    STAMP._replace(starts_at=None),
+    *(
+        STAMP._replace(categories=(replace(CATEGORY, **change),))
+        for change in OTHER_CATEGORIES
+    ),
+    STAMP._replace(categories=(CATEGORY, Category("b", "B"))),
+    STAMP._replace(categories=(Category("b", "B"), CATEGORY)),
+    STAMP._replace(translations=()),
+    STAMP._replace(translations=((3, DAY),)),
+    STAMP._replace(translations=((2, DAY.replace(day=25)),)),
+]
+VIEWS = [
+    FeedQuery(kind, FORMATS[format], parameters=parameters).view
+    for kind, format, parameters in (
+        ("events", "rss", {}),
+        ("news", "rss", {}),
+        ("events", "atom", {}),
+        ("events", "rss", {"content": "summary"}),
+        ("events", "rss", {"lang": "en"}),
+        ("events", "rss", {"lang": "de"}),
+        ("events", "rss", {"date": "start"}),
+        ("events", "ics", {}),
+        ("events", "ics", {"cancelled": "hide"}),
+        ("events", "ics", {"content": "full"}),
+    )
+]
+
+
+def test_every_member_of_stamp_and_view_changes_the_key() -> None:
+    changed = {
+        name
+        for stamp in OTHER_STAMPS
+        for name in Stamp._fields
+        if getattr(stamp, name) != getattr(STAMP, name)
+    }
+    assert changed == {*Stamp._fields}, "OTHER_STAMPS"
+    keys = [part_key(VIEWS[0], stamp) for stamp in (STAMP, *OTHER_STAMPS)]
+    keys += [part_key(view, STAMP) for view in VIEWS[1:]]
+    assert len(keys) == len({*keys})
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_that_changes_parts_does_not_only_select(name: str) -> None:
+    # Not the language of the entry, which is one of the values.
+    site = replace(SITE, language="ja")
+    values = map(PARAMETERS[name].parse, read_tables("parameters")["good"][name])
+    is_shown = False
+    has_parts = False
+    for value in values:
+        for format, part in PARTS.items():
+            plain = FeedQuery("events", FORMATS[format])
+            query = plain.with_parameters(**{name: value})
+            has_parts |= query != plain
+            parts = (part(show(SERIES, FeedHead(q, site))) for q in (plain, query))
+            is_shown |= len({*parts}) > 1
+    # Pages alone have `ui`, and no parts.
+    assert is_shown or PARAMETERS[name].only_selects or not has_parts
+    assert not (is_shown and PARAMETERS[name].only_selects), (
+        f"feedsvc/feeds/query.py: “{name}” does not only select"
+    )
+
+
+def test_part_with_a_closure_is_refused() -> None:
+    body = b"x"
+
+    def part(shown: Shown) -> Part:
+        return Part(body)
+
+    for wrong in (part, PartCache().get):
+        with pytest.raises(TypeError, match="closure"):
+            part_function(SimpleNamespace(part=wrong, __name__="wrong"))
+
+
+def test_cache_is_bounded_by_bytes() -> None:
+    cache = PartCache(max_bytes=10_000)
+    keys = [bytes([number]) for number in range(20)]
+    for key in keys:
+        cache.store(key, Part(bytes(1000)))
+        assert cache.get(keys[0]), "the one that is used stays"
+    # Keys are counted too.
+    assert len([key for key in keys if cache.get(key)]) == 6
+    cache.store(b"large", Part(bytes(10_000)))
+    assert cache.get(b"large") is None
