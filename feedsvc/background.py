@@ -14,11 +14,7 @@ from feedsvc.errors import FeedsvcError
 from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.changes import read_validity
-from feedsvc.storage.database import (
-    Database,
-    installation_row,
-    revision_row,
-)
+from feedsvc.storage.database import Database, installation_row
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes
 from feedsvc.storage.migrations.runner import check_schema
 
@@ -60,8 +56,7 @@ class Background:
             self._note_settings()
             self._has_ticked = True
         with self._database.read() as session:
-            due_at = read_validity(session, *KINDS).due_at
-            day = revision_row(session).day
+            _, due_at, day = read_validity(session, *KINDS)
         if day != self._day_at(self._database.clock()):
             self._note_day()
         is_due = due_at is not None and due_at <= self._database.clock()

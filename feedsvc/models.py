@@ -461,26 +461,21 @@ class Stamp(NamedTuple):
     """What an entry in a feed is made of: those with equal stamps are equal.
 
     `changed_at` stands for the stored document of `pk`. Each of `translations` is the
-    key of another entry that readers see, and when it changed. `is_next` is false if
-    `starts_at` is that of another occurrence than the current or next one.
+    key of another entry that readers see, and when it changed. `occurrence` is the
+    start of the one that is shown, if it is another than the current or next one.
     """
 
     pk: int
-    changed_at: datetime
-    updated_at: datetime
-    starts_at: datetime | None
-    listed_at: datetime | None
-    ends_at: datetime | None
+    # Instants are as they are stored: of thousands that are read, few are needed.
+    changed_at: int
+    updated_at: int
+    starts_at: int | None
+    listed_at: int | None
+    ends_at: int | None
     is_over: bool
     categories: tuple[Category, ...] = ()
-    translations: tuple[tuple[int, datetime], ...] = ()
-    is_next: bool = True
-
-    def showing(self, starts: datetime | None) -> Stamp:
-        """Return it with the occurrence that has this start; None is its own."""
-        if starts in (None, self.starts_at):
-            return self
-        return self._replace(starts_at=starts, listed_at=starts, is_next=False)
+    translations: tuple[tuple[int, int], ...] = ()
+    occurrence: datetime | None = None
 
 
 # These are lists of the members that stay, so that a member which is added later is

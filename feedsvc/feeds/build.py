@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.errors import NotFound
 from feedsvc.feeds.feed import Directory, Feed, FeedHead
-from feedsvc.feeds.period import end_of, find_days, start_of
+from feedsvc.feeds.period import days_of, end_of, start_of
 from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedMoved, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Site, Stamp
@@ -19,7 +19,13 @@ from feedsvc.storage.database import revision_row
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.entries import read_entries, read_stamps
 from feedsvc.storage.sets import is_in_language, is_in_none_of
-from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
+from feedsvc.storage.tables import (
+    CategoryRow,
+    EntryCategoryRow,
+    EntryRow,
+    from_microseconds,
+    to_microseconds,
+)
 
 #: Events that are over are in a calendar while it has fewer than this number.
 _CALENDAR_PAST = 500
@@ -40,9 +46,13 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     excluded_keys = [
         key for row in excluded for key in categories.with_descendants(row)
     ]
-    today = revision_row(session).day
     window = None
-    first_day, last_day = find_days(query, today)
+    first_day, last_day = query["from"], query["to"]
+    due_at = None
+    if query["period"]:
+        today = revision_row(session).day
+        first_day, last_day = days_of(query["period"], today)
+        due_at = end_of(today, site)
     if first_day or last_day:
         begin = start_of(first_day, site) if first_day else EPOCH
         end = end_of(last_day, site) if last_day else MAX_DATETIME
@@ -53,17 +63,18 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     stamps: dict[int, Stamp] = {}
     upcoming = 0
     for each in _queries(query):
-        statement = select_entries(
+        missing = max(0, each["limit"] - len(stamps))
+        statement, parameters = select_entries(
             session,
             each,
             included_keys,
             excluded_keys,
             window,
             other_languages,
+            # One entry more than the feed shows tells that others follow.
+            limit=missing + 1,
         )
-        missing = max(0, each["limit"] - len(stamps))
-        # One entry more than the feed shows tells that others follow.
-        items = [*read_stamps(session, statement.limit(missing + 1)).items()]
+        items = [*read_stamps(session, statement, **parameters).items()]
         stamps |= items[:missing]
         if each["when"] == "upcoming":
             upcoming = len(items)
@@ -71,24 +82,24 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         raise NotFound("There is no such page: the feed has fewer entries.")
     # Series show their first occurrence in the period; calendars have whole series.
     if window and first_day and not query.format.is_calendar:
-        stamps = {
-            pk: stamp.showing(window.series.get(pk)) for pk, stamp in stamps.items()
-        }
+        for pk in stamps.keys() & window.series.keys():
+            starts = window.series[pk]
+            if to_microseconds(starts) != stamps[pk].starts_at:
+                stamps[pk] = stamps[pk]._replace(occurrence=starts)
+    updates = [stamp.updated_at for stamp in stamps.values()]
     # Calendars have no further pages.
     is_last = query.page == MAX_PAGE or query.format.is_calendar
     return Feed(
         query,
         site,
         categories=tuple(row.category for row in (*included, *excluded)),
-        updated=max(
-            (stamp.updated_at for stamp in stamps.values()), default=NEVER_MODIFIED
-        ),
+        updated=from_microseconds(max(updates)) if updates else NEVER_MODIFIED,
         stamps=tuple(stamps.values()),
         has_more=len(items) > missing and not is_last,
         upcoming=upcoming,
         first_day=first_day,
         last_day=last_day,
-        due_at=end_of(today, site) if query["period"] else None,
+        due_at=due_at,
     )
 
 

@@ -1,21 +1,18 @@
-"""The days by which a feed selects events: those of `period`, or of `from` and `to`."""
+"""The days of `period`, by which a feed selects events."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
 from dateutil.relativedelta import SU, relativedelta
 
-from feedsvc.feeds.query import FeedQuery
 from feedsvc.models import Site
 
 _DAY = timedelta(days=1)
 
 
-def find_days(query: FeedQuery, today: date) -> tuple[date | None, date | None]:
-    """Return the first and the last day of `period`, or of `from` and `to`."""
+def days_of(period: str | int | date, today: date) -> tuple[date, date]:
+    """Return the first and the last day of a `period`."""
     sunday = today + relativedelta(weekday=SU)
-    match query["period"]:
-        case None:
-            return query["from"], query["to"]
+    match period:
         case date() as day:
             return day, day
         case "today":
@@ -27,7 +24,7 @@ def find_days(query: FeedQuery, today: date) -> tuple[date | None, date | None]:
         case "month":
             return today, today + relativedelta(day=31)
         case count:
-            return today, today + (count - 1) * _DAY
+            return today, today + (int(count) - 1) * _DAY
 
 
 def start_of(day: date, site: Site) -> datetime:

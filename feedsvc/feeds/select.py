@@ -1,15 +1,17 @@
 """The SELECT of a feed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.feeds.query import FeedQuery
+from feedsvc.feeds.query import FeedQuery, Format
 from feedsvc.models import EPOCH
+from feedsvc.storage.entries import SELECT_STAMPS
 from feedsvc.storage.search import has_words
 from feedsvc.storage.sets import (
     EntrySet,
@@ -39,44 +41,71 @@ class Window:
     series: Mapping[int, datetime]
 
 
-def select_entries(
+def select_entries(  # noqa: PLR0913 — all that a feed depends on
     session: Session,
     query: FeedQuery,
     included: Sequence[Sequence[int]],
     excluded: Sequence[int],
     window: Window | None,
     other_languages: Sequence[str],
-) -> sa.Select[EntryRow]:
-    """Return the statement for the entries from a feed's page on, without a limit.
+    limit: int,
+) -> tuple[sa.Select[Any], dict[str, int]]:
+    """Return the statement for the stamps from a feed's page on, and its parameters.
 
     :param included: the keys of each included category and of those below it.
     :param excluded: the keys of all excluded categories and of those below them.
     :param window: the days of `period`, or of `from` and `to`, if given.
     :param other_languages: languages in which no entry is.
     """
-    statement = sa.select(EntryRow).where(EntryRow.is_public)
-    published_at: Any = EntryRow.published_at
+    parameters = {"limit": limit}
     sets = _sets(query, included)
-    if len(sets) == 1 and len(included) == 1 and len(included[0]) == 1:
+    in_category = len(sets) == len(included) == 1 == len(included[0])
+    if in_category:
+        parameters["category_id"] = included[0][0]
+    if query.is_plain and in_category == bool(included):
+        languages = tuple(other_languages)
+        return _select_plain(
+            query.kind, query.format, in_category, languages
+        ), parameters
+    conditions = [] if in_category else in_all(session, query.kind, sets)
+    if excluded:
+        conditions.append(~in_categories(query.kind, excluded).condition)
+    conditions += _parameter_conditions(query, other_languages)
+    if window:
+        conditions.append(_is_in_window(window))
+    return _select(query, in_category, conditions, window), parameters
+
+
+# Making a statement takes longer than SQLite takes to run it.
+@cache
+def _select_plain(
+    kind: str, format: Format, in_category: bool, other_languages: tuple[str, ...]
+) -> sa.Select[Any]:
+    """Return the statement of a section, or of any category without others below it."""
+    query = FeedQuery(kind, format)
+    conditions = [] if in_category else [EntryRow.kind == kind]
+    conditions += _parameter_conditions(query, other_languages)
+    return _select(query, in_category, conditions)
+
+
+def _select(
+    query: FeedQuery,
+    in_category: bool,
+    conditions: Iterable[sa.ColumnElement[bool]],
+    window: Window | None = None,
+) -> sa.Select[Any]:
+    statement: sa.Select[Any] = SELECT_STAMPS.where(EntryRow.is_public, *conditions)
+    published_at: Any = EntryRow.published_at
+    if in_category:
         # The entries of one category are one range of its index.
         statement = statement.join(
             EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk
         ).where(
-            EntryCategoryRow.category_id == included[0][0],
+            EntryCategoryRow.category_id == sa.bindparam("category_id"),
             EntryCategoryRow.kind == query.kind,
             EntryCategoryRow.is_public,
         )
         published_at = EntryCategoryRow.published_at
-    else:
-        statement = statement.where(*in_all(session, query.kind, sets))
-    if excluded:
-        is_excluded = in_categories(query.kind, excluded).condition
-        statement = statement.where(~is_excluded)
-    statement = statement.where(*_parameter_conditions(query))
-    if other_languages:
-        statement = statement.where(is_in_none_of(other_languages))
-    if window:
-        statement = statement.where(_is_in_window(window))
     # With a first day, a series is sorted by its first occurrence in the window.
     starts_at: Any = EntryRow.starts_at
     listed_at: Any = EntryRow.listed_at
@@ -87,7 +116,8 @@ def select_entries(
         is_own_start = starts_at == EntryRow.starts_at
         listed_at = sa.case((is_own_start, listed_at), else_=starts_at)
     order = _order(query, published_at, starts_at, listed_at)
-    return statement.order_by(*order).offset((query.page - 1) * query["limit"])
+    offset = (query.page - 1) * query["limit"]
+    return statement.order_by(*order).limit(sa.bindparam("limit")).offset(offset)
 
 
 def select_series(
@@ -124,8 +154,10 @@ def _sets(query: FeedQuery, included: Sequence[Sequence[int]]) -> list[EntrySet]
     return sets
 
 
-def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of all parameters but `lang` and days."""
+def _parameter_conditions(
+    query: FeedQuery, other_languages: Sequence[str]
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of all parameters but days, and of `lang` its absence."""
     conditions: list[sa.ColumnElement[bool]] = []
     if query["q"]:
         conditions.append(has_words(query["q"]))
@@ -135,6 +167,8 @@ def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(EntryRow.is_over.is_(True))
     if query["cancelled"] == "hide":
         conditions.append(EntryRow.event_status != "cancelled")
+    if other_languages:
+        conditions.append(is_in_none_of(other_languages))
     return conditions
 
 

@@ -30,6 +30,16 @@ from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, FormerSlugRow
 #: Levels of categories, each of which takes a statement under the lock of writes.
 MAX_LEVELS = 20
 
+# Made once, since making a statement takes longer than SQLite takes to run it.
+_SELECT_BY_SLUG = (
+    sa.select(CategoryRow)
+    .where(CategoryRow.slug == sa.bindparam("slug"))
+    .options(joinedload(CategoryRow.parent))
+)
+_SELECT_CHILDREN = sa.select(CategoryRow.parent_id, CategoryRow.id).where(
+    CategoryRow.parent_id.is_not(None)
+)
+
 
 class Categories:
     """The categories of one snapshot, deleted ones too; read when they are needed."""
@@ -40,11 +50,8 @@ class Categories:
     @cached_property
     def _children(self) -> dict[int | None, list[int]]:
         """The keys of the categories right below a category, by its key."""
-        statement = sa.select(CategoryRow.parent_id, CategoryRow.id).where(
-            CategoryRow.parent_id.is_not(None)
-        )
         children = defaultdict(list)
-        for parent_id, id in self.session.execute(statement):
+        for parent_id, id in self.session.connection().execute(_SELECT_CHILDREN):
             children[parent_id].append(id)
         return children
 
@@ -62,11 +69,7 @@ class Categories:
         """Return the category of a slug, a deleted one too; None if there is none."""
         if "\0" in slug:
             return None  # PostgreSQL refuses it in texts
-        return self.session.scalar(
-            sa.select(CategoryRow)
-            .filter_by(slug=slug)
-            .options(joinedload(CategoryRow.parent))
-        )
+        return self.session.scalar(_SELECT_BY_SLUG, {"slug": slug})
 
     def get(self, slug: str) -> CategoryRow:
         """Return the category of a slug.

@@ -1,19 +1,21 @@
 """The changes of entries, and how long what was read of them is valid."""
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import NamedTuple
+from datetime import date, datetime
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from feedsvc.models import KINDS, Category
-from feedsvc.storage.database import Transaction, lift_timeouts, read_revisions
+from feedsvc.storage.database import Transaction, lift_timeouts
 from feedsvc.storage.entries import WHOLE_ENTRY
 from feedsvc.storage.tables import (
     CategoryRow,
     EntryCategoryRow,
     EntryRow,
+    RevisionRow,
     to_microseconds,
 )
 
@@ -22,10 +24,14 @@ _STEP = 100
 
 
 class Validity(NamedTuple):
-    """The last revision of some kinds, and when an entry changes without a write."""
+    """The last revision of some kinds, and when an entry changes without a write.
+
+    `day` is the day of the site, from which `period` counts.
+    """
 
     revision: datetime
     due_at: datetime | None
+    day: date
 
 
 def list_changes(
@@ -115,11 +121,19 @@ def list_changed_categories(
 
 def read_validity(session: Session, *kinds: str) -> Validity:
     """Return how long what is read of some kinds in this snapshot is valid."""
-    due_times = [
-        session.scalar(
-            sa.select(sa.func.min(EntryRow.due_at)).where(EntryRow.kind == kind)
-        )
-        for kind in kinds
-    ]
+    day, *moments = session.execute(_select_validity(kinds)).one()
+    revisions, due_times = moments[: len(kinds)], moments[len(kinds) :]
     due_at = min((moment for moment in due_times if moment), default=None)
-    return Validity(read_revisions(session).of(kinds), due_at)
+    return Validity(max(revisions), due_at, day)
+
+
+@cache
+def _select_validity(kinds: tuple[str, ...]) -> sa.Select[Any]:
+    revisions = (getattr(RevisionRow, kind) for kind in kinds)
+    due_times = (
+        sa.select(sa.func.min(EntryRow.due_at))
+        .where(EntryRow.kind == kind)
+        .scalar_subquery()
+        for kind in kinds
+    )
+    return sa.select(RevisionRow.day, *revisions, *due_times)

@@ -2,9 +2,11 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, selectinload
@@ -25,7 +27,6 @@ from feedsvc.storage.search import has_words, store_words
 from feedsvc.storage.sets import in_all, in_categories
 from feedsvc.storage.state import state_at
 from feedsvc.storage.tables import (
-    STAMP_COLUMNS,
     CategoryRow,
     EntryCategoryRow,
     EntryContentRow,
@@ -53,13 +54,6 @@ WHOLE_ENTRY = (
     .joinedload(CategoryRow.parent),
 )
 
-#: The columns of a stamp, and those by which its translations are read.
-_COLUMNS = (
-    *(getattr(EntryRow, name) for name in STAMP_COLUMNS),
-    EntryRow.kind,
-    EntryRow.translation_key,
-)
-
 # Made once, since making a statement takes longer than SQLite takes to run it.
 _SELECT_BY_ID = (
     sa.select(EntryRow).where(EntryRow.id == sa.bindparam("id")).options(*WHOLE_ENTRY)
@@ -69,33 +63,36 @@ _SELECT_BY_GUID = (
     .where(EntryRow.guid == sa.bindparam("guid"))
     .options(*WHOLE_ENTRY)
 )
-_PKS: sa.BindParameter[int] = sa.bindparam("pks", expanding=True)
-#: All that a stamp does not have.
-_SELECT_SOURCES = (
-    sa.select(
-        EntryRow.pk,
-        EntryContentRow.document,
-        EntryRow.guid,
-        EntryRow.version,
-        EntryRow.sequence,
-    )
-    .join(EntryRow.content)
-    .where(EntryRow.pk.in_(_PKS))
+
+
+def _as_number(instant: Any) -> sa.TypeCoerce[int | None]:
+    """Return a column of instants as the number that is stored."""
+    return sa.type_coerce(instant, sa.BigInteger)
+
+
+#: The columns of stamps, and those by which `read_stamps` finds translations.
+SELECT_STAMPS: Any = sa.select(
+    EntryRow.pk,
+    _as_number(EntryRow.changed_at),
+    _as_number(EntryRow.updated_at),
+    _as_number(EntryRow.starts_at),
+    _as_number(EntryRow.listed_at),
+    _as_number(EntryRow.ends_at),
+    EntryRow.is_over,
+    EntryRow.kind,
+    EntryRow.translation_key,
 )
-_SELECT_TRANSLATIONS = (
-    sa.select(EntryRow.kind, EntryRow.translation_key, EntryRow.pk, EntryRow.changed_at)
-    .where(
-        EntryRow.translation_key.in_(sa.bindparam("keys", expanding=True)),
-        EntryRow.is_public,
-        EntryRow.status == "published",
-    )
-    .order_by(EntryRow.language)
+_PKS: sa.BindParameter[int] = sa.bindparam("pks", expanding=True)
+_SELECT_MEMBERSHIPS = (
+    sa.select(EntryCategoryRow.entry_pk, EntryCategoryRow.category_id)
+    .where(EntryCategoryRow.entry_pk.in_(_PKS))
+    .order_by(EntryCategoryRow.position)
 )
 _Parent = aliased(CategoryRow)
-#: The key of an entry, and the members of `Category` in their order.
+#: The key of a category, and the members of `Category` in their order.
 _SELECT_CATEGORIES = (
     sa.select(
-        EntryCategoryRow.entry_pk,
+        CategoryRow.id,
         CategoryRow.slug,
         CategoryRow.title,
         CategoryRow.description,
@@ -104,10 +101,39 @@ _SELECT_CATEGORIES = (
         _Parent.slug,
         CategoryRow.titles,
     )
-    .join(CategoryRow, CategoryRow.id == EntryCategoryRow.category_id)
     .outerjoin(_Parent, _Parent.id == CategoryRow.parent_id)
-    .where(EntryCategoryRow.entry_pk.in_(_PKS))
-    .order_by(EntryCategoryRow.position)
+    .where(CategoryRow.id.in_(_PKS))
+)
+_SELECT_TRANSLATIONS = (
+    sa.select(
+        EntryRow.kind,
+        EntryRow.translation_key,
+        EntryRow.pk,
+        _as_number(EntryRow.changed_at),
+    )
+    .where(
+        EntryRow.translation_key.in_(sa.bindparam("keys", expanding=True)),
+        EntryRow.is_public,
+        EntryRow.status == "published",
+    )
+    .order_by(EntryRow.language)
+)
+#: The key, and all that `whole_entry` needs.
+_SELECT_SOURCES = (
+    sa.select(
+        EntryRow.pk,
+        EntryRow.guid,
+        EntryRow.version,
+        EntryRow.sequence,
+        EntryRow.updated_at,
+        EntryRow.starts_at,
+        EntryRow.listed_at,
+        EntryRow.ends_at,
+        EntryRow.is_over,
+        EntryContentRow.document,
+    )
+    .join(EntryRow.content)
+    .where(EntryRow.pk.in_(_PKS))
 )
 
 
@@ -174,44 +200,49 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
     return list(session.scalars(statement.options(*WHOLE_ENTRY)))
 
 
-def read_stamps(session: Session, statement: sa.Select[EntryRow]) -> dict[int, Stamp]:
+def read_stamps(
+    session: Session, statement: sa.Select[Any], **parameters: Any
+) -> dict[int, Stamp]:
     """Return the stamps of the entries of a statement, in order, by their keys.
 
-    Only columns are read: objects of the ORM, which nobody changes here, take twice the
-    time.
+    :param statement: made of `SELECT_STAMPS`.
     """
-    rows = session.execute(statement.with_only_columns(*_COLUMNS)).all()
-    keys = [row.pk for row in rows]
-    categories = defaultdict(list)
+    # Nobody changes them, and objects of the ORM would take twice the time.
+    connection = session.connection()
+    rows = connection.execute(statement, parameters).all()
+    memberships = defaultdict(list)
+    keys = [row[0] for row in rows]
+    for pk, category_id in connection.execute(_SELECT_MEMBERSHIPS, {"pks": keys}):
+        memberships[pk].append(category_id)
+    category_ids = {*chain(*memberships.values())}
     # The columns after the key are the members of Category.
-    for row in session.execute(_SELECT_CATEGORIES, {"pks": keys}):
-        categories[row[0]].append(Category(*row[1:]))
+    categories = {
+        row[0]: Category(*row[1:])
+        for row in connection.execute(_SELECT_CATEGORIES, {"pks": category_ids})
+    }
     groups = {row.translation_key for row in rows if row.translation_key}
     translations = defaultdict(list)
     if groups:
-        others = session.execute(_SELECT_TRANSLATIONS, {"keys": groups})
-        for kind, group, pk, changed_at in others:
-            translations[kind, group].append((pk, changed_at))
+        others = connection.execute(_SELECT_TRANSLATIONS, {"keys": groups})
+        for kind, group, *translation in others:
+            translations[kind, group].append(tuple(translation))
     stamps = {}
-    for *columns, kind, group in rows:
-        pk = columns[0]
+    for pk, *columns, kind, group in rows:
+        its_categories = tuple(categories[id] for id in memberships[pk])
         its_translations = tuple(
             other for other in translations[kind, group] if other[0] != pk
         )
-        stamps[pk] = Stamp._make(
-            (*columns, tuple(categories[pk]), its_translations, True)
-        )
+        stamps[pk] = Stamp._make((pk, *columns, its_categories, its_translations, None))
     return stamps
 
 
-def read_entries(session: Session, stamps: Iterable[Stamp]) -> list[Entry]:
+def read_entries(session: Session, stamps: Collection[Stamp]) -> list[Entry]:
     """Return the entries of stamps of the same snapshot, as readers see them."""
-    keys = {pk for stamp in stamps for pk, _ in ((stamp.pk, None), *stamp.translations)}
-    if not keys:
+    if not stamps:
         return []
-    sources = {
-        row.pk: row for row in session.execute(_SELECT_SOURCES, {"pks": [*keys]})
-    }
+    keys = {pk for stamp in stamps for pk, _ in ((stamp.pk, 0), *stamp.translations)}
+    result = session.connection().execute(_SELECT_SOURCES, {"pks": keys})
+    sources = {row.pk: row for row in result}
 
     def translation(pk: int) -> Translation:
         other = decode_document(sources[pk].document)
@@ -220,11 +251,13 @@ def read_entries(session: Session, stamps: Iterable[Stamp]) -> list[Entry]:
     entries = []
     for stamp in stamps:
         row = sources[stamp.pk]
-        entry = replace(
-            whole_entry(row.document, row, stamp).public_view(),
-            is_next=stamp.is_next,
-            translations=tuple(translation(pk) for pk, _ in stamp.translations),
-        )
+        entry = whole_entry(row.document, row, stamp.categories).public_view()
+        if stamp.translations:
+            translations = tuple(translation(pk) for pk, _ in stamp.translations)
+            entry = replace(entry, translations=translations)
+        if stamp.occurrence:
+            starts = stamp.occurrence
+            entry = replace(entry, starts=starts, is_ongoing=False, is_next=False)
         entries.append(entry)
     return entries
 

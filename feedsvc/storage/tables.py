@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from feedsvc.models import EPOCH, Category, Entry, Stamp
+from feedsvc.models import EPOCH, Category, Entry
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.state import State
 
@@ -270,11 +270,8 @@ class EntryRow(Base):
     @property
     def entry(self) -> Entry:
         """The entry with the members that the storage sets."""
-        columns = (getattr(self, name) for name in STAMP_COLUMNS)
-        stamp = Stamp(*columns)._replace(
-            categories=tuple(row.category for row in self.categories)
-        )
-        return whole_entry(self.content.document, self, stamp)
+        categories = (row.category for row in self.categories)
+        return whole_entry(self.content.document, self, categories)
 
     def set_document(self, entry: Entry, document: str) -> None:
         """Store the document of an entry, and the columns that are copies of members.
@@ -303,27 +300,23 @@ class EntryRow(Base):
             membership.published_at = self.published_at
 
 
-#: The first members of stamps, which are columns of entries.
-STAMP_COLUMNS = Stamp._fields[: Stamp._fields.index("categories")]
+def whole_entry(document: str, columns: Any, categories: Iterable[Category]) -> Entry:
+    """Return an entry with the members that the storage sets.
 
-
-def whole_entry(document: str, row: Any, stamp: Stamp) -> Entry:
-    """Return an entry with the members that the storage sets, but for translations.
-
-    :param row: one of the ORM, or one with those of its columns that are read.
+    :param columns: a row of the ORM, or one with those of its columns that are read.
     """
     return decode_document(
         document,
-        guid=row.guid,
-        version=row.version,
-        sequence=row.sequence,
-        updated=stamp.updated_at,
-        starts=stamp.starts_at,
-        ends=stamp.ends_at,
+        guid=columns.guid,
+        version=columns.version,
+        sequence=columns.sequence,
+        updated=columns.updated_at,
+        starts=columns.starts_at,
+        ends=columns.ends_at,
         # An event is listed elsewhere than at its start only while it goes on.
-        is_ongoing=stamp.listed_at != stamp.starts_at,
-        is_over=stamp.is_over,
-        categories=stamp.categories,
+        is_ongoing=columns.listed_at != columns.starts_at,
+        is_over=columns.is_over,
+        categories=tuple(categories),
     )
 
 

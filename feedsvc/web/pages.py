@@ -30,7 +30,12 @@ from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import read_revisions
-from feedsvc.storage.entries import find_entry, read_entries, read_stamps
+from feedsvc.storage.entries import (
+    SELECT_STAMPS,
+    find_entry,
+    read_entries,
+    read_stamps,
+)
 from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
@@ -225,7 +230,7 @@ def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
     site, ui = current_services().site, request.args.get("ui")
     lang = site.list_language(row.entry.language)
     languages = PageLanguages.of(site, lang, ui, row.entry.language)
-    statement = sa.select(EntryRow).where(EntryRow.pk == row.pk)
+    statement = SELECT_STAMPS.where(EntryRow.pk == row.pk)
     (entry,) = read_entries(session, read_stamps(session, statement).values())
     slugs = [category.slug for category in entry.categories[:MAX_TERMS]]
     related: list[Entry] = []

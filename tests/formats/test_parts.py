@@ -27,7 +27,7 @@ MADE_OF = {
     "starts": "starts_at",
     "ends": "ends_at",
     "is_ongoing": "listed_at",
-    "is_next": "is_next",
+    "is_next": "occurrence",
     "is_over": "is_over",
     "categories": "categories",
     "translations": "translations",
@@ -89,8 +89,8 @@ def test_every_member_outside_the_document_follows_from_the_stamp() -> None:
 
 DAY = datetime(2026, 12, 24, tzinfo=UTC)
 CATEGORY = Category("a", "A", titles={"en": "A"})
-STAMP = Stamp(1, DAY, DAY, DAY, DAY, DAY, False, (CATEGORY,), ((2, DAY),))
-OTHER_VALUES: dict[type, Any] = {int: 9, bool: True, datetime: DAY.replace(day=25)}
+STAMP = Stamp(1, 2, 2, 2, 2, 2, False, (CATEGORY,), ((2, 2),))
+OTHER_VALUES: dict[type, Any] = {int: 9, bool: True}
 OTHER_CATEGORIES: list[dict[str, Any]] = [
     {each.name: {"de": "A"} if each.name == "titles" else "b"}
     for each in fields(Category)
@@ -99,9 +99,10 @@ OTHER_STAMPS = [
     *(
         STAMP._replace(**{name: OTHER_VALUES[type(value)]})
         for name, value in STAMP._asdict().items()
-        if type(value) in OTHER_VALUES and value is not True
+        if type(value) in OTHER_VALUES
     ),
-    STAMP._replace(is_next=False),
+    STAMP._replace(occurrence=DAY),
+    STAMP._replace(occurrence=DAY.replace(day=25)),
     STAMP._replace(starts_at=None),
     *(
         STAMP._replace(categories=(replace(CATEGORY, **change),))
@@ -110,8 +111,8 @@ OTHER_STAMPS = [
     STAMP._replace(categories=(CATEGORY, Category("b", "B"))),
     STAMP._replace(categories=(Category("b", "B"), CATEGORY)),
     STAMP._replace(translations=()),
-    STAMP._replace(translations=((3, DAY),)),
-    STAMP._replace(translations=((2, DAY.replace(day=25)),)),
+    STAMP._replace(translations=((9, 2),)),
+    STAMP._replace(translations=((2, 9),)),
 ]
 VIEWS = [
     FeedQuery(kind, FORMATS[format], parameters=parameters).view
