@@ -83,6 +83,7 @@ class ResponseCache:
             raise
         else:
             with self._lock:
+                response = response.sharing_with(self._responses.get(url))
                 if response.size <= self._responses.maxsize:
                     self._responses[url] = response
             rendering.set_result(response)

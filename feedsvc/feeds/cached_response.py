@@ -3,11 +3,13 @@
 RFC 9110 §8.8 (validators), §12.5.3 (codings), §13 (conditions), RFC 9111 (lifetimes).
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 
@@ -72,6 +74,18 @@ class CachedResponse:
     def etag(self) -> str:
         """The opaque tag, a hash of the body: equal in every worker and replica."""
         return hashlib.sha256(self.body).hexdigest()[:32]
+
+    def sharing_with(self, former: CachedResponse | None) -> CachedResponse:
+        """Return the response with tag and encodings of a former one with its body.
+
+        Most writes change few of the feeds that they make invalid.
+        """
+        if former is None or former.body != self.body:
+            return self
+        response = replace(self, body=former.body, _encoded=former._encoded)
+        # Where cached_property keeps it.
+        vars(response)["etag"] = former.etag
+        return response
 
     @property
     def size(self) -> int:

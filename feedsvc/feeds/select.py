@@ -58,16 +58,17 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
     :param other_languages: languages in which no entry is.
     """
     parameters = {"limit": limit}
-    sets = _sets(query, included)
-    in_category = len(sets) == len(included) == 1 == len(included[0])
+    in_category = not query["lang"] and len(included) == 1 == len(included[0])
     if in_category:
         parameters["category_id"] = included[0][0]
     if query.is_plain and in_category == bool(included):
-        languages = tuple(other_languages)
-        return _select_plain(
-            query.kind, query.format, in_category, languages
-        ), parameters
-    conditions = [] if in_category else in_all(session, query.kind, sets)
+        statement = _select_plain(
+            query.kind, query.format, in_category, tuple(other_languages)
+        )
+        return statement, parameters
+    conditions = []
+    if not in_category:
+        conditions += in_all(session, query.kind, _sets(query, included))
     if excluded:
         conditions.append(~in_categories(query.kind, excluded).condition)
     conditions += _parameter_conditions(query, other_languages)

@@ -9,16 +9,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import brotli
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.http import http_date
 from werkzeug.test import TestResponse
 
 from feedsvc.errors import Unavailable
-from feedsvc.feeds import cache
+from feedsvc.feeds import cache, cached_response
 from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
@@ -416,6 +418,58 @@ def test_random_query_strings_are_rendered_once(
         "1",
     )
     assert paths == ["/feeds/news.rss"]
+
+
+def documents_read(app: Flask, client: FlaskClient, *paths: str) -> int:
+    """Return how many statements read documents of entries for feeds."""
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *arguments: Any) -> None:
+        statements.append(statement)
+
+    engine = get_services(app).database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    for path in paths:
+        assert client.get(f"/feeds/{path}").status_code == 200
+    sa.event.remove(engine, "before_cursor_execute", note)
+    return sum("document" in statement for statement in statements)
+
+
+def test_feeds_read_no_document_of_an_entry_that_was_shown(
+    app: Flask, client: FlaskClient, editor: ApiClient
+) -> None:
+    editor.put("/categories/a", {"title": "A"})
+    for id in "abc":
+        editor.put(f"/articles/{id}", {"title": id, "categories": ["a"]})
+    # Further pages do not displace what subscribers need.
+    further = ["news.rss?limit=1&page=2", "news/a.rss?limit=1&page=2"]
+    assert documents_read(app, client, *further) == 2
+    assert documents_read(app, client, "news.rss") == 1
+    others = ["news/a.rss", "news.rss?limit=2", "news.rss?limit=2&page=2"]
+    assert documents_read(app, client, *others) == 0
+    assert documents_read(app, client, "news.rss?content=summary", "news.atom") == 2
+    editor.put("/articles/b", {"title": "Hai", "categories": ["a"]})
+    assert documents_read(app, client, "news.rss", *others) == 1
+    assert "Hai" in client.get("/feeds/news/a.rss").text
+
+
+def test_body_that_a_write_leaves_as_it_was_is_not_encoded_again(
+    client: FlaskClient, editor: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[bytes] = []
+
+    def compress(body: bytes) -> bytes:
+        encoded.append(body)
+        return gzip.compress(body, mtime=0)
+
+    monkeypatch.setitem(cached_response._COMPRESSORS, "gzip", compress)
+    for slug in "ab":
+        editor.put(f"/categories/{slug}", {"title": slug})
+    for number, slug in enumerate("aba"):
+        editor.put(f"/articles/{number}", {"title": "Một", "categories": [slug]})
+        response = client.get("/feeds/news/a.rss", headers={"Accept-Encoding": "gzip"})
+        assert gzip.decompress(response.data) == client.get("/feeds/news/a.rss").data
+    assert len(encoded) == 2
 
 
 def test_encoded_question_mark_is_part_of_the_path(
