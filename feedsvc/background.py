@@ -15,7 +15,12 @@ from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import Database, installation_row
-from feedsvc.storage.entries import MAX_DUE, apply_due_changes
+from feedsvc.storage.entries import (
+    MAX_DUE,
+    SELECT_OLDER_WORDS,
+    apply_due_changes,
+    renew_words,
+)
 from feedsvc.storage.migrations.runner import check_schema
 
 _TICK_SECONDS = 1.0
@@ -57,6 +62,7 @@ class Background:
             self._has_ticked = True
         with self._database.read() as session:
             _, due_at, day = read_validity(session, *KINDS)
+            older_words = session.execute(SELECT_OLDER_WORDS).first()
         if day != self._day_at(self._database.clock()):
             self._note_day()
         is_due = due_at is not None and due_at <= self._database.clock()
@@ -64,6 +70,10 @@ class Background:
             # Each batch has a transaction, so that writers need not wait for long.
             with self._database.write() as transaction:
                 is_due = apply_due_changes(transaction) == MAX_DUE
+        # One step a tick, since writers wait, and responses are rendered anew.
+        if older_words:
+            with self._database.write() as transaction:
+                renew_words(transaction)
 
     def _day_at(self, moment: datetime) -> date:
         return moment.astimezone(self._site.timezone).date()

@@ -8,7 +8,13 @@ from itertools import filterfalse
 MAX_SEARCH_WORDS = 10
 MAX_SEARCH_LENGTH = 100
 
-_WORD = re.compile(r"[^\W_]+")
+# Han, kana and Hangul, which are written without spaces between words.
+_CJK = (
+    "\u1100-\u11ff\u3005-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
+    "\uff66-\uffdc\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
+# Their punctuation lies among them.
+_WORD = re.compile(rf"[^\W_{_CJK}]+|(?:(?=[^\W_])[{_CJK}])+")
 
 
 def fold(text: str) -> str:
@@ -26,29 +32,43 @@ def fold(text: str) -> str:
 def split_words(*texts: str) -> set[str]:
     """Return the distinct words of texts, folded.
 
-    All but letters and digits separates words: “Lê-Lợi_2026” has three.
+    All but letters and digits separates words: “Lê-Lợi_2026” has three. Where Han, kana
+    or Hangul begins or ends, a word ends: “wifi接続” has two.
     """
     # Texts repeat words, and folding takes longer than splitting.
     distinct = set(" ".join(texts).split())
-    return set(_WORD.findall(fold(" ".join(distinct))))
+    return set(fold_search(" ".join(distinct)).split())
+
+
+def is_cjk(word: str) -> bool:
+    """Tell if a word of `split_words` is one of Han, kana or Hangul."""
+    return re.match(f"[{_CJK}]", word) is not None
+
+
+def fold_search(text: str) -> str:
+    """Return the words of a search, folded, once each, in their order."""
+    return " ".join(dict.fromkeys(_WORD.findall(fold(text))))
 
 
 def parse_search(text: str) -> str:
-    """Return the words of a search in canonical form: folded, once each.
+    """Return a search as it was typed, but for spaces; without words, an empty one.
 
-    They stay in their order, since readers see them.
+    One that is longer than words may be, or has invisible characters, is its words.
 
-    :raises ValueError: they are too many, or too long; the text follows the name of the
-        parameter.
+    :raises ValueError: the words are too many, or too long; the text follows the name
+        of the parameter.
     """
-    words = " ".join(dict.fromkeys(_WORD.findall(fold(text))))
+    # A word here may end where its script does not.
+    words = " ".join(dict.fromkeys(re.findall(r"[^\W_]+", fold(text))))
     # The text itself may be longer: decomposed letters are several characters.
     if len(words) > MAX_SEARCH_LENGTH or words.count(" ") >= MAX_SEARCH_WORDS:
         raise ValueError(
             f"must have at most {MAX_SEARCH_WORDS} words and "
             f"{MAX_SEARCH_LENGTH} characters"
         )
-    return words
+    typed = " ".join(unicodedata.normalize("NFC", text).split())
+    is_short = len(typed) <= MAX_SEARCH_LENGTH
+    return typed if words and is_short and typed.isprintable() else words
 
 
 def slug_of(title: str) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
-from feedsvc.folding import parse_search
+from feedsvc.folding import fold_search, parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, PageLanguages, Site
 
@@ -194,6 +194,9 @@ class FeedQuery:
             for name, default in defaults.items()
         }
         values["limit"] = min(values["limit"], self.format.max_limit)
+        # Readers see a search as they typed it. Feeds need one URL for all spellings.
+        if values["q"] and not self.format.is_page:
+            values["q"] = fold_search(values["q"])
         parameters = {
             name: value for name, value in values.items() if value != defaults[name]
         }

@@ -134,18 +134,19 @@ def mark_language(
     return f"{before}{marked}{after}"
 
 
-def event_facts(
-    event: Event | None, language: str, *, with_organizer: bool = False
-) -> str:
-    """Return paragraphs with an event's address online, performers and offers."""
+def event_facts(event: Event | None, language: str, *, with_email: bool = False) -> str:
+    """Return paragraphs with an event's address online, performers, offers, organizer.
+
+    :param with_email: with that of the organizer.
+    """
     if event is None:
         return ""
     online = [_link(event.online_url, event.online_url)] if event.online_url else []
     performers = [_link(each.name, each.url) for each in event.performers]
     offers = [_link(offer_text(offer, language), offer.url) for offer in event.offers]
     facts = {"online": online, "performers": performers, "offers": offers}
-    if with_organizer and event.organizer:
-        facts["organizer"] = _contact(event.organizer)
+    if event.organizer:
+        facts["organizer"] = _contact(event.organizer, with_email)
     lines = (
         labelled_list(language, f"event.{name}", values)
         for name, values in facts.items()
@@ -179,10 +180,10 @@ def offer_text(offer: Offer, language: str) -> str:
     return text
 
 
-def _contact(person: Person) -> list[str]:
-    """Return links to the page and the e-mail address of a person."""
+def _contact(person: Person, with_email: bool) -> list[str]:
+    """Return links to the page and, if it is wanted, the e-mail address of a person."""
     links = [_link(person.name, person.url)]
-    if person.email:
+    if with_email and person.email:
         links.append(_link(person.email, f"mailto:{person.email}"))
     return links
 

@@ -336,9 +336,7 @@ class Shown:
             if not content.lead_text(text, html):
                 text = content.to_addressed_text(html)
                 text = content.shorten(text, _SUMMARY_LENGTH)
-        facts = content.event_facts(
-            self.entry.event, self.language, with_organizer=True
-        )
+        facts = content.event_facts(self.entry.event, self.language, with_email=True)
         parts = (
             self.notice,
             self._cancelled_line,

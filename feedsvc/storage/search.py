@@ -1,16 +1,21 @@
 """Search entries by words, without regard to case and diacritics.
 
 The words of an entry are one text with a space before and after each, so an entry has a
-word if the text has ` word `.
+word if the text has ` word `, and one that begins so if it has ` word`. A word of Han,
+kana or Hangul is all between others and punctuation, so any part of it counts.
 """
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.folding import MAX_SEARCH_LENGTH, split_words
+from feedsvc.folding import fold_search, is_cjk, split_words
 from feedsvc.html_text import separate_blocks, strip_tags
 from feedsvc.models import Entry
+from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import EntryRow, EntryWordsRow
+
+#: A word of so many letters finds longer ones, too.
+_MIN_BEGINNING = 5
 
 _DELETE = (
     sa.delete(EntryWordsRow)
@@ -25,19 +30,18 @@ def words_of(entry: Entry) -> str:
     A withdrawn one is not found by what readers no longer see.
     """
     shown = entry.public_view()
-    place = shown.event and shown.event.location
+    event = shown.event
+    place = event and event.location
+    people = *shown.authors, shown.source, event and event.organizer
     words = split_words(
         shown.title,
         shown.summary,
         strip_tags(separate_blocks(shown.content_html or "")),
         shown.content_text or "",
-        *(author.name for author in shown.authors),
-        *([shown.source.name] if shown.source else []),
+        *(person.name for person in people if person),
         *([place.name, place.address or ""] if place else []),
     )
-    # A search is shorter than a word that is left out.
-    findable = sorted(word for word in words if len(word) <= MAX_SEARCH_LENGTH)
-    return f" {' '.join(findable)} "
+    return f" {' '.join(sorted(words))} "
 
 
 def store_words(session: Session, entry_pk: int, entry: Entry) -> None:
@@ -54,12 +58,20 @@ def store_words(session: Session, entry_pk: int, entry: Entry) -> None:
         session.execute(sa.insert(EntryWordsRow), words)
 
 
-def has_words(words: str) -> sa.ColumnElement[bool]:
-    """Return the condition that an entry has all words of a search.
-
-    :param words: in the form of `parse_search`: letters and digits, folded.
-    """
+def has_words(search: str) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry has all words of a search."""
     return sa.exists().where(
         EntryWordsRow.entry_pk == EntryRow.pk,
-        *(EntryWordsRow.words.contains(f" {word} ") for word in words.split()),
+        *map(_has_word, fold_search(search).split()),
     )
+
+
+def _has_word(word: str) -> sa.ColumnElement[bool]:
+    words = EntryWordsRow.words
+    if is_cjk(word):
+        return words.contains(word)
+    is_whole = words.contains(f" {word} ")
+    if len(word) < _MIN_BEGINNING:
+        return is_whole
+    # The words of Vietnamese are syllables, which begin like many others.
+    return words.contains(f" {word}") & (is_whole | ~is_in_language("vi"))

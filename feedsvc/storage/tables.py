@@ -198,6 +198,10 @@ class EntryWordsRow(Base):
     __tablename__ = "entry_words"
     entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
     words: Mapped[str] = mapped_column(sa.String)
+    # That of 3.1 is 1.
+    form: Mapped[int] = mapped_column(
+        default=2, onupdate=2, server_default="1", index=True
+    )
 
 
 class EntryRow(Base):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from unicodedata import normalize
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.folding import MAX_SEARCH_LENGTH
+from feedsvc.storage.database import Database
 from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.fake_clock import Clock
@@ -80,9 +85,54 @@ def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
     assert f'maxlength="{MAX_SEARCH_LENGTH}"' in page
     searched = client.get("/feeds/events.html?q=Hồ+Gươm")
     assert searched.status_code == 200, "the policy refuses redirects to other hosts"
-    canonical = client.get("/feeds/events.html?q=ho+guom")
-    assert searched.data == canonical.data
-    assert 'value="ho guom"' in canonical.text
+
+
+def test_pages_show_a_search_as_it_was_typed(client: FlaskClient) -> None:
+    for query, typed in TABLES["typed"]:
+        response = client.get("/feeds/news.html", query_string={"q": query})
+        canonical = f"/feeds/news.html?{urlencode({'q': typed})}"
+        assert f"<https://feeds.example{canonical}>" in response.headers["Link"]
+        assert client.get(canonical).data == response.data
+        shown = str(escape(typed))
+        assert f'value="{shown}"' in response.text
+        assert re.search(f"<title>[^<]*“{re.escape(shown)}”", response.text)
+        assert re.search(f"<h1[^>]*>[^<]*“{re.escape(shown)}”", response.text)
+    assert 'value=""' in client.get("/feeds/news.html?q=!").text
+
+
+def test_words_are_found_in_every_script(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    for id, language, text in TABLES["texts"]:
+        article = {"title": id, "language": language, "content_text": text}
+        editor.put(f"/articles/{id}", article)
+    for search, expected in TABLES["found_in_texts"]:
+        query = urlencode({"q": search})
+        assert sorted(ids(client, f"/feeds/news.json?{query}")) == expected, search
+        listed = editor.send("GET", f"/articles?{query}").get_json()["items"]
+        assert sorted(item["id"] for item in listed) == expected, search
+
+
+def test_words_that_an_earlier_version_stored_are_found(
+    client: FlaskClient,
+    editor: ApiClient,
+    database: Database,
+    tick: Callable[[], None],
+) -> None:
+    for id in ("a", "b"):
+        editor.put(f"/articles/{id}", {"title": "市立図書館のwifi接続"})
+    # As 3.1 stores them.
+    with database.begin_migration() as connection:
+        connection.execute(sa.text("DELETE FROM entry_words"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO entry_words (entry_pk, words) "
+                "SELECT pk, ' 市立図書館のwifi接続 ' FROM entries"
+            )
+        )
+    assert ids(client, "/feeds/news.json?q=wifi") == []
+    tick()
+    assert ids(client, "/feeds/news.json?q=wifi") == ["b", "a"]
 
 
 def test_withdrawn_entry_is_not_found_by_hidden_words(

@@ -1,0 +1,16 @@
+"""The form of the words for searches; the tick stores those of an earlier one anew."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column, with an index by which the tick finds them."""
+    form = sa.Column("form", sa.Integer(), nullable=False, server_default="1")
+    op.add_column("entry_words", form)
+    op.create_index("ix_entry_words_form", "entry_words", ["form"])
