@@ -283,10 +283,11 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         pool_timeout=BUSY_SECONDS,
     )
 
+    generation = 0
+
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
-        _, _, path = connection.execute("PRAGMA database_list").fetchone()
-        record.info["can_write"] = os.access(path, os.W_OK)
+        record.info["generation"] = generation
         # The driver must not begin transactions itself: BEGIN depends on their kind.
         connection.isolation_level = None
         for pragma in _PRAGMAS:
@@ -299,11 +300,20 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         is_write = connection.get_execution_options().get("is_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
+    @sa.event.listens_for(engine, "handle_error")
+    def handle_error(context: sa.ExceptionContext) -> None:
+        # A connection that was opened while the file could not be written never writes.
+        # While it is open, new ones share its memory, and so are read-only too.
+        nonlocal generation
+        code = getattr(context.original_exception, "sqlite_errorcode", 0)
+        if code & 0xFF == sqlite.SQLITE_READONLY:
+            generation += 1
+            engine.dispose()
+
     @sa.event.listens_for(engine, "checkin")
     def checkin(connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
-        # One that was opened while the file could not be written never writes. While
-        # it is open, new ones share its memory, and so are read-only too.
-        if not record.info["can_write"]:
+        # Those that were in use at that time.
+        if record.info["generation"] != generation:
             record.invalidate()
 
     return engine

@@ -146,11 +146,15 @@ def test_writes_go_on_after_the_file_system_was_read_only(
             assert service.request("PUT", "/api/v1/articles/a", document).ok
         disk.mount("ro")
         with service, ThreadPoolExecutor(8) as pool:
-            # Together, so that several connections to the database stay open.
-            paths = [f"/feeds/news.rss?limit={n}" for n in range(1, 101)]
-            for feed in pool.map(partial(service.request, "GET"), paths):
-                assert "Một" in feed.text
+            # Connections that are in use when the file system changes, and after it.
+            paths = [
+                f"/feeds/news.{format}?limit={n}"
+                for n in range(1, 101)
+                for format in ("rss", "atom", "json")
+            ]
+            feeds = pool.map(partial(service.request, "GET"), paths)
             response = service.request("PUT", "/api/v1/articles/b", document)
             assert response.status_code == 503
             disk.mount("rw")
+            assert all("Một" in feed.text for feed in feeds)
             wait_until(lambda: service.request("PUT", "/api/v1/articles/b", document))
