@@ -60,6 +60,7 @@ _UNPUBLISHED = re.compile(
     | ^(?:[\w-]+\.)?STATUS[ \t]*(?:;.*)?:
         [ \t]*(?:DRAFT|AUTO-DRAFT|PRIVATE|TRASH)[ \t\r]*$"""
 )
+_UID = re.compile(r"(?im)^(?:[\w-]+\.)?UID[ \t]*(?:;.*)?:(.*)")
 #: Statuses that iCalendar lacks, so that our calendars have them in titles alone.
 _OWN_STATUSES = {*EVENT_STATUSES} - {"confirmed", "tentative", "cancelled"}
 
@@ -155,12 +156,19 @@ def _marked_events(text: str) -> list[tuple[str, str]]:
     """Return the events of a file, each with what marks it as not published, if any."""
     # Apple's server marks a calendar as a whole.
     heads = re.findall(r"(?ims)^BEGIN:VCALENDAR\b.*?(?=^BEGIN:|\Z)", text)
-    whole = _UNPUBLISHED.search("".join(heads))
+    whole = _find_mark("".join(heads))
     components = []
     for component in _components(text, "VEVENT"):
-        mark = _UNPUBLISHED.search(component) or whole
-        components.append((component, mark[0].strip() if mark else ""))
+        components.append((component, _find_mark(component) or whole))
     return components
+
+
+def _find_mark(lines: str) -> str:
+    """Return what marks lines as not published, if anything."""
+    # Also behind what people do not see, such as NUL or a no-break space.
+    seen = "".join(char for char in lines if char == "\n" or char.isprintable())
+    mark = _UNPUBLISHED.search(seen)
+    return mark[0].strip() if mark else ""
 
 
 def _private_series(components: list[tuple[str, str]]) -> dict[str, str]:
@@ -172,7 +180,7 @@ def _private_series(components: list[tuple[str, str]]) -> dict[str, str]:
         uid.strip(): mark
         for component, mark in components
         if mark
-        for uid in re.findall("(?im)^UID(?:;.*)?:(.*)", component)
+        for uid in _UID.findall(component)
     }
 
 

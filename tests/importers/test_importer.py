@@ -73,6 +73,12 @@ ATTRIBUTES = " ".join(f"a{number}='x'" for number in range(1_001))
         (b"<html><body>404</body></html>", "no RSS, Atom or iCalendar"),
         (b'{"a": 1}', "no RSS, Atom or iCalendar"),
         (b"# Feeds\n\n    <item><title>Tin</title></item>\n", "The file is"),
+        # It was cut before the post's status.
+        (
+            b"<rss xmlns:wp='http://wordpress.org/export/1.2/' version='2.0'>"
+            b"<channel><item><title>Tin</title>",
+            "it is damaged, and may have drafts",
+        ),
         (
             rss_feed("<item><wp:status>draft</wp:status></item>"),
             "it is damaged, and may have drafts",
@@ -91,6 +97,7 @@ ATTRIBUTES = " ".join(f"a{number}='x'" for number in range(1_001))
         "html",
         "json",
         "text",
+        "cut",
         "drafts",
         "attributes",
         "categories",
