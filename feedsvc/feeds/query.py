@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -353,17 +354,19 @@ class Parameter(NamedTuple):
     only_selects: bool = False
 
 
+_selecting = partial(Parameter, only_selects=True)
+
 PARAMETERS: Mapping[str, Parameter] = {
-    "limit": Parameter(_parse_limit, only_selects=True),
-    "page": Parameter(_parse_page, only_selects=True),
+    "limit": _selecting(_parse_limit),
+    "page": _selecting(_parse_page),
     "content": Parameter(_choice("full", "summary")),
     "lang": Parameter(_parse_language),
-    "q": Parameter(parse_search, only_selects=True),
-    "period": Parameter(_parse_period, only_selects=True),
-    "from": Parameter(_parse_date, only_selects=True),
-    "to": Parameter(_parse_date, only_selects=True),
-    "when": Parameter(_choice("upcoming", "past", "all"), only_selects=True),
-    "order": Parameter(_choice("published", "start"), only_selects=True),
+    "q": _selecting(parse_search),
+    "period": _selecting(_parse_period),
+    "from": _selecting(_parse_date),
+    "to": _selecting(_parse_date),
+    "when": _selecting(_choice("upcoming", "past", "all")),
+    "order": _selecting(_choice("published", "start")),
     "date": Parameter(_choice("published", "start")),
     "cancelled": Parameter(_choice("mark", "hide")),
     "ui": Parameter(_choice(*UI_LANGUAGES)),

@@ -57,21 +57,21 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
     :param window: the days of `period`, or of `from` and `to`, if given.
     :param other_languages: languages in which no entry is.
     """
-    parameters = {"limit": limit}
     in_category = not query["lang"] and len(included) == 1 == len(included[0])
-    if in_category:
-        parameters["category_id"] = included[0][0]
-    if query.is_plain and in_category == bool(included):
-        statement = _select_plain(
-            query.kind, query.format, in_category, tuple(other_languages)
-        )
-        return statement, parameters
+    parameters = {
+        "limit": limit,
+        "category_id": included[0][0] if in_category else 0,
+    }
+    is_plain = query.with_parameters(limit=None).is_plain
+    if is_plain and in_category == bool(included) and not other_languages:
+        return _select_plain(query.kind, query.format, in_category), parameters
     conditions = []
     if not in_category:
         conditions += in_all(session, query.kind, _sets(query, included))
     if excluded:
         conditions.append(~in_categories(query.kind, excluded).condition)
-    conditions += _parameter_conditions(query, other_languages)
+    if other_languages:
+        conditions.append(is_in_none_of(other_languages))
     if window:
         conditions.append(_is_in_window(window))
     return _select(query, in_category, conditions, window), parameters
@@ -79,14 +79,10 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
 
 # Making a statement takes longer than SQLite takes to run it.
 @cache
-def _select_plain(
-    kind: str, format: Format, in_category: bool, other_languages: tuple[str, ...]
-) -> sa.Select[Any]:
+def _select_plain(kind: str, format: Format, in_category: bool) -> sa.Select[Any]:
     """Return the statement of a section, or of any category without others below it."""
-    query = FeedQuery(kind, format)
     conditions = [] if in_category else [EntryRow.kind == kind]
-    conditions += _parameter_conditions(query, other_languages)
-    return _select(query, in_category, conditions)
+    return _select(FeedQuery(kind, format), in_category, conditions)
 
 
 def _select(
@@ -95,7 +91,9 @@ def _select(
     conditions: Iterable[sa.ColumnElement[bool]],
     window: Window | None = None,
 ) -> sa.Select[Any]:
-    statement: sa.Select[Any] = SELECT_STAMPS.where(EntryRow.is_public, *conditions)
+    statement: sa.Select[Any] = SELECT_STAMPS.where(
+        EntryRow.is_public, *conditions, *_parameter_conditions(query)
+    )
     published_at: Any = EntryRow.published_at
     if in_category:
         # The entries of one category are one range of its index.
@@ -155,10 +153,8 @@ def _sets(query: FeedQuery, included: Sequence[Sequence[int]]) -> list[EntrySet]
     return sets
 
 
-def _parameter_conditions(
-    query: FeedQuery, other_languages: Sequence[str]
-) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of all parameters but days, and of `lang` its absence."""
+def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of all parameters but `lang` and days."""
     conditions: list[sa.ColumnElement[bool]] = []
     if query["q"]:
         conditions.append(has_words(query["q"]))
@@ -168,8 +164,6 @@ def _parameter_conditions(
         conditions.append(EntryRow.is_over.is_(True))
     if query["cancelled"] == "hide":
         conditions.append(EntryRow.event_status != "cancelled")
-    if other_languages:
-        conditions.append(is_in_none_of(other_languages))
     return conditions
 
 

@@ -40,9 +40,9 @@ def part_function(module: Any) -> Callable[[Shown], Part]:
 
 
 _PARTS = {
-    suffix: part_function(_MODULES[suffix])
-    for suffix, format in FORMATS.items()
-    if not format.is_page
+    suffix: part_function(module)
+    for suffix, module in _MODULES.items()
+    if not FORMATS[suffix].is_page
 }
 
 
@@ -51,30 +51,23 @@ def render_feed(feed: Feed, cache: PartCache, read: ReadEntries) -> bytes:
 
     :param read: for the entries whose parts are not cached.
     """
-    module = _MODULES[feed.query.format.suffix]
-    document: bytes
+    render: Callable[..., bytes] = _MODULES[feed.query.format.suffix].render
     if feed.query.format.is_page:
-        document = module.render(feed)
-    else:
-        document = module.render(feed, _parts(feed, cache, read))
-    return document
+        return render(feed)
+    return render(feed, _parts(feed, cache, read))
 
 
 def _parts(feed: Feed, cache: PartCache, read: ReadEntries) -> Iterator[Part]:
     view = FeedHead(feed.query.view, feed.site)
-    part = _PARTS[feed.query.format.suffix]
+    show_part = _PARTS[feed.query.format.suffix]
     for begin in range(0, len(feed.stamps), _BATCH):
         stamps = feed.stamps[begin : begin + _BATCH]
-        keys = [part_key(view.query, stamp) for stamp in stamps]
-        parts = [cache.get(key) for key in keys]
-        missing = [
-            stamp for stamp, each in zip(stamps, parts, strict=True) if each is None
-        ]
-        entries = iter(read(missing))
-        for key, each in zip(keys, parts, strict=True):
-            if each is None:
-                made = part(show(next(entries), view))
-                # A crawl of further pages must not displace what subscribers need.
-                if feed.query.page == 1:
-                    cache.store(key, made)
-            yield each or made
+        keys = {part_key(view.query, stamp): stamp for stamp in stamps}
+        parts = {key: cache.get(key) for key in keys}
+        entries = iter(read([keys[key] for key in keys if not parts[key]]))
+        for key, known in parts.items():
+            part = known or show_part(show(next(entries), view))
+            # A crawl of further pages must not displace what subscribers need.
+            if not known and feed.query.page == 1:
+                cache.store(key, part)
+            yield part

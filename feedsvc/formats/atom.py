@@ -29,7 +29,7 @@ _IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"\\^`{|}]+')
 def part(shown: Shown) -> Part:
     """Return the element of an entry."""
     entry = shown.entry
-    item = create_item(shown, shown.body, _extend_entry)
+    item = create_item(shown, shown.body)
     item.title(shown.title)
     # In UTC, since readers built on libmrss ignore the offset.
     item.updated(entry.updated.replace(microsecond=0))
@@ -42,7 +42,9 @@ def part(shown: Shown) -> Part:
         item.author(_person(author.name, author.url, author.email))
     if entry.rights:
         item.rights(entry.rights)
-    return to_part(item.atom_entry())
+    element = item.atom_entry()
+    _extend_entry(element, shown)
+    return to_part(element)
 
 
 def render(feed: Feed, parts: Iterable[Part]) -> bytes:

@@ -51,7 +51,7 @@ _feedgen_lock = threading.Lock()
 def part(shown: Shown) -> Part:
     """Return the item of an entry."""
     entry = shown.entry
-    item = create_item(shown, _content(shown), _extend_item)
+    item = create_item(shown, _content(shown))
     item.title(escape_if_markup(shown.title))
     # Readers take the description for HTML.
     summary = escape(shown.summary, quote=False)
@@ -60,7 +60,9 @@ def part(shown: Shown) -> Part:
         first = entry.attachments[0]
         # The length is required; the profile recommends 0 if it is unknown.
         item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
-    return to_part(item.rss_entry())
+    element = item.rss_entry()
+    _extend_item(element, shown)
+    return to_part(element)
 
 
 def render(feed: Feed, parts: Iterable[Part]) -> bytes:

@@ -2,7 +2,7 @@
 
 feedgen 1.0.0 has no API for some elements: authors of RSS items, Media RSS, links to
 other pages. `_CustomExtension` uses its documented extension API to add any element to
-a feed or an entry.
+a feed; to that of an entry, which feedgen returns, the formats append them.
 """
 
 import re
@@ -48,7 +48,6 @@ _ROOT = etree.Element(
     "root",
     nsmap={**NAMESPACES, "content": "http://purl.org/rss/1.0/modules/content/"},
 )
-_ROOT_START = len(etree.tostring(_ROOT).replace(b"/>", b">"))
 
 _SPECIAL_CHARACTER = re.compile("[&<>]")
 
@@ -57,7 +56,7 @@ _TAG_START = re.compile(r"<(?:[^\W\d_]|[/!?])")
 
 
 class _CustomExtension(BaseExtension):  # type: ignore[misc]
-    """An extension of feedgen that calls `extend` with the element of a feed or entry.
+    """An extension of feedgen that calls `extend` with the element of a feed.
 
     feedgen makes extensions without arguments, so `extend` is set afterwards.
     """
@@ -70,7 +69,7 @@ class _CustomExtension(BaseExtension):  # type: ignore[misc]
         return {prefix: uri for prefix, uri in NAMESPACES.items() if prefix != "atom"}
 
     def extend_atom(self, element: Element) -> None:
-        """Add elements to an Atom feed or entry."""
+        """Add elements to an Atom feed."""
         self.extend(element)
 
     extend_rss = extend_atom
@@ -98,7 +97,7 @@ def create_generator(
     :param extend: adds further elements to the RSS or Atom root element.
     """
     generator = FeedGenerator()
-    generator.register_extension("custom", _CustomExtension, _CustomExtension)
+    generator.register_extension("custom", _CustomExtension)
     generator.custom.extend = lambda element: extend(element, feed)
     generator.id(feed.self_url)
     media_type = feed.query.format.media_type
@@ -111,21 +110,14 @@ def create_generator(
     return generator
 
 
-def create_item(
-    shown: Shown,
-    content: str,
-    extend: Callable[[Element, Shown], None],
-) -> FeedEntry:
+def create_item(shown: Shown, content: str) -> FeedEntry:
     """Return feedgen's object for an entry.
 
     It has no title, summary nor dates, which the formats need in different forms.
 
     :param content: its body as HTML, or an empty text.
-    :param extend: adds further elements to the RSS item or Atom entry.
     """
     item = FeedEntry()
-    item.register_extension("custom", _CustomExtension)
-    item.custom.extend = lambda element: extend(element, shown)
     entry = shown.entry
     item.guid(entry.guid)
     item.link(href=iri_to_uri(shown.url), rel="alternate")
@@ -153,8 +145,8 @@ def to_part(element: Element) -> Part:
     """
     root = copy(_ROOT)
     root.append(element)
-    document = etree.tostring(root, encoding="UTF-8")
-    return Part(document[_ROOT_START : -len(b"</root>")])
+    _, _, content = etree.tostring(root, encoding="UTF-8").partition(b">")
+    return Part(content.removesuffix(b"</root>"))
 
 
 def insert_items(document: bytes, parts: Iterable[Part], end: bytes) -> bytes:

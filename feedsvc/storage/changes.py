@@ -122,18 +122,15 @@ def list_changed_categories(
 def read_validity(session: Session, *kinds: str) -> Validity:
     """Return how long what is read of some kinds in this snapshot is valid."""
     day, *moments = session.execute(_select_validity(kinds)).one()
-    revisions, due_times = moments[: len(kinds)], moments[len(kinds) :]
-    due_at = min((moment for moment in due_times if moment), default=None)
-    return Validity(max(revisions), due_at, day)
+    due_at = min((moment for moment in moments[1::2] if moment), default=None)
+    return Validity(max(moments[::2]), due_at, day)
 
 
 @cache
 def _select_validity(kinds: tuple[str, ...]) -> sa.Select[Any]:
-    revisions = (getattr(RevisionRow, kind) for kind in kinds)
-    due_times = (
-        sa.select(sa.func.min(EntryRow.due_at))
-        .where(EntryRow.kind == kind)
-        .scalar_subquery()
-        for kind in kinds
-    )
-    return sa.select(RevisionRow.day, *revisions, *due_times)
+    """Return the statement for the day, and of each kind its revision and due time."""
+    columns: list[Any] = [RevisionRow.day]
+    for kind in kinds:
+        due_at = sa.select(sa.func.min(EntryRow.due_at)).where(EntryRow.kind == kind)
+        columns += [getattr(RevisionRow, kind), due_at.scalar_subquery()]
+    return sa.select(*columns)

@@ -65,20 +65,18 @@ _SELECT_BY_GUID = (
     .options(*WHOLE_ENTRY)
 )
 
-
-def _as_number(instant: Any) -> sa.TypeCoerce[int | None]:
-    """Return a column of instants as the number that is stored."""
-    return sa.type_coerce(instant, sa.BigInteger)
-
-
+_INSTANTS = (
+    EntryRow.changed_at,
+    EntryRow.updated_at,
+    EntryRow.starts_at,
+    EntryRow.listed_at,
+    EntryRow.ends_at,
+)
 #: The columns of stamps, and those by which `read_stamps` finds translations.
 SELECT_STAMPS: Any = sa.select(
     EntryRow.pk,
-    _as_number(EntryRow.changed_at),
-    _as_number(EntryRow.updated_at),
-    _as_number(EntryRow.starts_at),
-    _as_number(EntryRow.listed_at),
-    _as_number(EntryRow.ends_at),
+    # As the numbers that are stored.
+    *(sa.type_coerce(instant, sa.BigInteger) for instant in _INSTANTS),
     EntryRow.is_over,
     EntryRow.kind,
     EntryRow.translation_key,
@@ -118,7 +116,7 @@ _SELECT_TRANSLATIONS = (
         EntryRow.kind,
         EntryRow.translation_key,
         EntryRow.pk,
-        _as_number(EntryRow.changed_at),
+        sa.type_coerce(EntryRow.changed_at, sa.BigInteger),
     )
     .where(
         EntryRow.translation_key.in_(sa.bindparam("keys", expanding=True)),
@@ -134,10 +132,7 @@ _SELECT_SOURCES = (
         EntryRow.guid,
         EntryRow.version,
         EntryRow.sequence,
-        EntryRow.updated_at,
-        EntryRow.starts_at,
-        EntryRow.listed_at,
-        EntryRow.ends_at,
+        *_INSTANTS,
         EntryRow.is_over,
         EntryContentRow.document,
     )
