@@ -43,7 +43,7 @@ pytest: $(VENV)/.tests $(BIN)/feedsvc
 golden: $(VENV)/.tests $(BIN)/feedsvc
 	GOLDEN=write $(BIN)/pytest -m golden
 
-# Processor time beside version 3.0.0 and what others would use instead; writes it to docs/performance.md and .svg.
+# Processor time beside version 3.1.0 and what others would use instead; writes it to docs/performance.md and .svg.
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
 

@@ -1,5 +1,6 @@
 """A service as one writes it by hand: Flask, SQLAlchemy and feedgen, without a cache."""
 
+import gzip
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ class Article(Base):
 
 @app.get("/feeds/news/<category>.<any(rss, atom, json):suffix>")
 def get_feed(category: str, suffix: str) -> AnyResponse:
-    """Return the newest 50 articles of a category."""
+    """Return the newest 50 articles of a category, with gzip for who accepts it."""
     query = select(Article).where(Article.category == category)
     query = query.order_by(Article.published.desc()).limit(50)
     with Session(engine) as session:
@@ -47,6 +48,9 @@ def get_feed(category: str, suffix: str) -> AnyResponse:
         generator = make_generator(category, articles)
         body = generator.rss_str() if suffix == "rss" else generator.atom_str()
         response = Response(body, mimetype=f"application/{suffix}+xml")
+    if request.accept_encodings.quality("gzip"):
+        response.data = gzip.compress(response.data, 6, mtime=0)
+        response.content_encoding = "gzip"
     response.add_etag()
     return response.make_conditional(request)
 

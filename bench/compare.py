@@ -87,20 +87,27 @@ def responses_of_round(
     Requests are sent as their responses are iterated over.
     """
     first = number * 2 * COLD
-    # Each URL is requested once, so no cache has it.
-    for row, suffix, headers, begin in (
-        ("cold RSS", "rss", PLAIN, first),
-        ("cold RSS, gzip", "rss", GZIP, first + COLD),
-        ("cold Atom", "atom", PLAIN, first),
-        ("cold JSON", "json", PLAIN, first),
-    ):
-        paths = [f"/feeds/news/c{i}.{suffix}" for i in range(begin, begin + COLD)]
-        yield row, 200, (server.get(path, headers) for path in paths)
     # The same events but for the last ones.
     limits = range(EVENTS - 2 * number - 1, EVENTS - 2 * number + 1)
-    paths = [f"/feeds/events.ics?content=full&limit={limit}" for limit in limits]
-    yield "calendar", 200, (server.get(path, PLAIN) for path in paths)
-    # The last round's PUT has emptied the cache.
+    calendars = [f"/feeds/events.ics?content=full&limit={limit}" for limit in limits]
+    feeds = {
+        f"{label}{', gzip' if headers is GZIP else ''}": (
+            headers,
+            [f"/feeds/news/c{i}.{suffix}" for i in range(begin, begin + COLD)],
+        )
+        for label, suffix in (("RSS", "rss"), ("Atom", "atom"), ("JSON", "json"))
+        for headers, begin in ((PLAIN, first), (GZIP, first + COLD))
+    }
+    feeds["calendar"] = PLAIN, calendars
+    # Each URL is requested once, so no cache has it, or any of its entries.
+    for row, (headers, paths) in feeds.items():
+        yield f"first {row}", 200, (server.get(path, headers) for path in paths)
+    # A write that changes none of these feeds makes all of them cold.
+    server.make_cold(number)
+    for row, (headers, paths) in feeds.items():
+        # Where nobody writes, another URL is not in the cache.
+        others = [f"{path}{'&' if '?' in path else '?'}n=1" for path in paths]
+        yield f"cold {row}", 200, (server.get(path, headers) for path in others)
     server.get(CACHED, PLAIN)
     _, tag, _ = server.get(CACHED, GZIP)
     conditional = {**GZIP, "If-None-Match": tag}

@@ -41,13 +41,17 @@ def article(number: int) -> dict[str, Any]:
 def events() -> Documents:
     """Yield events with bodies of 1 KB."""
     for number in range(EVENTS):
-        document = {
-            "title": words(number, 10),
-            "content_html": body(number, paragraphs=2),
-            "start": (NOW + timedelta(hours=number + 1)).isoformat(),
-            "location": {"name": words(number, 5)},
-        }
-        yield f"e{number}", document
+        yield f"e{number}", event(number)
+
+
+def event(number: int) -> dict[str, Any]:
+    """Return one event."""
+    return {
+        "title": words(number, 10),
+        "content_html": body(number, paragraphs=2),
+        "start": (NOW + timedelta(hours=number + 1)).isoformat(),
+        "location": {"name": words(number, 5)},
+    }
 
 
 def body(number: int, paragraphs: int) -> str:

@@ -14,12 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.by_hand import create_table, make_article
-from bench.documents import CATEGORIES, articles, events, words
+from bench.documents import (
+    CATEGORIES,
+    article,
+    articles,
+    event,
+    events,
+    words,
+)
 from tests.fork_server import END_WITH_PARENT
 from tests.server import ROOT, Service, free_port
 from tests.waiting import wait_until
 
-RELEASE = "3.0.0"
+RELEASE = "3.1.0"
 CACHED = "/feeds/news/c0.rss"
 """The feed that is requested again and again."""
 
@@ -58,6 +65,21 @@ class Server:
         headers = {"Authorization": f"Bearer {self.token}"}
         headers["Content-Type"] = "application/json"
         return self._request(method, path, headers, json.dumps(document))
+
+    def make_cold(self, number: int) -> None:
+        """Write an article in the last category, and an event behind all others."""
+        documents = {
+            "articles": article(CATEGORIES - 1),
+            "events": event(10_000 + number),
+        }
+        for collection, document in documents.items():
+            path = f"/api/v1/{collection}/cold{number}"
+            status, _, _ = self.send("PUT", path, document)
+            if status == 201:
+                continue
+            assert status in (404, 405), status
+            # The server has no such thing, and may not have read the body.
+            self.connection.close()
 
     def _request(
         self,
