@@ -73,7 +73,7 @@ class Server:
             "events": event(10_000 + number),
         }
         for collection, document in documents.items():
-            path = f"/api/v1/{collection}/cold{number}"
+            path = f"/api/v1/{collection}/cold-{collection}-{number}"
             status, _, _ = self.send("PUT", path, document)
             if status == 201:
                 continue

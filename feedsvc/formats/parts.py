@@ -15,7 +15,7 @@ from feedsvc.models import NEVER_MODIFIED, Stamp
 MAX_BYTES = 64 * 1024 * 1024
 
 #: Bytes in memory of a key and a part without its body.
-_OVERHEAD = 600
+_OVERHEAD = 750
 
 
 class Part(NamedTuple):
