@@ -23,9 +23,9 @@ from feedsvc.recurrence import MAX_DATETIME, without_cancelled
 #: The length of a calendar: Google stops at about 1 MB, and a note may follow.
 MAX_BYTES = 999_000
 
-#: Bytes of the cancelled dates of a series. Longer ones are EXDATEs, so that one series
-#: leaves room for others.
-_MAX_OVERRIDES = 100_000
+#: Bytes of the cancelled dates of a series. Longer ones are EXDATEs alone, so that one
+#: series leaves room for others.
+_MAX_CANCELLED = 100_000
 
 _COLOR = "teal"
 _END = b"END:VCALENDAR\r\n"
@@ -58,15 +58,21 @@ _TIMEZONE_HORIZON = timedelta(days=3653)
 Properties = Mapping[str, Any]
 
 
-def part(shown: Shown) -> Part:
-    """Return the components of an event, and what its calendar needs for it."""
+def part(shown: Shown, *, is_alone: bool = False) -> Part:
+    """Return the components of an event, and what its calendar needs for it.
+
+    :param is_alone: for a file of the event alone.
+    """
     entry, event = shown.entry, shown.entry.event
     assert event is not None
-    overrides = b"".join(map(_fold, _overrides(shown)))
-    if len(overrides) > _MAX_OVERRIDES:
-        overrides = b""
+    # Outlook takes a file with two UIDs for a new calendar.
+    lines = _cancelled_dates(shown, as_overrides=is_alone)
+    cancelled = b"".join(map(_fold, lines))
+    if len(cancelled) > _MAX_CANCELLED:
+        cancelled = b""
+    if shown.cancelled and not (is_alone and cancelled):
         event = without_cancelled(event)
-    components = b"".join(map(_fold, _event(shown, event))) + overrides
+    components = b"".join(map(_fold, _event(shown, event))) + cancelled
     # Times in UTC end with Z and have no TZID.
     key = event.timezone.key
     zone = None if event.all_day or key == "UTC" else key
@@ -77,7 +83,7 @@ def part(shown: Shown) -> Part:
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
     shown = Shown(entry, site, entry.date, site.language, is_whole=True)
-    return render(None, [part(shown)])
+    return render(None, [part(shown, is_alone=True)])
 
 
 def _calendar_properties(feed: Feed) -> Properties:
@@ -227,12 +233,14 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     yield "END:VEVENT"
 
 
-def _overrides(shown: Shown) -> Iterator[str]:
+def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
     """Yield the content lines of the cancelled occurrences of a series, in order.
 
-    Each overrides the occurrence of its RECURRENCE-ID (RFC 5545 §3.8.4.4). It has no
-    STATUS, since Google hides what is CANCELLED, and no more than differs from others:
-    a body for each would fill the calendar.
+    Each stands with a UID of its own at the time of an EXDATE, since some programs let
+    an override replace the occurrence of another series at that time; or it overrides
+    the occurrence of its RECURRENCE-ID (RFC 5545 §3.8.4.4). It has no STATUS, since
+    Google hides what is CANCELLED, and no more than differs from others: a body for
+    each would fill the calendar.
     """
     entry = shown.entry
     language = _language(shown)
@@ -242,9 +250,13 @@ def _overrides(shown: Shown) -> Iterator[str]:
         yield "BEGIN:VEVENT"
         yield f"SUMMARY{language}:{_text(title)}"
         yield from _times(event)
-        yield from _identity(entry)
         # In the zone and form of the start of the series, also in a repeated hour.
-        yield _moments("RECURRENCE-ID", cancellation.start)
+        relation, suffix = _moments("RECURRENCE-ID", cancellation.start), ""
+        if not as_overrides:
+            suffix = f"-{relation.rpartition(':')[2].removesuffix('Z')}"
+            relation = f"RELATED-TO:{_uid(entry)}"
+        yield from _identity(entry, suffix)
+        yield relation
         yield f"CREATED:{_utc(entry.date)}"
         description = "\n\n".join(filter(None, text))
         yield f"DESCRIPTION{language}:{_text(description)}"
@@ -261,10 +273,14 @@ def _language(shown: Shown) -> str:
     return _parameters(LANGUAGE=language)
 
 
-def _identity(entry: Entry) -> Iterator[str]:
-    yield f"DTSTAMP:{_utc(entry.updated)}"
+def _uid(entry: Entry) -> str:
     # RFC 7986 §5.3 recommends a bare UUID.
-    yield f"UID:{_text(entry.guid.removeprefix('urn:uuid:'))}"
+    return _text(entry.guid.removeprefix("urn:uuid:"))
+
+
+def _identity(entry: Entry, suffix: str = "") -> Iterator[str]:
+    yield f"DTSTAMP:{_utc(entry.updated)}"
+    yield f"UID:{_uid(entry)}{suffix}"
     # Changes of time or recurrence raise it (RFC 5546).
     yield f"SEQUENCE:{entry.sequence}"
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -78,7 +78,8 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     """Yield the events of a calendar.
 
     An overridden occurrence of a recurring event becomes an entry of its own, and an
-    exception of the series; a cancelled one becomes a cancelled date of the series.
+    exception of the series; a cancelled one becomes a cancelled date of the series, in
+    the form of our own calendars too.
 
     :param site_zone: the zone of times without one, if the calendar has none either.
     """
@@ -106,11 +107,12 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
             private[event.uid] = mark
     # Of several with a guid the importer takes the first: the latest, or last, one.
     events.sort(key=itemgetter(0))
-    series = {event.uid for _, moment, event in events if not moment}
-    for _, moment, event in events:
+    moments = [*_restore_overrides(events, private)]
+    series = {event.uid for moment, event in moments if not moment}
+    for moment, event in moments:
         if moment:
             overrides[event.uid][moment] = event
-    for _, moment, event in reversed(events):
+    for moment, event in reversed(moments):
         changes = {} if moment else overrides[event.uid]
         if moment and event.uid in series and _is_cancelled(event):
             continue
@@ -220,6 +222,32 @@ def _parse(component: str) -> Any:
         uid = f"{event.DTSTART} {event.summary}"
     event["UID"] = uid
     return event
+
+
+def _restore_overrides(
+    events: Sequence[tuple[Any, date | None, Event]], private: Container[str]
+) -> Iterator[tuple[date | None, Event]]:
+    """Yield events with the starts that they override, cancelled dates of ours too.
+
+    These have UIDs of their own, and each is related to a series that has an EXDATE at
+    its start.
+
+    :param private: the UIDs of events that are not published.
+    """
+    exdates: dict[tuple[str, date], date] = {}
+    for _, _, event in events:
+        # icalendar and Python raise anything on damaged dates.
+        with suppress(Exception):
+            for exdate in event.exdates:
+                exdates[event.uid, _local(exdate, UTC)] = exdate
+    for _, moment, event in events:
+        state, _ = titles.split_state(event.summary or "")
+        if state == "cancelled" and event.uid not in private:
+            for uid in event.related_to:
+                with suppress(Exception):
+                    moment = exdates[uid, _local(event.DTSTART, UTC)]
+                    event.update({"UID": uid, "STATUS": "CANCELLED"})
+        yield moment, event
 
 
 def _is_cancelled(override: Event) -> bool:
@@ -403,9 +431,10 @@ def _times(
         "recurrence": {
             "rrule": kept,
             "rdates": [*map(iso, dates[1:])],
-            "exdates": sorted(exdates - cancelled.keys()),
+            # Without the offsets, since a time that the clocks skip has none.
+            "exdates": sorted(each[:19] for each in exdates - cancelled.keys()),
             "cancelled": [
-                {"start": moment, "notice": notice}
+                {"start": moment[:19], "notice": notice}
                 for moment, notice in cancelled.items()
             ],
         }
@@ -442,7 +471,7 @@ def _rule(rule: Any, first: datetime, *, is_timed: bool) -> str:
     return text.decode()
 
 
-def _local(moment: date, zone: ZoneInfo, of_day: time = time()) -> datetime:
+def _local(moment: date, zone: tzinfo, of_day: time = time()) -> datetime:
     """Return a time in a zone; of a day the given time."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, of_day)

@@ -38,8 +38,8 @@ HIDDEN = set(
 
 def read_entries(document: bytes) -> tuple[int, list[str]]:
     events = Calendar.from_ical(document).walk("VEVENT")
-    # A cancelled date has an event of its own with the UID of the series.
-    return len([each for each in events if "RECURRENCE-ID" not in each]), []
+    # A cancelled date has an event of its own.
+    return len([each for each in events if "RELATED-TO" not in each]), []
 
 
 def series(**changes: Any) -> Entry:

@@ -93,6 +93,21 @@ def test_event_of_a_feed_keeps_time_and_place(
         assert imported[name] == original[name]
 
 
+@pytest.mark.parametrize("case", read_tables("occurrences")["cancelled"])
+def test_cancelled_date_comes_back_in_each_form(
+    client: FlaskClient, editor: ApiClient, second_app: Flask, case: dict[str, Any]
+) -> None:
+    original = editor.put("/events/e", {"title": "Hội", **case["event"]}).get_json()
+    calendar = client.get("/feeds/events.ics").data
+    imported = import_into(second_app, calendar, "events")
+    assert imported["recurrence"] == {
+        name: original["recurrence"].get(name, []) for name in imported["recurrence"]
+    }
+    # Calendars of 3.1 have overrides, as the file of an event has.
+    again = import_file(second_app, client.get("/entries/e.ics").data)
+    assert again.stdout.startswith("0 new, 0 changed, 1 unchanged")
+
+
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_calendar_comes_back_as_it_was(
     client: FlaskClient, editor: ApiClient, second_app: Flask, language: str

@@ -189,25 +189,41 @@ def lines(client: FlaskClient, path: str) -> list[list[str]]:
     ]
 
 
+ZONE = ";TZID=Asia/Ho_Chi_Minh:"
+
+
 @pytest.mark.parametrize(
-    "path", ["/feeds/events.ics?content=full", "/entries/yoga.ics"]
+    ("path", "identity", "exdates"),
+    [
+        (
+            "/feeds/events.ics?content=full",
+            ["UID:{uid}-20261212T190000", "SEQUENCE:1", "RELATED-TO:{uid}"],
+            [f"EXDATE{ZONE}20261219T190000,20261212T190000"],
+        ),
+        (
+            "/entries/yoga.ics",
+            ["UID:{uid}", "SEQUENCE:1", f"RECURRENCE-ID{ZONE}20261212T190000"],
+            [],
+        ),
+    ],
 )
-def test_calendar_has_an_override_of_the_date(
-    editor: ApiClient, client: FlaskClient, path: str
+def test_calendar_has_an_event_for_the_date(
+    editor: ApiClient,
+    client: FlaskClient,
+    path: str,
+    identity: list[str],
+    exdates: list[str],
 ) -> None:
     dates = [{"start": "2026-12-19T19:00:00"}, OFF]
     stored = editor.put("/events/yoga", yoga(*dates)).get_json()
-    series, override, other = lines(client, path)
-    zone = ";TZID=Asia/Ho_Chi_Minh:"
+    series, event, other = lines(client, path)
     uid = stored["guid"].removeprefix("urn:uuid:")
-    assert override == [
+    assert event == [
         "SUMMARY:Hủy: Yoga",
-        f"DTSTART{zone}20261212T190000",
-        f"DTEND{zone}20261212T200000",
+        f"DTSTART{ZONE}20261212T190000",
+        f"DTEND{ZONE}20261212T200000",
         "DTSTAMP:20261125T030000Z",
-        f"UID:{uid}",
-        "SEQUENCE:1",
-        f"RECURRENCE-ID{zone}20261212T190000",
+        *[line.format(uid=uid) for line in identity],
         "CREATED:20261125T030000Z",
         "DESCRIPTION:Lý do: Bão\\n\\nhttps://feeds.example/entries/yoga",
         "LAST-MODIFIED:20261125T030000Z",
@@ -215,9 +231,9 @@ def test_calendar_has_an_override_of_the_date(
         "TRANSP:TRANSPARENT",
         "URL:https://feeds.example/entries/yoga",
     ]
-    assert f"RECURRENCE-ID{zone}20261219T190000" in other
+    assert f"DTSTART{ZONE}20261219T190000" in other
     assert {"SUMMARY:Yoga", "STATUS:CONFIRMED", "SEQUENCE:1"} <= set(series)
-    assert not any(line.startswith("EXDATE") for line in series)
+    assert [line for line in series if line.startswith("EXDATE")] == exdates
 
 
 @pytest.mark.parametrize("case", read_tables("occurrences")["cancelled"])
@@ -231,7 +247,9 @@ def test_another_library_reads_each_date_once(
         found = occurrences(shared_editor.client, path, len(expected))
         return [f"{as_text(each.start)} {each['SUMMARY']}" for each in found]
 
-    assert dates("/entries/e.ics") == expected
+    assert dates("/entries/e.ics") == dates("/feeds/events.ics") == expected
+    uids = [str(each["UID"]) for each in calendar(shared_editor.client).events]
+    assert uids[1:] == [f"{uids[0]}-{case['value']}"]
     taking_place = [date for date in expected if "Hủy" not in date]
     hidden = dates("/feeds/events.ics?cancelled=hide")
     assert hidden[: len(taking_place)] == taking_place
@@ -256,13 +274,14 @@ def test_feed_shows_a_date_at_a_skipped_time_as_cancelled(
 @pytest.mark.parametrize(
     "change", [{"event_status": "cancelled"}, {"status": "withdrawn"}], ids=str
 )
-def test_whole_series_that_is_off_has_no_overrides(
+def test_whole_series_that_is_off_has_no_dates_that_are(
     editor: ApiClient, client: FlaskClient, wait: Wait, change: dict[str, Any]
 ) -> None:
     editor.put("/events/yoga", YOGA | change)
     wait(days=12)
     (series,) = lines(client, "/feeds/events.ics")
     assert "STATUS:CANCELLED" in series
+    assert "EXDATE" not in "\n".join(series)
     (item,) = items(client, FEED)
     assert item["title"] in ("Hủy: Yoga", "Đã gỡ: Yoga")
     assert "status" not in item["_event"]["occurrence"]
@@ -273,7 +292,7 @@ def test_whole_series_that_is_off_has_no_overrides(
         assert stored["recurrence"]["cancelled"] == [OFF]
 
 
-def test_calendar_has_a_series_with_all_its_overrides_or_none(
+def test_calendar_has_a_series_with_all_its_cancelled_dates_or_none(
     editor: ApiClient, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also of the series with which a calendar ends by its size or a limit."""
