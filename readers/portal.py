@@ -96,9 +96,9 @@ def _calendar(feeds: ExpectedFeeds) -> Iterator[tuple[str, Facts]]:
         item = items[entry.id]
         facts = _facts(feeds, entry, item)
         facts["text"] = _calendar_text(item)
-        occurrences = list(_occurrences(item))
-        facts["times"] = Times(occurrences)
-        facts["cancelled"] = sorted(_cancelled(item, occurrences))
+        times = list(occurrences(item))
+        facts["times"] = Times(times)
+        facts["cancelled"] = sorted(cancelled_starts(item, times))
         yield entry.id.removeprefix("urn:uuid:"), facts
 
 
@@ -160,7 +160,7 @@ def _caption(item: Json) -> list[str]:
     return [escape(image[name]) for name in ("caption", "credit") if name in image]
 
 
-def _occurrences(item: Json) -> Iterator[tuple[str, str]]:
+def occurrences(item: Json) -> Iterator[tuple[str, str]]:
     """Yield the starts and ends of an event; dates if it is all-day."""
     zone = None if item["all_day"] else ZoneInfo(item["timezone"])
     start = _local(item["start"], zone)
@@ -178,13 +178,13 @@ def _occurrences(item: Json) -> Iterator[tuple[str, str]]:
         yield time.isoformat()[:size], (time + length).isoformat()[:size]
 
 
-def _cancelled(item: Json, occurrences: list[tuple[str, str]]) -> Iterator[str]:
+def cancelled_starts(item: Json, times: list[tuple[str, str]]) -> Iterator[str]:
     """Yield the starts of an event that programs should show as cancelled."""
     zone = None if item["all_day"] else ZoneInfo(item["timezone"])
     dates = item.get("recurrence", {}).get("cancelled", ())
     cancelled = {_instant(_local(date["start"], zone)) for date in dates}
     is_off = item["event_status"] == "cancelled"
-    for start, _ in occurrences:
+    for start, _ in times:
         if is_off or datetime.fromisoformat(start) in cancelled:
             yield start
 

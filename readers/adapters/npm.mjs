@@ -198,12 +198,8 @@ const calendars = {
     const calendar = new ICAL.Component(ICAL.parse(document))
     calendar.getAllSubcomponents('vtimezone').forEach((zone) => ICAL.TimezoneService.register(zone))
     const components = calendar.getAllSubcomponents('vevent')
-    const uid = (component) => component.getFirstPropertyValue('uid')
-    const overrides = components.filter((component) => component.hasProperty('recurrence-id'))
-    const series = components.filter((component) => !overrides.includes(component))
-    return series.flatMap((component) => {
-      const exceptions = overrides.filter((override) => uid(override) === uid(component))
-      const event = new ICAL.Event(component, { exceptions })
+    return components.filter((component) => !component.hasProperty('recurrence-id')).flatMap((component) => {
+      const event = new ICAL.Event(component)
       const occurrences = []
       const iterator = event.iterator()
       for (let start = iterator.next(); start; start = iterator.next()) {
