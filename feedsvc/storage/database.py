@@ -308,7 +308,9 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         code = getattr(context.original_exception, "sqlite_errorcode", 0)
         if code & 0xFF == sqlite.SQLITE_READONLY:
             generation += 1
-            engine.dispose()
+            # Not that of the engine, which would replace the pool: who has just asked
+            # the former one gives its connection back to it, where it stays open.
+            engine.pool.dispose()
 
     @sa.event.listens_for(engine, "checkin")
     def checkin(connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
