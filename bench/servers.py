@@ -78,7 +78,7 @@ class Server:
             if status == 201:
                 continue
             assert status in (404, 405), status
-            # The server has no such thing, and may not have read the body.
+            # The server takes no writes, and may not have read the body.
             self.connection.close()
 
     def _request(

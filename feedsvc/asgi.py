@@ -54,7 +54,7 @@ _write_threads = ThreadPoolExecutor(_THREADS)
 _batch_threads = ThreadPoolExecutor(_MAX_BATCHES)
 _batches = asyncio.Semaphore(_MAX_BATCHES)
 
-# Only glibc has it.
+# Only glibc has this function.
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
@@ -163,7 +163,8 @@ def _answer(environ: dict[str, Any]) -> Response | None:
 def _answer_batch(environ: dict[str, Any]) -> Response | None:
     """Answer a batch, and give the memory that it no longer needs to the system.
 
-    glibc would keep all of it below the least block that stays, such as a cached feed.
+    glibc gives back by itself only what lies behind the last block in use, which may be
+    that of a cached feed.
     """
     response = _answer(environ)
     if _malloc_trim:

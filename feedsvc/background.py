@@ -15,13 +15,9 @@ from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import Database, installation_row
-from feedsvc.storage.entries import (
-    MAX_DUE,
-    SELECT_OLDER_WORDS,
-    apply_due_changes,
-    renew_words,
-)
+from feedsvc.storage.entries import MAX_DUE, apply_due_changes
 from feedsvc.storage.migrations.runner import check_schema
+from feedsvc.storage.search import has_older_words, renew_words
 
 _TICK_SECONDS = 1.0
 _POLL_SECONDS = 0.5
@@ -62,7 +58,7 @@ class Background:
             self._has_ticked = True
         with self._database.read() as session:
             _, due_at, day = read_validity(session, *KINDS)
-            older_words = session.execute(SELECT_OLDER_WORDS).first()
+            must_renew_words = has_older_words(session)
         if day != self._day_at(self._database.clock()):
             self._note_day()
         is_due = due_at is not None and due_at <= self._database.clock()
@@ -70,8 +66,8 @@ class Background:
             # Each batch has a transaction, so that writers need not wait for long.
             with self._database.write() as transaction:
                 is_due = apply_due_changes(transaction) == MAX_DUE
-        # One step a tick, since writers wait, and responses are rendered anew.
-        if older_words:
+        # Some of them a tick, since other writers wait meanwhile.
+        if must_renew_words:
             with self._database.write() as transaction:
                 renew_words(transaction)
 

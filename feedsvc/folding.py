@@ -13,7 +13,7 @@ _CJK = (
     "\u1100-\u11ff\u3005-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\uff66-\uffdc\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
 )
-# Their punctuation lies among them.
+# These ranges have punctuation too, which belongs to no word.
 _WORD = re.compile(rf"[^\W_{_CJK}]+|(?:(?=[^\W_])[{_CJK}])+")
 
 
@@ -37,7 +37,7 @@ def split_words(*texts: str) -> set[str]:
     """
     # Texts repeat words, and folding takes longer than splitting.
     distinct = set(" ".join(texts).split())
-    return set(fold_search(" ".join(distinct)).split())
+    return set(split_search(" ".join(distinct)))
 
 
 def is_cjk(word: str) -> bool:
@@ -45,20 +45,21 @@ def is_cjk(word: str) -> bool:
     return re.match(f"[{_CJK}]", word) is not None
 
 
-def fold_search(text: str) -> str:
-    """Return the words of a search, folded, once each, in their order."""
-    return " ".join(dict.fromkeys(_WORD.findall(fold(text))))
+def split_search(text: str) -> list[str]:
+    """Return the distinct words of a search, folded, in their order."""
+    return list(dict.fromkeys(_WORD.findall(fold(text))))
 
 
 def parse_search(text: str) -> str:
-    """Return a search as it was typed, but for spaces; without words, an empty one.
+    """Return a search as it was typed, with single spaces; without words, an empty one.
 
-    One that is longer than words may be, or has invisible characters, is its words.
+    Only its folded words are returned if the whole is longer than they may be, or has
+    invisible characters.
 
     :raises ValueError: the words are too many, or too long; the text follows the name
         of the parameter.
     """
-    # A word here may end where its script does not.
+    # Words count as people see them, although a change of script ends one.
     words = " ".join(dict.fromkeys(re.findall(r"[^\W_]+", fold(text))))
     # The text itself may be longer: decomposed letters are several characters.
     if len(words) > MAX_SEARCH_LENGTH or words.count(" ") >= MAX_SEARCH_WORDS:

@@ -458,15 +458,16 @@ class Entry:
 
 
 class Stamp(NamedTuple):
-    """What an entry in a feed is made of: those with equal stamps are equal.
+    """The revisions and values of which an entry in a feed is made.
 
-    `changed_at` stands for the stored document of `pk`. Each of `translations` is the
-    key of another entry that readers see, and when it changed. `occurrence` is the
-    start of the one that is shown, if it is another than the current or next one.
+    Entries with equal stamps are equal. `changed_at` stands for the stored document of
+    `pk`. Each of `translations` is the key of another entry that readers see, and when
+    it changed. `occurrence` is the start of the one that is shown, if that is not the
+    current or next one. Instants are in microseconds, as they are stored: of thousands
+    that are read, few are needed.
     """
 
     pk: int
-    # Instants are as they are stored: of thousands that are read, few are needed.
     changed_at: int
     updated_at: int
     starts_at: int | None

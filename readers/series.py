@@ -1,7 +1,7 @@
 """`python -m readers.series`: random series with dates that are off, in calendar programs.
 
 Many begin at the same hour, since some programs relate a date of one to all others. No
-clock skips or repeats these hours, which programs read differently in any series.
+clock skips or repeats these hours, since programs differ there in any series.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RULES = (
     "FREQ=MONTHLY;COUNT=4",
 )
 OFF = (0, 2, 0, 1, 1, 0)
-"""How many dates of a series are off, by turns: two of three on average."""
+"""Numbers of dates of a series that are off, by turns: two for three series."""
 
 
 def make_series(number: int) -> Json:
@@ -48,22 +48,29 @@ def make_series(number: int) -> Json:
         days=random.randrange(0, 240, 7), hours=random.choice((8, 9, 19))
     )
     rule = random.choice(RULES)
-    size = 10 if number % 8 == 0 else None
+    is_all_day = number % 8 == 0
+    size = len("2030-01-07") if is_all_day else None
     starts = [start.isoformat()[:size] for start in rrulestr(rule, dtstart=begin)]
     exdate, *off = random.sample(starts, 1 + OFF[number % len(OFF)])
     recurrence = {"rrule": rule, "exdates": [exdate], "cancelled": off}
-    series = {"title": f"Hội {number}", "start": starts[0], "recurrence": recurrence}
-    return series if size else {**series, "timezone": random.choice(ZONES)}
+    series: Json = {
+        "title": f"Hội {number}",
+        "start": starts[0],
+        "recurrence": recurrence,
+    }
+    if not is_all_day:
+        series["timezone"] = random.choice(ZONES)
+    return series
 
 
 def count_wrong(expected: list[str], shown: list[str]) -> int:
-    """Return how many starts are missing or too many, whichever are more."""
+    """Return the number of missing starts or of additional ones, whichever is greater."""
     counts = Counter(map(read_time, expected)), Counter(map(read_time, shown))
     return max((counts[0] - counts[1]).total(), (counts[1] - counts[0]).total())
 
 
 def main() -> None:
-    """Print how many occurrences programs show wrong, and wrong ones as off."""
+    """Print how many occurrences each program shows wrong, and how many wrongly as off."""
     random.seed(SEED)
     shutil.rmtree(HOMES, ignore_errors=True)
     HOMES.mkdir(parents=True)
@@ -86,7 +93,7 @@ def main() -> None:
 
 
 def compare(items: list[Json], shown: list[Json]) -> dict[str, int]:
-    """Return the numbers of occurrences that are wrong, and wrong ones as off."""
+    """Return how many occurrences are wrong, and how many are wrongly shown as off."""
     events: dict[str, Json] = {event["link"]: event for event in shown}
     wrong = Counter[str](occurrences=0, off=0)
     for item in items:

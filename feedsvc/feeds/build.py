@@ -82,10 +82,10 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         raise NotFound("There is no such page: the feed has fewer entries.")
     # Series show their first occurrence in the period; calendars have whole series.
     if window and first_day and not query.format.is_calendar:
-        for pk in stamps.keys() & window.series.keys():
-            starts = window.series[pk]
-            if to_microseconds(starts) != stamps[pk].starts_at:
-                stamps[pk] = stamps[pk]._replace(occurrence=starts)
+        for pk, stamp in stamps.items():
+            starts = window.series.get(pk)
+            if starts and to_microseconds(starts) != stamp.starts_at:
+                stamps[pk] = stamp._replace(occurrence=starts)
     updates = [stamp.updated_at for stamp in stamps.values()]
     # Calendars have no further pages.
     is_last = query.page == MAX_PAGE or query.format.is_calendar
@@ -104,7 +104,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
 
 
 def build_list(session: Session, query: FeedQuery, site: Site) -> Feed:
-    """Return the feed of a page, with its entries; raises as `build_feed`."""
+    """Return the feed of a page with its entries; raise what `build_feed` raises."""
     feed = build_feed(session, query, site)
     return replace(feed, entries=read_entries(session, feed.stamps))
 
@@ -112,8 +112,8 @@ def build_list(session: Session, query: FeedQuery, site: Site) -> Feed:
 def _queries(query: FeedQuery) -> list[FeedQuery]:
     """Return the queries whose entries follow each other in a feed.
 
-    A calendar has events that are not over, then those that are. Each has an index for
-    its order, and both together would have none.
+    A calendar has events that are not over, then those that are. Each query has an
+    index for its order, and one for both would have none.
     """
     if query.format.is_calendar and query["when"] == "all":
         limit = min(query["limit"], _CALENDAR_PAST)

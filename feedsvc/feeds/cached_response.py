@@ -76,16 +76,13 @@ class CachedResponse:
         return hashlib.sha256(self.body).hexdigest()[:32]
 
     def sharing_with(self, former: CachedResponse | None) -> CachedResponse:
-        """Return the response with tag and encodings of a former one with its body.
+        """Return the response with the encoded bodies of a former one with its body.
 
         Most writes change few of the feeds that they make invalid.
         """
         if former is None or former.body != self.body:
             return self
-        response = replace(self, body=former.body, _encoded=former._encoded)
-        # Where cached_property keeps it.
-        vars(response)["etag"] = former.etag
-        return response
+        return replace(self, body=former.body, _encoded=former._encoded)
 
     @property
     def size(self) -> int:

@@ -1,6 +1,7 @@
 """The days of `period`, by which a feed selects events."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from dateutil.relativedelta import SU, relativedelta
 
@@ -9,8 +10,11 @@ from feedsvc.models import Site
 _DAY = timedelta(days=1)
 
 
-def days_of(period: str | int | date, today: date) -> tuple[date, date]:
-    """Return the first and the last day of a `period`."""
+def days_of(period: Any, today: date) -> tuple[date, date]:
+    """Return the first and the last day of a period.
+
+    :param period: the value of the parameter, as PARAMETERS parses it.
+    """
     sunday = today + relativedelta(weekday=SU)
     match period:
         case date() as day:
@@ -24,7 +28,7 @@ def days_of(period: str | int | date, today: date) -> tuple[date, date]:
         case "month":
             return today, today + relativedelta(day=31)
         case count:
-            return today, today + (int(count) - 1) * _DAY
+            return today, today + (count - 1) * _DAY
 
 
 def start_of(day: date, site: Site) -> datetime:

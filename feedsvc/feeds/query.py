@@ -3,7 +3,7 @@
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
 feed has one URL and one place in every cache. A new format is an entry of FORMATS and a
 module in `formats/`. A new parameter is an entry of PARAMETERS, its default in
-`_defaults`, and its condition in `select.py`; what does not only select changes `view`.
+`_defaults`, and its condition in `select.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
-from feedsvc.folding import fold_search, parse_search
+from feedsvc.folding import parse_search, split_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, PageLanguages, Site
 
@@ -195,9 +195,9 @@ class FeedQuery:
             for name, default in defaults.items()
         }
         values["limit"] = min(values["limit"], self.format.max_limit)
-        # Readers see a search as they typed it. Feeds need one URL for all spellings.
+        # People see a search as they typed it, while programs should share a feed.
         if values["q"] and not self.format.is_page:
-            values["q"] = fold_search(values["q"])
+            values["q"] = " ".join(split_search(values["q"]))
         parameters = {
             name: value for name, value in values.items() if value != defaults[name]
         }
@@ -239,7 +239,7 @@ class FeedQuery:
 
     @property
     def view(self) -> FeedQuery:
-        """How the feed shows an entry: the query without what only selects entries."""
+        """The query without parameters that only select: how a feed shows an entry."""
         parameters = {
             name: value
             for name, value in self.parameters.items()
@@ -347,7 +347,7 @@ class Parameter(NamedTuple):
 
     :param parse: returns its value, whose `str` is its spelling in URLs, or raises a
         ValueError whose text follows the name.
-    :param only_selects: a feed shows an entry as it would without the parameter.
+    :param only_selects: it changes which entries a feed has, and not how they look.
     """
 
     parse: Callable[[str], Any]

@@ -57,13 +57,12 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
     :param window: the days of `period`, or of `from` and `to`, if given.
     :param other_languages: languages in which no entry is.
     """
-    in_category = not query["lang"] and len(included) == 1 == len(included[0])
-    parameters = {
-        "limit": limit,
-        "category_id": included[0][0] if in_category else 0,
-    }
-    is_plain = query.with_parameters(limit=None).is_plain
-    if is_plain and in_category == bool(included) and not other_languages:
+    parameters = {"limit": limit}
+    in_category = not query["lang"] and len(included) == 1 and len(included[0]) == 1
+    if in_category:
+        parameters["category_id"] = included[0][0]
+    is_plain = query.with_parameters(limit=None).is_plain and not other_languages
+    if is_plain and (in_category or not included):
         return _select_plain(query.kind, query.format, in_category), parameters
     conditions = []
     if not in_category:
@@ -80,7 +79,7 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
 # Making a statement takes longer than SQLite takes to run it.
 @cache
 def _select_plain(kind: str, format: Format, in_category: bool) -> sa.Select[Any]:
-    """Return the statement of a section, or of any category without others below it."""
+    """Return the statement of a section, or of a category without others below it."""
     conditions = [] if in_category else [EntryRow.kind == kind]
     return _select(FeedQuery(kind, format), in_category, conditions)
 

@@ -1,9 +1,9 @@
 """Formats: a feed → bytes. Pure functions, without a database, a clock or a network.
 
 A format is an entry of FORMATS (`feeds/query.py`) and the module of its suffix here:
-its `part` shows an entry, given as a `Shown` and nothing else, so that none forgets its
-notice, or its state before the title; its `render` makes the document of a feed and its
-parts. Pages show entries themselves. Equal feeds give equal bytes.
+its `part` shows an entry, which it takes as a `Shown`, so that none forgets its notice,
+or its state before the title; its `render` makes the document of a feed and its parts.
+Pages have no parts. Equal feeds give equal bytes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,11 +31,11 @@ _MODULES: dict[str, Any] = {
 def part_function(module: Any) -> Callable[[Shown], Part]:
     """Return the function of a format that shows an entry.
 
-    :raises TypeError: it has a closure, which no key of a part would have.
+    :raises TypeError: it has a closure, on which parts would depend beside their key.
     """
     part: Callable[[Shown], Part] = module.part
     if not isfunction(part) or part.__closure__:
-        raise TypeError(f"{module.__name__}.part is no function without a closure.")
+        raise TypeError(f"{module.__name__}.part must be a function without a closure.")
     return part
 
 
@@ -64,10 +64,12 @@ def _parts(feed: Feed, cache: PartCache, read: ReadEntries) -> Iterator[Part]:
         stamps = feed.stamps[begin : begin + _BATCH]
         keys = {part_key(view.query, stamp): stamp for stamp in stamps}
         parts = {key: cache.get(key) for key in keys}
-        entries = iter(read([keys[key] for key in keys if not parts[key]]))
-        for key, known in parts.items():
-            part = known or show_part(show(next(entries), view))
-            # A crawl of further pages must not displace what subscribers need.
-            if not known and feed.query.page == 1:
-                cache.store(key, part)
+        missing = [stamp for key, stamp in keys.items() if parts[key] is None]
+        entries = iter(read(missing))
+        for key, part in parts.items():
+            if part is None:
+                part = show_part(show(next(entries), view))
+                # A crawl of further pages must not displace what subscribers need.
+                if feed.query.page == 1:
+                    cache.store(key, part)
             yield part

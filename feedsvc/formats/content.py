@@ -137,7 +137,7 @@ def mark_language(
 def event_facts(event: Event | None, language: str, *, with_email: bool = False) -> str:
     """Return paragraphs with an event's address online, performers, offers, organizer.
 
-    :param with_email: with that of the organizer.
+    :param with_email: with the organizer's e-mail address.
     """
     if event is None:
         return ""
@@ -181,7 +181,7 @@ def offer_text(offer: Offer, language: str) -> str:
 
 
 def _contact(person: Person, with_email: bool) -> list[str]:
-    """Return links to the page and, if it is wanted, the e-mail address of a person."""
+    """Return links to the page and perhaps the e-mail address of a person."""
     links = [_link(person.name, person.url)]
     if with_email and person.email:
         links.append(_link(person.email, f"mailto:{person.email}"))

@@ -61,7 +61,7 @@ Properties = Mapping[str, Any]
 def part(shown: Shown, *, is_alone: bool = False) -> Part:
     """Return the components of an event, and what its calendar needs for it.
 
-    :param is_alone: for a file of the event alone.
+    :param is_alone: the file has no other event; cancelled dates are overrides.
     """
     entry, event = shown.entry, shown.entry.event
     assert event is not None
@@ -140,14 +140,15 @@ def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
         key = event.zone
         zone = b""
         if key:
-            years[key] |= {*event.years}
+            years[key].update(event.years)
             zone = vtimezone(key, min(years[key]), max(years[key]))
             size += len(zone) - len(zones.get(key, b""))
         if size > MAX_BYTES:
             break
         if key:
             zones[key] = zone
-        events[event.guid] = last = event
+        events[event.guid] = event
+        last = event
         updated = max(updated, event.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
     if feed and last and last.starts and len(events) < feed.upcoming:
@@ -236,11 +237,12 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
 def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
     """Yield the content lines of the cancelled occurrences of a series, in order.
 
-    Each stands with a UID of its own at the time of an EXDATE, since some programs let
-    an override replace the occurrence of another series at that time; or it overrides
-    the occurrence of its RECURRENCE-ID (RFC 5545 §3.8.4.4). It has no STATUS, since
-    Google hides what is CANCELLED, and no more than differs from others: a body for
-    each would fill the calendar.
+    Each has a UID of its own, since some programs let an override replace the
+    occurrences of other series at its time. It has no STATUS, since Google hides what
+    is CANCELLED, and no more than differs from others: a body for each would fill the
+    calendar.
+
+    :param as_overrides: each overrides an occurrence (RFC 5545 §3.8.4.4) instead.
     """
     entry = shown.entry
     language = _language(shown)
@@ -251,12 +253,14 @@ def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
         yield f"SUMMARY{language}:{_text(title)}"
         yield from _times(event)
         # In the zone and form of the start of the series, also in a repeated hour.
-        relation, suffix = _moments("RECURRENCE-ID", cancellation.start), ""
-        if not as_overrides:
-            suffix = f"-{relation.rpartition(':')[2].removesuffix('Z')}"
-            relation = f"RELATED-TO:{_uid(entry)}"
-        yield from _identity(entry, suffix)
-        yield relation
+        override = _moments("RECURRENCE-ID", cancellation.start)
+        if as_overrides:
+            yield from _identity(entry)
+            yield override
+        else:
+            _, _, start = override.rpartition(":")
+            yield from _identity(entry, f"-{start.removesuffix('Z')}")
+            yield f"RELATED-TO:{_uid(entry)}"
         yield f"CREATED:{_utc(entry.date)}"
         description = "\n\n".join(filter(None, text))
         yield f"DESCRIPTION{language}:{_text(description)}"

@@ -30,7 +30,10 @@ _SUMMARY_LENGTH = 300
 
 
 def show(entry: Entry, view: FeedHead) -> Shown:
-    """Return an entry as feeds with a view show it."""
+    """Return an entry as all feeds with a view show it.
+
+    :param view: with the `view` of their queries.
+    """
     date = entry.date
     if entry.starts and view.query["date"] == "start":
         date = entry.starts

@@ -2,7 +2,7 @@
 
 feedgen 1.0.0 has no API for some elements: authors of RSS items, Media RSS, links to
 other pages. `_CustomExtension` uses its documented extension API to add any element to
-a feed; to that of an entry, which feedgen returns, the formats append them.
+a feed; to that of an entry, which feedgen returns, `part` of a format appends them.
 """
 
 import re
@@ -43,7 +43,7 @@ NAMESPACES = {
     "sy": "http://purl.org/rss/1.0/modules/syndication/",
 }
 
-#: Declares what the root elements of both formats do, with what feedgen adds to RSS.
+#: An element with the namespaces of the roots of both formats; feedgen adds `content`.
 _ROOT = etree.Element(
     "root",
     nsmap={**NAMESPACES, "content": "http://purl.org/rss/1.0/modules/content/"},
@@ -139,9 +139,10 @@ def create_item(shown: Shown, content: str) -> FeedEntry:
 
 
 def to_part(element: Element) -> Part:
-    """Return the element of an entry as it stands in a feed, whose root has namespaces.
+    """Return the element of an entry as text that is valid within a feed.
 
-    That of Atom is not among them: feedgen writes it as an attribute.
+    The root of the feed declares the prefixes of its namespaces. That of Atom has none:
+    feedgen writes it as an attribute.
     """
     root = copy(_ROOT)
     root.append(element)
@@ -150,7 +151,10 @@ def to_part(element: Element) -> Part:
 
 
 def insert_items(document: bytes, parts: Iterable[Part], end: bytes) -> bytes:
-    """Return the document of a feed with its entries, which are before `end`."""
+    """Return the document of a feed with its entries.
+
+    :param end: the tags that close the document, behind the entries.
+    """
     return b"".join([document.removesuffix(end), *(each.body for each in parts), end])
 
 

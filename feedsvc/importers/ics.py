@@ -227,10 +227,10 @@ def _parse(component: str) -> Any:
 def _restore_overrides(
     events: Sequence[tuple[Any, date | None, Event]], private: Container[str]
 ) -> Iterator[tuple[date | None, Event]]:
-    """Yield events with the starts that they override, cancelled dates of ours too.
+    """Yield each event behind the start that it overrides in its series, if any.
 
-    These have UIDs of their own, and each is related to a series that has an EXDATE at
-    its start.
+    A cancelled date of our own calendars has a UID of its own, and is related to a
+    series with an EXDATE at its start: it becomes a cancelled override of that.
 
     :param private: the UIDs of events that are not published.
     """
@@ -244,6 +244,7 @@ def _restore_overrides(
         state, _ = titles.split_state(event.summary or "")
         if state == "cancelled" and event.uid not in private:
             for uid in event.related_to:
+                # Others are related events at other times.
                 with suppress(Exception):
                     moment = exdates[uid, _local(event.DTSTART, UTC)]
                     event.update({"UID": uid, "STATUS": "CANCELLED"})

@@ -57,15 +57,16 @@ _UNPUBLISHED = rf"""
 """
 #: What may be such an element, or would take feedparser hours, in a damaged file.
 #:
-#: A file that was cut may lack them, so namespaces that have them count too. Each part
-#: takes time in proportion to the file.
+#: A file that was cut may lack them, so the namespaces of those above count too. Each
+#: part takes time in proportion to the file.
 _UNSAFE = re.compile(
     rb"""(?ix)
     <(?:[\w.-]{,99}:)?
         (?:draft|post_password|post_type|security|status|sync|trashed|type)\b
     | \#kind
     | //(?:wordpress\.org/export|www\.w3\.org/2007/app|purl\.org/atom/app
-        |schemas\.google\.com/blogger)
+        |schemas\.google\.com/blogger|www\.livejournal\.org/rss|feedsync\.org
+        |www\.microsoft\.com/schemas/rss/sse)
     | (?<![\w.+-])[\w.+-]{1000}
     | (?:\A|<)(?:[^<,]*+,){5000}"""
 )

@@ -121,16 +121,20 @@ def list_changed_categories(
 
 def read_validity(session: Session, *kinds: str) -> Validity:
     """Return how long what is read of some kinds in this snapshot is valid."""
-    day, *moments = session.execute(_select_validity(kinds)).one()
-    due_at = min((moment for moment in moments[1::2] if moment), default=None)
-    return Validity(max(moments[::2]), due_at, day)
+    row = session.execute(_select_validity(kinds)).one()
+    revisions: list[datetime] = [getattr(row, kind) for kind in kinds]
+    due_times = [getattr(row, f"{kind}_due_at") for kind in kinds]
+    due_at = min((moment for moment in due_times if moment), default=None)
+    return Validity(max(revisions), due_at, row.day)
 
 
 @cache
 def _select_validity(kinds: tuple[str, ...]) -> sa.Select[Any]:
     """Return the statement for the day, and of each kind its revision and due time."""
-    columns: list[Any] = [RevisionRow.day]
+    statement: sa.Select[Any] = sa.select(RevisionRow.day)
     for kind in kinds:
         due_at = sa.select(sa.func.min(EntryRow.due_at)).where(EntryRow.kind == kind)
-        columns += [getattr(RevisionRow, kind), due_at.scalar_subquery()]
-    return sa.select(*columns)
+        statement = statement.add_columns(
+            getattr(RevisionRow, kind), due_at.label(f"{kind}_due_at")
+        )
+    return statement

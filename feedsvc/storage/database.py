@@ -283,6 +283,7 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         pool_timeout=BUSY_SECONDS,
     )
 
+    # How often a write has failed because the connection was read-only.
     generation = 0
 
     @sa.event.listens_for(engine, "connect")
@@ -308,13 +309,13 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         code = getattr(context.original_exception, "sqlite_errorcode", 0)
         if code & 0xFF == sqlite.SQLITE_READONLY:
             generation += 1
-            # Not that of the engine, which would replace the pool: who has just asked
-            # the former one gives its connection back to it, where it stays open.
+            # `engine.dispose` would replace the pool. A thread that has just taken a
+            # connection from the former one would return it there, and it stayed open.
             engine.pool.dispose()
 
     @sa.event.listens_for(engine, "checkin")
     def checkin(connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
-        # Those that were in use at that time.
+        # Connections that were in use when the write failed.
         if record.info["generation"] != generation:
             record.invalidate()
 

@@ -23,7 +23,7 @@ from feedsvc.storage.decisions import (
     decide_put,
 )
 from feedsvc.storage.documents import decode_document, encode_document
-from feedsvc.storage.search import has_words, store_words, words_of
+from feedsvc.storage.search import has_words, store_words
 from feedsvc.storage.sets import in_all, in_categories
 from feedsvc.storage.state import state_at
 from feedsvc.storage.tables import (
@@ -31,7 +31,6 @@ from feedsvc.storage.tables import (
     EntryCategoryRow,
     EntryContentRow,
     EntryRow,
-    EntryWordsRow,
     whole_entry,
 )
 
@@ -72,7 +71,8 @@ _INSTANTS = (
     EntryRow.listed_at,
     EntryRow.ends_at,
 )
-#: The columns of stamps, and those by which `read_stamps` finds translations.
+#: The first members of stamps, in their order, and the columns by which `read_stamps`
+#: finds translations.
 SELECT_STAMPS: Any = sa.select(
     EntryRow.pk,
     # As the numbers that are stored.
@@ -86,14 +86,6 @@ _SELECT_MEMBERSHIPS = (
     sa.select(EntryCategoryRow.entry_pk, EntryCategoryRow.category_id)
     .where(EntryCategoryRow.entry_pk.in_(_PKS))
     .order_by(EntryCategoryRow.position)
-)
-#: Some of the entries whose words a version before 3.2 has stored.
-SELECT_OLDER_WORDS = (
-    sa.select(EntryWordsRow.entry_pk, EntryWordsRow.words, EntryContentRow.document)
-    .join(EntryContentRow, EntryContentRow.entry_pk == EntryWordsRow.entry_pk)
-    .where(EntryWordsRow.form == 1)
-    # So few that other writers need not wait for long.
-    .limit(200)
 )
 _Parent = aliased(CategoryRow)
 #: The key of a category, and the members of `Category` in their order.
@@ -244,7 +236,8 @@ def read_entries(session: Session, stamps: Collection[Stamp]) -> list[Entry]:
     """Return the entries of stamps of the same snapshot, as readers see them."""
     if not stamps:
         return []
-    keys = {pk for stamp in stamps for pk, _ in ((stamp.pk, 0), *stamp.translations)}
+    keys = {stamp.pk for stamp in stamps}
+    keys |= {pk for stamp in stamps for pk, _ in stamp.translations}
     result = session.connection().execute(_SELECT_SOURCES, {"pks": keys})
     sources = {row.pk: row for row in result}
 
@@ -260,8 +253,9 @@ def read_entries(session: Session, stamps: Collection[Stamp]) -> list[Entry]:
             translations = tuple(translation(pk) for pk, _ in stamp.translations)
             entry = replace(entry, translations=translations)
         if stamp.occurrence:
-            starts = stamp.occurrence
-            entry = replace(entry, starts=starts, is_ongoing=False, is_next=False)
+            entry = replace(
+                entry, starts=stamp.occurrence, is_ongoing=False, is_next=False
+            )
         entries.append(entry)
     return entries
 
@@ -400,26 +394,6 @@ def apply_due_changes(transaction: Transaction) -> int:
         if row.is_public and not was_public_before:
             row.updated_at = transaction.updated_at(revision)
     return len(rows)
-
-
-def renew_words(transaction: Transaction) -> None:
-    """Store the words of `SELECT_OLDER_WORDS` anew.
-
-    After an upgrade these are all, and then those that an instance writes which still
-    runs beside this one.
-    """
-    session = transaction.session
-    older = session.execute(SELECT_OLDER_WORDS).all()
-    rows = [
-        {"entry_pk": pk, "words": words_of(decode_document(document))}
-        for pk, _, document in older
-    ]
-    # Another worker may have been first.
-    if rows:
-        session.execute(sa.update(EntryWordsRow), rows)
-    # Cached searches lack what is found now.
-    if [row["words"] for row in rows] != [row.words for row in older]:
-        transaction.next_revision(*KINDS)
 
 
 def _check_permission(transaction: Transaction, categories: list[CategoryRow]) -> None:

@@ -1,21 +1,30 @@
 """Search entries by words, without regard to case and diacritics.
 
 The words of an entry are one text with a space before and after each, so an entry has a
-word if the text has ` word `, and one that begins so if it has ` word`. A word of Han,
-kana or Hangul is all between others and punctuation, so any part of it counts.
+word if the text has ` word `, and a longer one that begins with it if the text has
+` word`. Han, kana and Hangul have no spaces between words: all between other characters
+is one word, of which any part is found.
 """
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.folding import fold_search, is_cjk, split_words
+from feedsvc.folding import is_cjk, split_search, split_words
 from feedsvc.html_text import separate_blocks, strip_tags
-from feedsvc.models import Entry
+from feedsvc.models import KINDS, Entry
+from feedsvc.storage.database import Transaction
+from feedsvc.storage.documents import decode_document
 from feedsvc.storage.sets import is_in_language
-from feedsvc.storage.tables import EntryRow, EntryWordsRow
+from feedsvc.storage.tables import EntryContentRow, EntryRow, EntryWordsRow
 
-#: A word of so many letters finds longer ones, too.
+#: Letters that a word must have to find longer ones, which begin with it.
 _MIN_BEGINNING = 5
+
+#: The form of words that this version stores; that of versions before 3.2 is 1.
+_FORM = 2
+
+#: Entries whose words are renewed in one transaction, so that it is short.
+_MAX_RENEWED = 200
 
 _DELETE = (
     sa.delete(EntryWordsRow)
@@ -30,9 +39,9 @@ def words_of(entry: Entry) -> str:
     A withdrawn one is not found by what readers no longer see.
     """
     shown = entry.public_view()
-    event = shown.event
-    place = event and event.location
-    people = *shown.authors, shown.source, event and event.organizer
+    place = shown.event and shown.event.location
+    organizer = shown.event and shown.event.organizer
+    people = [*shown.authors, shown.source, organizer]
     words = split_words(
         shown.title,
         shown.summary,
@@ -54,15 +63,48 @@ def store_words(session: Session, entry_pk: int, entry: Entry) -> None:
     if entry.version > 1:
         session.execute(_DELETE, {"pk": entry_pk})
     if entry.status != "deleted":
-        words = {"entry_pk": entry_pk, "words": words_of(entry)}
+        words = {"entry_pk": entry_pk, "words": words_of(entry), "form": _FORM}
         session.execute(sa.insert(EntryWordsRow), words)
+
+
+def has_older_words(session: Session) -> bool:
+    """Tell if there are words that a version before 3.2 has stored."""
+    older = sa.exists().where(EntryWordsRow.form < _FORM)
+    return bool(session.scalar(sa.select(older)))
+
+
+def renew_words(transaction: Transaction) -> None:
+    """Store words anew that a version before 3.2 has stored.
+
+    After an upgrade these are all, and then those that an instance writes which still
+    runs beside this one.
+    """
+    session = transaction.session
+    older = session.execute(
+        sa.select(EntryWordsRow.entry_pk, EntryWordsRow.words, EntryContentRow.document)
+        .join(EntryContentRow, EntryContentRow.entry_pk == EntryWordsRow.entry_pk)
+        .where(EntryWordsRow.form < _FORM)
+        .limit(_MAX_RENEWED)
+    ).all()
+    has_changed = False
+    rows = []
+    for pk, former, document in older:
+        words = words_of(decode_document(document))
+        has_changed |= words != former
+        rows.append({"entry_pk": pk, "words": words, "form": _FORM})
+    # Another worker may have been first.
+    if rows:
+        session.execute(sa.update(EntryWordsRow), rows)
+    # Cached searches lack what is found now.
+    if has_changed:
+        transaction.next_revision(*KINDS)
 
 
 def has_words(search: str) -> sa.ColumnElement[bool]:
     """Return the condition that an entry has all words of a search."""
     return sa.exists().where(
         EntryWordsRow.entry_pk == EntryRow.pk,
-        *map(_has_word, fold_search(search).split()),
+        *map(_has_word, split_search(search)),
     )
 
 

@@ -198,10 +198,8 @@ class EntryWordsRow(Base):
     __tablename__ = "entry_words"
     entry_pk: Mapped[int] = mapped_column(ForeignKey("entries.pk"), primary_key=True)
     words: Mapped[str] = mapped_column(sa.String)
-    # That of 3.1 is 1.
-    form: Mapped[int] = mapped_column(
-        default=2, onupdate=2, server_default="1", index=True
-    )
+    # Versions before 3.2 do not know the column, so its default is their form.
+    form: Mapped[int] = mapped_column(server_default="1", index=True)
 
 
 class EntryRow(Base):

@@ -274,7 +274,7 @@ def test_feed_shows_a_date_at_a_skipped_time_as_cancelled(
 @pytest.mark.parametrize(
     "change", [{"event_status": "cancelled"}, {"status": "withdrawn"}], ids=str
 )
-def test_whole_series_that_is_off_has_no_dates_that_are(
+def test_cancelled_or_withdrawn_series_has_no_cancelled_dates(
     editor: ApiClient, client: FlaskClient, wait: Wait, change: dict[str, Any]
 ) -> None:
     editor.put("/events/yoga", YOGA | change)

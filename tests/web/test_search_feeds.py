@@ -119,20 +119,27 @@ def test_words_that_an_earlier_version_stored_are_found(
     database: Database,
     tick: Callable[[], None],
 ) -> None:
+    def store(words: str) -> None:
+        """Store words as 3.1 does."""
+        with database.begin_migration() as connection:
+            connection.execute(sa.text("DELETE FROM entry_words"))
+            statement = "INSERT INTO entry_words (entry_pk, words) SELECT pk, :words FROM entries"
+            connection.execute(sa.text(statement), {"words": words})
+
     for id in ("a", "b"):
         editor.put(f"/articles/{id}", {"title": "市立図書館のwifi接続"})
-    # As 3.1 stores them.
-    with database.begin_migration() as connection:
-        connection.execute(sa.text("DELETE FROM entry_words"))
-        connection.execute(
-            sa.text(
-                "INSERT INTO entry_words (entry_pk, words) "
-                "SELECT pk, ' 市立図書館のwifi接続 ' FROM entries"
-            )
-        )
-    assert ids(client, "/feeds/news.json?q=wifi") == []
     tick()
-    assert ids(client, "/feeds/news.json?q=wifi") == ["b", "a"]
+    store(" 市立図書館のwifi接続 ")
+    path = "/feeds/news.json?q=wifi"
+    assert ids(client, path) == []
+    tick()
+    assert ids(client, path) == ["b", "a"]
+    # What has the same words now makes no cached response invalid.
+    revision = database.revisions.last
+    store(" wifi 市立図書館の 接続 ")
+    tick()
+    assert database.revisions.last == revision
+    assert ids(client, path) == ["b", "a"]
 
 
 def test_withdrawn_entry_is_not_found_by_hidden_words(

@@ -1,4 +1,4 @@
-"""The form of the words for searches; the tick stores those of an earlier one anew."""
+"""The form of words for searches, by which the tick finds those to renew."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column, with an index by which the tick finds them."""
+    """Add the column and its index."""
     form = sa.Column("form", sa.Integer(), nullable=False, server_default="1")
     op.add_column("entry_words", form)
     op.create_index("ix_entry_words_form", "entry_words", ["form"])
