@@ -69,6 +69,22 @@ def match_tag(tags: Iterable[str], tag: str) -> str | None:
     return max(matches, key=len, default=None)
 
 
+def narrower_tags(tags: Iterable[str], tag: str) -> list[str]:
+    """Return those of some tags that are in the range of a tag, and longer."""
+    return [each for each in tags if each != tag and is_in_range(each, tag)]
+
+
+def broader_tag(tags: Iterable[str], tag: str) -> str | None:
+    """Return the primary subtag of a tag that is none of some tags, if it is one.
+
+    Who reads traditional Chinese need not read the simplified one of `zh`.
+    """
+    primary = primary_subtag(tag)
+    is_broader = primary in tags and tag not in tags
+    has_same_script = is_supported(tag) == is_supported(primary)
+    return primary if is_broader and has_same_script else None
+
+
 def text_in(texts: Mapping[str, str], tag: str) -> str | None:
     """Return the text for a tag from texts by their tags; None if none is for it."""
     match = match_tag(texts, tag)

@@ -90,15 +90,10 @@ class Site:
         """Return the language of our words around a language that may have none."""
         return language if is_supported(language) else self.language
 
-    @property
-    def other_languages(self) -> tuple[str, ...]:
-        """Those of `languages` that are not the portal's own, which is the first."""
-        return self.languages[1:]
-
     def list_language(self, language: str) -> str | None:
         """Return the `lang` of pages with entries in a language; None without it."""
         named = match_tag(self.languages, language)
-        return named if named in self.other_languages else None
+        return named if named in self.languages[1:] else None
 
     def permalink(self, entry_id: str) -> str:
         """Return the URL of an entry's page in this service."""

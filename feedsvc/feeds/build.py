@@ -18,7 +18,7 @@ from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import revision_row
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.entries import read_entries, read_stamps
-from feedsvc.storage.sets import is_in_language, is_in_none_of
+from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import (
     CategoryRow,
     EntryCategoryRow,
@@ -58,8 +58,8 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         end = end_of(last_day, site) if last_day else MAX_DATETIME
         window = _find_window(session, query, included_keys, begin, end)
     # Without `lang`, pages are in one language, while programs get entries in all.
-    is_mixed = query["lang"] or not query.format.is_page
-    other_languages = [] if is_mixed else site.other_languages
+    is_mixed = not query["lang"] and not query.format.is_page
+    languages = () if is_mixed else site.languages
     stamps: dict[int, Stamp] = {}
     upcoming = 0
     for each in _queries(query):
@@ -70,7 +70,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
             included_keys,
             excluded_keys,
             window,
-            other_languages,
+            languages,
             # One entry more than the feed shows tells that others follow.
             limit=missing + 1,
         )
@@ -208,11 +208,8 @@ def listed_categories(
     They have entries, in them or below them, and events that are not over.
     """
     # In another language than those of the portal, pages lead to those without `lang`.
-    is_shown = (
-        is_in_language(lang)
-        if lang in site.languages
-        else is_in_none_of(site.other_languages)
-    )
+    named = lang if lang in site.languages else None
+    is_shown = is_in_language(named, site.languages)
     if kind == "news":
         return categories_with_entries(categories, kind, is_shown)
     # Few events are not over, so these are read.

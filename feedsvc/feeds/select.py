@@ -18,7 +18,7 @@ from feedsvc.storage.sets import (
     in_all,
     in_categories,
     in_language,
-    is_in_none_of,
+    is_in_language,
 )
 from feedsvc.storage.tables import (
     EntryCategoryRow,
@@ -47,7 +47,7 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
     included: Sequence[Sequence[int]],
     excluded: Sequence[int],
     window: Window | None,
-    other_languages: Sequence[str],
+    languages: Sequence[str],
     limit: int,
 ) -> tuple[sa.Select[Any], dict[str, int]]:
     """Return the statement for the stamps from a feed's page on, and its parameters.
@@ -55,13 +55,13 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
     :param included: the keys of each included category and of those below it.
     :param excluded: the keys of all excluded categories and of those below them.
     :param window: the days of `period`, or of `from` and `to`, if given.
-    :param other_languages: languages in which no entry is.
+    :param languages: those of the portal; empty for entries in all.
     """
     parameters = {"limit": limit}
     in_category = not query["lang"] and len(included) == 1 and len(included[0]) == 1
     if in_category:
         parameters["category_id"] = included[0][0]
-    is_plain = query.with_parameters(limit=None).is_plain and not other_languages
+    is_plain = query.with_parameters(limit=None).is_plain and not languages
     if is_plain and (in_category or not included):
         return _select_plain(query.kind, query.format, in_category), parameters
     conditions = []
@@ -69,8 +69,8 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
         conditions += in_all(session, query.kind, _sets(query, included))
     if excluded:
         conditions.append(~in_categories(query.kind, excluded).condition)
-    if other_languages:
-        conditions.append(is_in_none_of(other_languages))
+    if languages:
+        conditions.append(is_in_language(query["lang"], languages))
     if window:
         conditions.append(_is_in_window(window))
     return _select(query, in_category, conditions, window), parameters

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from feedsvc.languages import narrower_tags
 from feedsvc.storage.tables import EntryCategoryRow, EntryRow
 
 #: Entries of a category or a language that are read as a whole, and sorted.
@@ -53,15 +54,23 @@ def in_language(kind: str, language: str) -> EntrySet:
     return EntrySet(pks.correlate(None), is_in_language(language))
 
 
-def is_in_language(language: str) -> sa.ColumnElement[bool]:
-    """Return the condition that an entry is in a range of languages."""
-    is_longer = EntryRow.language.startswith(f"{language}-", autoescape=True)
-    return sa.or_(EntryRow.language == language, is_longer)
+def is_in_language(
+    language: str | None, named: Sequence[str] = ()
+) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry is in a language of a portal.
 
+    It is in the range of the language, and not of a longer one that the portal names.
 
-def is_in_none_of(languages: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that an entry is in none of some ranges of languages."""
-    return sa.and_(sa.true(), *(~is_in_language(each) for each in languages))
+    :param language: None is the first of those named, with all that are not named.
+    """
+    if language is None:
+        others = named[1:]
+        condition: sa.ColumnElement[bool] = sa.true()
+    else:
+        others = narrower_tags(named, language)
+        is_longer = EntryRow.language.startswith(f"{language}-", autoescape=True)
+        condition = sa.or_(EntryRow.language == language, is_longer)
+    return sa.and_(condition, *(~is_in_language(each, named) for each in others))
 
 
 def in_all(

@@ -29,6 +29,7 @@ from feedsvc.web.responses import (
     PAGE_MAX_AGE,
     conditional_response,
     redirect,
+    redirect_language,
 )
 
 #: A number of events for which any calendar has room.
@@ -98,6 +99,7 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     ):
         # Pages of a category lead to its entries of the other kind.
         kinds = KINDS if query.format.is_page else (query.kind,)
+        redirect_language(session, [query.kind], query["lang"])
         validity = read_validity(session, *kinds)
         if query.format.is_page:
             feed = build_list(session, query, services.site)

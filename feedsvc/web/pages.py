@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-import sqlalchemy as sa
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
@@ -43,6 +42,7 @@ from feedsvc.web.responses import (
     PAGE_HEADERS,
     PAGE_MAX_AGE,
     conditional_response,
+    redirect_language,
 )
 
 #: Related entries on the page of an entry.
@@ -96,7 +96,7 @@ def show_opml() -> Response:
 
     def render(session: Session) -> tuple[bytes, bool]:
         categories = Categories(session)
-        is_shown = is_in_language(lang) if lang else sa.true()
+        is_shown = is_in_language(lang, site.languages if lang else ())
         slugs = {
             kind: categories_with_entries(categories, kind, is_shown) for kind in KINDS
         }
@@ -166,6 +166,7 @@ def _cached_response(
 
     def render_response() -> CachedResponse:
         with services.database.read() as session:
+            redirect_language(session, KINDS, parameters.get("lang"))
             validity = read_validity(session, *KINDS)
             body, is_indexed = render(session)
         return CachedResponse(

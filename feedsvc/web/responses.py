@@ -1,12 +1,17 @@
 """Responses of the views of feeds and pages."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, abort, current_app, request
+from sqlalchemy.orm import Session
 
 from feedsvc.feeds.cached_response import CachedResponse
+from feedsvc.formats.links import query_string
 from feedsvc.iframes import EMBEDS
+from feedsvc.languages import broader_tag
 from feedsvc.services import current_services
+from feedsvc.storage.sets import in_language
 
 #: The Content-Security-Policy of pages.
 #:
@@ -81,6 +86,23 @@ def redirect(path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
     url = current_services().site.public_url + path
     return Response(status=301, headers={"Location": url, **public(PAGE_MAX_AGE)})
+
+
+def redirect_language(session: Session, kinds: Iterable[str], lang: str | None) -> None:
+    """Redirect from a `lang` without entries to its language, if that is the portal's.
+
+    It is `de` of `de-DE` (RFC 4647 §3.4). No cache keeps the response, since entries
+    may appear.
+    """
+    if lang is None:
+        return
+    site = current_services().site
+    broader = broader_tag(site.languages or (site.language.lower(),), lang)
+    statements = (in_language(kind, lang).pks.limit(1) for kind in kinds)
+    if broader and not any(map(session.scalar, statements)):
+        query = query_string({**request.args, "lang": broader})
+        url = f"{site.public_url}{request.path}{query}"
+        abort(Response(status=302, headers={"Location": url}))
 
 
 class _NotModified(Response):

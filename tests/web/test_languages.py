@@ -12,6 +12,7 @@ from feedsvc.formats.phrases import translate
 from feedsvc.languages import UI_LANGUAGES
 from tests.conftest import ApiClient, MakeApp
 from tests.data import read_tables
+from tests.data.fixtures import make_client
 from tests.web.feeds import calendar, get_page, items
 
 TABLES = read_tables("web")
@@ -27,6 +28,13 @@ _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 def get_xml(client: FlaskClient, path: str) -> Any:
     """Return the root element of a feed or OPML."""
     return etree.fromstring(client.get(path).get_data())
+
+
+def portal_in(make_app: MakeApp, languages: str) -> FlaskClient:
+    """Return a client of a portal in some languages, its own first."""
+    own, *others = languages.split()
+    named = (own, *others) if others else ()
+    return make_app(site_language=own, site_languages=named).test_client()
 
 
 @pytest.fixture
@@ -244,6 +252,66 @@ def test_portal_of_one_language_has_no_hubs_for_lang(
     client = make_app(site_hubs=("https://hub.example/",)).test_client()
     assert "hub.example" in client.get("/feeds/news.rss").text
     assert "hub.example" not in client.get("/feeds/news.rss?lang=vi").text
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("languages", "entries", "lists"), TABLES["apart"])
+def test_language_has_nothing_of_a_longer_one_that_the_portal_names(
+    make_app: MakeApp,
+    editor: ApiClient,
+    languages: str,
+    entries: str,
+    lists: dict[str, str],
+) -> None:
+    client = portal_in(make_app, languages)
+    for tag in entries.split():
+        article = {"title": tag, "language": tag, "categories": ["van-hoa"]}
+        editor.put("/categories/van-hoa", {"title": tag})
+        editor.put(f"/articles/{tag}", article)
+    for lang, titles in lists.items():
+        suffix = f"?lang={lang}" if lang else ""
+        for path in ("/", "/feeds/news.html", "/feeds/news/van-hoa.html"):
+            page = get_page(client, path + suffix)
+            links = page.xpath("//article//a[ancestor::h2 or ancestor::h3]")
+            assert sorted(link.text for link in links) == titles.split(), path
+        opml = client.get(f"/feeds.opml{suffix}").text
+        assert ("van-hoa.rss" in opml) == bool(titles or not lang)
+        if lang:
+            documents = items(client, f"/feeds/news.json{suffix}")
+            assert sorted(item["title"] for item in documents) == titles.split()
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("languages", "lang", "broader"), TABLES["broader"])
+def test_lang_without_entries_leads_to_its_language(
+    make_app: MakeApp, languages: str, lang: str, broader: str
+) -> None:
+    client = portal_in(make_app, languages)
+    editor = make_client(client.application)
+    # Each kind by itself; entries that are not public do not count.
+    event = {"title": "E", "start": "2030-12-24", "language": lang}
+    editor.put("/events/e", event)
+    article = {"title": "A", "language": lang}
+    editor.put("/articles/a", {**article, "status": "draft"})
+    status = 302 if broader else 200
+    path = "/feeds/news.rss?lang={}&content=summary"
+    response = client.get(path.format(lang))
+    assert response.status_code == status
+    if broader:
+        target = f"https://feeds.example{path}"
+        assert response.location == target.format(broader)
+        assert response.headers["Cache-Control"] == "no-store"
+    for other in ("/", "/feeds.opml", "/feeds/events.ics"):
+        assert client.get(f"{other}?lang={lang}").status_code == 200
+    editor.send("DELETE", "/events/e")
+    for other in ("/", "/feeds.opml", "/feeds/events.ics"):
+        response = client.get(f"{other}?lang={lang}")
+        assert response.status_code == status
+        if broader:
+            target = f"https://feeds.example{other}?lang={broader}"
+            assert response.location == target
+    editor.put("/articles/a", article)
+    assert client.get(path.format(lang)).status_code == 200
 
 
 def test_titles_of_categories(editor: ApiClient, client: FlaskClient) -> None:
