@@ -130,7 +130,7 @@ def mark_language(
     if not part or is_in_range(part_language, language):
         return escape(text)
     before, _, after = map(escape, text.rpartition(part))
-    marked = f'<span lang="{part_language}">{escape(part)}</span>'
+    marked = f'<span lang="{part_language}" dir="auto">{escape(part)}</span>'
     return f"{before}{marked}{after}"
 
 

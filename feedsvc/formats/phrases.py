@@ -39,6 +39,11 @@ def raise_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def is_right_to_left(tag: str) -> bool:
+    """Tell if a language is written from right to left."""
+    return resolve_locale(tag).text_direction == "rtl"
+
+
 @lru_cache
 def resolve_locale(language: str) -> Locale:
     """Return Babel's locale for a tag; English if there is none."""
@@ -61,6 +66,7 @@ def language_name(tag: str) -> str:
 
 def likely_locale(tag: str) -> str:
     """Return the language and region of a tag, such as vi_VN of vi."""
-    likely = get_global("likely_subtags").get(tag, tag)
-    subtags = likely.replace("-", "_").split("_")
-    return f"{subtags[0]}_{subtags[-1]}" if len(subtags) > 1 else tag
+    locale = resolve_locale(tag)
+    likely = get_global("likely_subtags")
+    subtags = likely.get(str(locale)) or likely[locale.language]
+    return f"{locale.language}_{locale.territory or subtags.split('_')[-1]}"

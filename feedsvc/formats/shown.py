@@ -10,7 +10,7 @@ from html import escape
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.formats import content, times, titles
 from feedsvc.formats.common import iri_to_uri
-from feedsvc.formats.phrases import raise_first, translate
+from feedsvc.formats.phrases import is_right_to_left, raise_first, translate
 from feedsvc.formats.titles import TitleState
 from feedsvc.iframes import iframes_to_links
 from feedsvc.languages import is_supported
@@ -322,7 +322,11 @@ class Shown:
             self.source_credit,
         )
         # Most readers drop iframes, and validators warn of them.
-        return iframes_to_links("\n".join(filter(None, parts)))
+        body = iframes_to_links("\n".join(filter(None, parts)))
+        if body and is_right_to_left(self.entry.language):
+            # Readers do not derive the direction from the language.
+            return f'<div dir="rtl">\n{body}\n</div>'
+        return body
 
     @property
     def text(self) -> str:

@@ -206,7 +206,7 @@ def test_pages_lead_to_what_is_in_their_language(
     assert {url.partition("?")[2] for url in navigation} == {expected}
     hidden = page.xpath("//form//input[@type='hidden']/@value")
     assert set(hidden) == (set() if lang == "vi" else {"en"})
-    brand = page.find(".//a[@class='brand']")
+    brand = page.find(".//a[@class='brand']/span")
     assert brand.get("lang") == lang
     if path.startswith("/?") or path == "/":
         opml = page.xpath("//a[@type='text/x-opml']/@href")
@@ -312,6 +312,39 @@ def test_lang_without_entries_leads_to_its_language(
             assert response.location == target
     editor.put("/articles/a", article)
     assert client.get(path.format(lang)).status_code == 200
+
+
+@pytest.mark.parametrize("language", ["ar", "fa-AF", "he", "vi"])
+def test_text_has_the_direction_of_its_language(
+    client: FlaskClient, editor: ApiClient, language: str
+) -> None:
+    article = {"title": "T", "content_text": "C", "summary": "S", "notice": "N"}
+    image = {"url": "https://a.example/a.jpg", "caption": "I"}
+    language_of = {"language": language}
+    event = {**article, **language_of, "start": "2030-12-24", "location": "L"}
+    editor.put("/categories/van-hoa", {"title": "V", "description": "D"})
+    editor.put("/articles/a", {**article, **language_of, "image": image})
+    editor.put("/events/e", {**event, "categories": ["van-hoa"]})
+    editor.put("/articles/gone", {**article, "status": "withdrawn"})
+    for path, status in {
+        "/": 200,
+        "/feeds/news.html?content=full": 200,
+        "/feeds/events/van-hoa.html": 200,
+        "/entries/a": 200,
+        "/entries/e?ui=en": 200,
+        "/entries/gone": 404,
+    }.items():
+        marked = get_page(client, path, status).xpath("//body//*[@lang]")
+        assert {element.get("dir") for element in marked} == {"auto"}, path
+    is_rtl = language != "vi"
+    rss = get_xml(client, "/feeds/events.rss").findtext("channel/item/{*}encoded")
+    atom = get_xml(client, "/feeds/events.atom").findtext("{*}entry/{*}content")
+    (item,) = items(client, "/feeds/events.json")
+    for body in (rss, atom, item["content_html"]):
+        assert body.startswith('<div dir="rtl">\n') == is_rtl
+        assert body.endswith("\n</div>") == is_rtl
+    (summary,) = items(client, "/feeds/events.json?content=summary")
+    assert "content_html" not in summary
 
 
 def test_titles_of_categories(editor: ApiClient, client: FlaskClient) -> None:
