@@ -14,7 +14,7 @@ from feedsvc.formats import content, links, phrases, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
-from feedsvc.languages import is_supported, resolve_language
+from feedsvc.languages import is_supported, match_tag, resolve_language
 from feedsvc.models import KINDS, Category, Entry, PageLanguages, Site
 from feedsvc.recurrence import display_occurrence
 
@@ -74,7 +74,7 @@ def render_page(
         "language": language,
         "show": lambda entry: Shown(entry, site, entry.date, language, is_on_page=True),
         "language_links": _words_links(
-            site, languages, lambda ui: f"?ui={ui}" if ui else "?"
+            site, languages, lambda ui: f"?ui={ui}" if ui else "?", {}
         ),
         "parameters": {"lang": languages.lists, "ui": languages.ui},
         "section": None,
@@ -148,20 +148,18 @@ def render_entry(
     ]
     # A portal of several languages leads from one to the other by translations.
     translations = {
-        resolve_language(translation.language): site.entry_url(translation)
+        match_tag(site.languages, translation.language): site.entry_url(translation)
         for translation in entry.translations
-        if site.languages
     }
 
     def url_with(ui: str | None) -> str:
-        url = links.query_string({"ui": ui}) or quote(entry.id)
-        return translations.get(ui or languages.default, url)
+        return links.query_string({"ui": ui}) or quote(entry.id)
 
     return render_page(
         "entry.html",
         site,
         languages,
-        language_links=_words_links(site, languages, url_with),
+        language_links=_words_links(site, languages, url_with, translations),
         section=entry.kind,
         feeds=feeds,
         # The page offers to follow its first category, or else the section.
@@ -239,12 +237,12 @@ def _list_links(
 ) -> list[tuple[str, str]]:
     """Return the other languages of a list with its URLs in them.
 
-    Each language of a portal that has several leads to the entries in it.
+    Each leads to the entries in it.
 
     :param url_with: returns the URL of the list with other parameters.
     """
     if not site.languages:
-        return _words_links(site, languages, lambda ui: url_with(ui=ui))
+        return _words_links(site, languages, lambda ui: url_with(ui=ui), {})
     return [
         (each, url_with(lang=site.list_language(each), ui=None, page=None))
         for each in site.languages
@@ -256,22 +254,22 @@ def _words_links(
     site: Site,
     languages: PageLanguages,
     url_with: Callable[[str | None], str],
+    translations: Mapping[str | None, str],
 ) -> list[tuple[str, str]]:
-    """Return the other languages of the words of a page with its URLs in them.
-
-    They are those of the portal. If it has one, they are that and English, or English
-    and Vietnamese.
+    """Return the other languages of the portal, and the page's own, with its URLs.
 
     :param url_with: returns the URL of the page with another `ui`. Relative URLs work
         under any host name and prefix.
+    :param translations: the URLs of the pages in other languages of the portal, before
+        those that differ in their words alone.
     """
-    own = resolve_language(site.language)
-    offered = [
-        resolve_language(each) for each in site.languages if is_supported(each)
-    ] or [own, "vi" if own == "en" else "en"]
-    default = languages.default
-    return [
-        (language, url_with(None if language == default else language))
-        for language in dict.fromkeys([*offered, default])
-        if language != languages.words
-    ]
+    urls: dict[str, str] = {}
+    for language in (*site.languages, languages.default):
+        url = translations.get(language)
+        ui = resolve_language(language)
+        if not url and is_supported(language) and ui != languages.words:
+            url = url_with(None if ui == languages.default else ui)
+        # Easy language has the words of its language, and so the same page.
+        if url:
+            urls.setdefault(url, language)
+    return [(language, url) for url, language in urls.items()]

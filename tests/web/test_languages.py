@@ -153,7 +153,6 @@ def test_page_has_one_language(client: FlaskClient, editor: ApiClient) -> None:
     editor.put("/events/e", {**_EVENT, "title": "T", "language": "en"})
     page = get_page(client, "/feeds/events.html?lang=en")
     assert page.get("lang") == "en"
-    assert page.xpath("//header[@class='top']//a/@hreflang") == ["vi"]
     mixed = get_page(client, "/feeds/events.html")
     assert mixed.get("lang") == "vi"
     assert "Đã hủy" in mixed.text_content()
@@ -345,6 +344,43 @@ def test_text_has_the_direction_of_its_language(
         assert body.endswith("\n</div>") == is_rtl
     (summary,) = items(client, "/feeds/events.json?content=summary")
     assert "content_html" not in summary
+
+
+@pytest.mark.parametrize(("language", "name"), TABLES["easy"])
+def test_easy_language_is_beside_its_language(
+    make_app: MakeApp, editor: ApiClient, language: str, name: str
+) -> None:
+    easy = f"{language}-simple"
+    client = portal_in(make_app, f"{language} {easy}")
+    for tag in (language, easy):
+        article = {"title": tag, "language": tag, "translation_key": "k"}
+        editor.put(f"/articles/{tag}", article)
+    editor.put("/articles/alone", {"title": "alone", "language": easy})
+    path = f"/feeds/news.{{}}?lang={easy}"
+    rss = get_xml(client, path.format("rss")).find("channel")
+    assert rss.findtext("language") == easy
+    assert rss.findtext("title").startswith(translate(language, "feed.news"))
+    own = language_links(client, path.format("html"))
+    assert own == [(language, "https://feeds.example/feeds/news.html")]
+    url = f"https://feeds.example/feeds/news.html?lang={easy}"
+    assert language_links(client, "/feeds/news.html") == [(easy, url)]
+    page = get_page(client, f"/entries/{language}")
+    assert page.xpath("//header//a[@hreflang]/text()") == [name, name]
+    assert page.xpath("//head/link/@hreflang") == [language, easy]
+    assert language_links(client, f"/entries/{easy}") == [
+        (language, f"https://feeds.example/entries/{language}")
+    ]
+    other = "en" if language == "vi" else "vi"
+    # Both languages have the same words.
+    assert not language_links(client, "/entries/alone")
+    back = language_links(client, f"/entries/alone?ui={other}")
+    assert back == [(language, "alone")]
+
+
+def language_links(client: FlaskClient, path: str) -> list[tuple[str, str]]:
+    """Return the languages and URLs of the menu of a page."""
+    links = get_page(client, path).xpath("//header[@class='top']//a[@hreflang]")
+    return [(link.get("hreflang"), link.get("href")) for link in links]
 
 
 def test_titles_of_categories(editor: ApiClient, client: FlaskClient) -> None:
