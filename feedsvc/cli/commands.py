@@ -149,7 +149,7 @@ def _publish_languages_of_samples() -> None:
         "FEEDSVC_SITE_LANGUAGE",
         "FEEDSVC_SITE_LANGUAGES",
     }:
-        os.environ["FEEDSVC_SITE_LANGUAGES"] = "vi,en"
+        os.environ["FEEDSVC_SITE_LANGUAGES"] = "vi,en,en-simple"
     # The title of another portal is no translation of this one.
     if "FEEDSVC_SITE_TITLE" not in os.environ:
         os.environ.setdefault("FEEDSVC_SITE_TITLE_EN", "Hanoi City Portal")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from importlib.resources import files
 
 from feedsvc.input.schemas import CategorySchema
@@ -29,7 +29,7 @@ def load_sample_data(services: Services) -> bool:
     site = services.site
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
     text = text.replace("{pictures}", f"{site.public_url}/static/samples")
-    today = datetime.now(site.timezone).date()
+    today = services.clock().astimezone(site.timezone).date()
 
     def to_day(days: re.Match[str]) -> str:
         return str(today + timedelta(days=int(days[0])))

@@ -19,7 +19,7 @@ def main(folder: Path) -> None:
         tempfile.TemporaryDirectory() as place,
         Service(
             f"sqlite:///{place}/feedsvc.db",
-            FEEDSVC_SITE_LANGUAGES="vi,en",
+            FEEDSVC_SITE_LANGUAGES="vi,en,en-simple",
             FEEDSVC_SITE_TITLE_EN="Hanoi City Portal",
         ) as service,
         launch() as browser,

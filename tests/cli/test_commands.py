@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc.models import Category
+from feedsvc.models import KINDS, Category
 from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.commands import invoke, run
@@ -18,6 +18,7 @@ from tests.conftest import ApiClient, MakeApp
 from tests.data import read_tables
 from tests.fake_clock import Clock
 from tests.server import ROOT, Service
+from tests.web.feeds import get_page, items
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,16 @@ def test_demo_loads_samples_once(app: Flask, client: FlaskClient) -> None:
     assert client.get("/feeds/news.rss").data == feed.data
     for picture in set(re.findall('/static/samples/[^"]+', feed.text)):
         assert client.get(picture, buffered=True).status_code == 200
+    for kind in KINDS:
+        # Also of a portal in one language, the first entry is in it.
+        page = get_page(client, f"/feeds/{kind}.html")
+        assert page.find(".//article//a").get("lang") == "vi"
+        first_item, *_ = items(client, f"/feeds/{kind}.json")
+        assert first_item["language"] == "vi"
+        samples = items(client, f"/feeds/{kind}.json?lang=vi")
+        assert {item["language"] for item in samples} == {"vi"}
+        (easy,) = items(client, f"/feeds/{kind}.json?lang=en-simple")
+        assert len(easy["_entry"]["translations"]) == 2
     editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
 
 
