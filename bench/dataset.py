@@ -13,7 +13,7 @@ from feedsvc.storage.database import Database, Transaction
 from feedsvc.storage.documents import encode_document
 from feedsvc.storage.migrations.runner import upgrade
 from feedsvc.storage.search import store_words
-from feedsvc.storage.state import state_at
+from feedsvc.storage.visibility import state_at
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 from tests.postgres import throw_away
 

@@ -18,7 +18,7 @@ from a2wsgi.wsgi import build_environ
 from werkzeug.wrappers import Response
 
 from feedsvc.api import batch
-from feedsvc.bodies import collect_body, memory_for
+from feedsvc.body_memory import collect_body, memory_for
 from feedsvc.errors import Unavailable
 from feedsvc.feeds.cached_response import CachedResponse, Headers
 from feedsvc.services import get_services

@@ -1,8 +1,5 @@
 """The components of an application: made here, connected to Flask by create_app."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 
@@ -14,8 +11,8 @@ from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Session
 
 from feedsvc.background import Background
+from feedsvc.concurrency import Concurrency
 from feedsvc.config import Config
-from feedsvc.errors import TooManySearches, Unavailable
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats.parts import PartCache
 from feedsvc.input.schemas import create_entry_schemas
@@ -28,15 +25,6 @@ EXTENSION = "feedsvc"
 
 #: Time for which the link to a preview is valid.
 PREVIEW_PERIOD = timedelta(days=7)
-
-#: Searches that run at the same time: few, so that threads are left for others.
-MAX_SEARCHES = 2
-
-#: Seconds that a further search waits for one of them.
-SEARCH_WAIT_SECONDS = 1
-
-#: Seconds that a page of changes waits for another one.
-CHANGES_WAIT_SECONDS = 2
 
 
 class Services:
@@ -52,46 +40,13 @@ class Services:
         self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
         self.rate_writes = parse(config.rate_writes)
-        self._changes = threading.Lock()
-        self._searches = threading.BoundedSemaphore(MAX_SEARCHES)
+        self.concurrency = Concurrency()
 
     @cached_property
     def rate_limiter(self) -> MovingWindowRateLimiter:
         """The counters of writes and failed authentications, of this process alone."""
         # Not before the first request, because MemoryStorage starts a thread.
         return MovingWindowRateLimiter(MemoryStorage())
-
-    @contextmanager
-    def limit_searches(self, words: str) -> Iterator[None]:
-        """Run the block when fewer than `MAX_SEARCHES` other searches run.
-
-        :param words: those of the search; without any, the block runs at once.
-        :raises TooManySearches: they take too long.
-        """
-        if not words:
-            yield
-            return
-        if not self._searches.acquire(timeout=SEARCH_WAIT_SECONDS):
-            raise TooManySearches("Too many searches at the same time. Try again.")
-        try:
-            yield
-        finally:
-            self._searches.release()
-
-    @contextmanager
-    def limit_changes(self) -> Iterator[None]:
-        """Run the block when no other thread makes a page of changes.
-
-        A page needs some 20 MiB, and threads take turns at the processor in any case.
-
-        :raises Unavailable: that takes too long.
-        """
-        if not self._changes.acquire(timeout=CHANGES_WAIT_SECONDS):
-            raise Unavailable("Too many followers at the same time. Try again.")
-        try:
-            yield
-        finally:
-            self._changes.release()
 
     def preview_url(self, session: Session, entry_id: str) -> str:
         """Return the signed link to the page of an entry that is not public."""

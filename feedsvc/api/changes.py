@@ -38,7 +38,7 @@ QUERY = ChangesQuery()
 def list_(**parameters: Any) -> Response:
     """List public changes after a cursor, oldest first."""
     services = current_services()
-    with services.limit_changes(), services.database.read() as session:
+    with services.concurrency.limit_changes(), services.database.read() as session:
         return _page(session, **parameters)
 
 

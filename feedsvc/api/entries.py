@@ -60,7 +60,7 @@ def list_(
     """List entries without their bodies, those that changed last first."""
     services = current_services()
     with (
-        services.limit_searches(words),
+        services.concurrency.limit_searches(words),
         services.database.read() as session,
     ):
         rows = list_entries(

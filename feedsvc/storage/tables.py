@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from feedsvc.models import EPOCH, Category, Entry
 from feedsvc.storage.documents import decode_document
-from feedsvc.storage.state import State
+from feedsvc.storage.visibility import State
 
 _MICROSECOND = timedelta(microseconds=1)
 

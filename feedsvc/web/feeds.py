@@ -94,7 +94,7 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
     :raises TooManySearches: it is one, and others run.
     """
     with (
-        services.limit_searches(query["q"]),
+        services.concurrency.limit_searches(query["q"]),
         services.database.read() as session,
     ):
         # Pages of a category lead to its entries of the other kind.

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc import services
+from feedsvc import concurrency
 from feedsvc.api.changes import PAGE_BYTES
 from feedsvc.services import get_services
 from tests.conftest import ApiClient
@@ -153,7 +153,7 @@ def test_pages_that_take_long_end_early(
 @pytest.fixture
 def standing_follower(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let a page of changes wait for the database, until the test ends."""
-    monkeypatch.setattr(services, "CHANGES_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(concurrency, "CHANGES_WAIT_SECONDS", 0.01)
     stands = threading.Event()
     is_over = threading.Event()
 

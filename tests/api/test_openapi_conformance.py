@@ -130,7 +130,7 @@ def test_sequences_of_calls_conform_to_openapi(
             template.backup(database)
             clock.now, numbers = start, count(1)
             uuids = SimpleNamespace(uuid4=lambda: UUID(int=next(numbers)))
-            monkeypatch.setattr("feedsvc.storage.decisions.uuid", uuids)
+            monkeypatch.setattr("feedsvc.storage.write_rules.uuid", uuids)
             secrets = SimpleNamespace(
                 token_hex=lambda size: f"{next(numbers):0{2 * size}x}"
             )

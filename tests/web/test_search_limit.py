@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc import services
+from feedsvc import concurrency
 from feedsvc.services import get_services
 from tests.conftest import ApiClient
 from tests.waiting import wait_until
@@ -27,7 +27,7 @@ def searching_threads(
     app: Flask, editor: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[set[int]]:
     """Let a feed and a list of the API search, until the test ends."""
-    monkeypatch.setattr(services, "SEARCH_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(concurrency, "SEARCH_WAIT_SECONDS", 0.01)
     assert editor.client.get(CACHED).status_code == 200
     threads: set[int] = set()
     is_over = threading.Event()
@@ -76,7 +76,7 @@ def test_other_reads_go_on_beside_searches(
 
 
 def test_searches_make_room_for_others(client: FlaskClient) -> None:
-    for number in range(services.MAX_SEARCHES + 1):
+    for number in range(concurrency.MAX_SEARCHES + 1):
         response = client.get(f"/feeds/news.rss?q={number}")
         assert response.status_code == 200
         response = client.get(f"/feeds/news/nowhere.rss?q={number}")
