@@ -29,9 +29,9 @@ MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
 _ONE_DAY = timedelta(days=1)
 
 #: The interval of each FREQ, and its days at most.
-_INTERVALS: Mapping[str, tuple[relativedelta, int]] = {
-    "DAILY": (relativedelta(days=1), 1),
-    "WEEKLY": (relativedelta(weeks=1), 7),
+_INTERVALS: Mapping[str, tuple[timedelta | relativedelta, int]] = {
+    "DAILY": (timedelta(days=1), 1),
+    "WEEKLY": (timedelta(weeks=1), 7),
     "MONTHLY": (relativedelta(months=1), 31),
     "YEARLY": (relativedelta(years=1), 366),
 }
@@ -223,10 +223,12 @@ def _start_of_walk(
     # It is one interval earlier than it may be: dateutil would start in the middle of a
     # week, and BYSETPOS would count from there.
     steps = max(0, (since - start).days // (days * every) - 1)
+    begin = start + steps * every * interval
     # In a month that is too short it is the last day, with which a rule would go on.
-    while (start + steps * every * interval).day != start.day:
+    while isinstance(interval, relativedelta) and begin.day != start.day:
         steps -= 1
-    return start + steps * every * interval
+        begin = start + steps * every * interval
+    return begin
 
 
 def _starts_since(
