@@ -15,23 +15,23 @@ from feedsvc.errors import Gone, NotFound
 from feedsvc.models import KINDS, Category, Entry, Stamp, Translation
 from feedsvc.storage.categories import Categories, resolve_categories
 from feedsvc.storage.database import Transaction
-from feedsvc.storage.write_rules import (
-    check_id,
-    check_others,
-    check_permission,
-    decide_delete,
-    decide_put,
-)
 from feedsvc.storage.documents import decode_document, encode_document
 from feedsvc.storage.search import has_words, store_words
 from feedsvc.storage.sets import in_all, in_categories
-from feedsvc.storage.visibility import state_at
 from feedsvc.storage.tables import (
     CategoryRow,
     EntryCategoryRow,
     EntryContentRow,
     EntryRow,
     whole_entry,
+)
+from feedsvc.storage.visibility import state_at
+from feedsvc.storage.write_rules import (
+    check_id,
+    check_others,
+    check_permission,
+    decide_delete,
+    decide_put,
 )
 
 #: Entries that one tick changes, so that its transaction is short.

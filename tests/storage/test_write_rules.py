@@ -17,12 +17,12 @@ from feedsvc.models import (
     Place,
     Recurrence,
 )
+from feedsvc.storage.visibility import state_at
 from feedsvc.storage.write_rules import (
     SCHEDULE_MEMBERS,
     decide_delete,
     decide_put,
 )
-from feedsvc.storage.visibility import state_at
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
