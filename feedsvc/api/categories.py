@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from feedsvc.api.auth import write_as_token
 from feedsvc.api.request_parsing import MAX_ATTEMPTS, load_body, parse_patch
 from feedsvc.errors import CategoryRenamed, Unavailable
-from feedsvc.feeds.cached_response import CachedResponse
+from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
 from feedsvc.input.loading import load_patched
 from feedsvc.input.schemas import CategorySchema
 from feedsvc.models import KINDS, Category
@@ -21,7 +21,7 @@ from feedsvc.storage.categories import (
     rename_category,
 )
 from feedsvc.storage.database import read_revisions
-from feedsvc.web.responses import PAGE_MAX_AGE, conditional_response, redirect
+from feedsvc.web.responses import conditional_response, redirect
 
 _schema = CategorySchema()
 

@@ -25,6 +25,12 @@ from werkzeug.http import (
 from feedsvc.models import KINDS
 from feedsvc.storage.database import MAX_CLOCK_SKEW
 
+#: Seconds that caches keep pages and redirects.
+PAGE_MAX_AGE = 60
+
+#: Seconds that shared caches keep feeds.
+FEED_SHARED_MAX_AGE = 60
+
 _DAY_SECONDS = 86400
 _MIN_COMPRESSED = 256
 

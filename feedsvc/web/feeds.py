@@ -13,7 +13,11 @@ from feedsvc.feeds.build import (
     build_list,
     resolve_filter,
 )
-from feedsvc.feeds.cached_response import CachedResponse
+from feedsvc.feeds.cached_response import (
+    FEED_SHARED_MAX_AGE,
+    PAGE_MAX_AGE,
+    CachedResponse,
+)
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, FeedMoved, FeedQuery, parse_feed_query
 from feedsvc.formats import render_feed
@@ -23,10 +27,8 @@ from feedsvc.storage.categories import Categories
 from feedsvc.storage.changes import read_validity
 from feedsvc.storage.entries import read_entries
 from feedsvc.web.responses import (
-    FEED_SHARED_MAX_AGE,
     LIST_HEADERS,
     NOINDEX,
-    PAGE_MAX_AGE,
     conditional_response,
     redirect,
     redirect_language,

@@ -12,7 +12,7 @@ from feedsvc.feeds.build import (
     categories_with_entries,
     listed_categories,
 )
-from feedsvc.feeds.cached_response import CachedResponse
+from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
 from feedsvc.feeds.query import (
     FORMATS,
     MAX_TERMS,
@@ -40,7 +40,6 @@ from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
     NOINDEX,
     PAGE_HEADERS,
-    PAGE_MAX_AGE,
     conditional_response,
     redirect_language,
 )

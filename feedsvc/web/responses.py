@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, abort, current_app, request
 from sqlalchemy.orm import Session
 
-from feedsvc.feeds.cached_response import CachedResponse
+from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
 from feedsvc.formats.links import query_string
 from feedsvc.iframes import EMBEDS
 from feedsvc.languages import broader_tag
@@ -36,12 +36,6 @@ PAGE_HEADERS = (
     ("Content-Security-Policy", f"{_POLICY}; frame-ancestors 'none'"),
     _REFERRER_POLICY,
 )
-
-#: Seconds that caches keep pages and redirects.
-PAGE_MAX_AGE = 60
-
-#: Seconds that shared caches keep feeds.
-FEED_SHARED_MAX_AGE = 60
 
 NOINDEX = ("X-Robots-Tag", "noindex")
 

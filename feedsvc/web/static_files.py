@@ -10,9 +10,9 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
-from feedsvc.feeds.cached_response import CachedResponse
+from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
 from feedsvc.services import current_services
-from feedsvc.web.responses import PAGE_MAX_AGE, conditional_response, public
+from feedsvc.web.responses import conditional_response, public
 
 #: Seconds that caches keep files.
 _MAX_AGE = 3600
