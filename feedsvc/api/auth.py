@@ -39,7 +39,9 @@ def authorize(scopes: Sequence[str]) -> None:
 def write_as_token() -> AbstractContextManager[Transaction]:
     """Begin a write transaction of this request's token, limited to its categories."""
     token: Token = g.token
-    return current_services().database.write(token.name, token.category_ids)
+    return current_services().database.write(
+        token.name, token.category_ids, is_rehearsal=g.is_rehearsal
+    )
 
 
 def _authenticate() -> Token:

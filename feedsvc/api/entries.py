@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, jsonify, make_response
+from flask import Response, g, jsonify, make_response
 from flask.typing import ResponseReturnValue
 from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
@@ -210,12 +210,17 @@ def _entry_response(
     session: Session, row: EntryRow, *, is_new: bool = False
 ) -> Response:
     """Return the response with an entry."""
+    document = _document(session, row)
     headers = {"ETag": f'"{row.version}"'}
     if is_new:
         collection = _COLLECTIONS[row.kind]
         base_url = current_services().site.public_url
         headers["Location"] = f"{base_url}/api/v1/{collection}/{row.id}"
-    return make_response(_document(session, row), 201 if is_new else 200, headers)
+    if g.is_rehearsal:
+        # They are of what is not stored.
+        headers.clear()
+        document.pop("preview_url", None)
+    return make_response(document, 201 if is_new else 200, headers)
 
 
 def _document(session: Session, row: EntryRow) -> dict[str, Any]:

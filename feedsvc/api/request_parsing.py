@@ -22,6 +22,17 @@ from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
 from feedsvc.storage.entries import Precondition
 
+#: What other services call `dry_run`, or take for it.
+_LIKE_DRY_RUN = {
+    "draft",
+    "dry-run",
+    "dryrun",
+    "preview",
+    "status",
+    "test",
+    "validate",
+}
+
 #: Times that a patch is applied to what others have written meanwhile.
 MAX_ATTEMPTS = 5
 
@@ -57,6 +68,21 @@ def load_query(schema: Schema) -> dict[str, Any]:
         details = [f"{each.pointer[2:]}: {each.detail}" for each in errors]
         raise BadRequest(" ".join(details)) from None
     return parameters
+
+
+def parse_dry_run() -> bool:
+    """Tell if a write is to be checked only, and not stored.
+
+    :raises BadRequest: `dry_run` is not `true`, or another parameter looks like it.
+    """
+    values = request.args.getlist("dry_run")
+    is_similar = any(name.lower() in _LIKE_DRY_RUN for name in request.args)
+    if is_similar or values not in ([], ["true"]):
+        raise BadRequest(
+            "To check a write without storing it, send dry_run=true alone. "
+            'To store a draft, send "status": "draft" in the body.'
+        )
+    return bool(values)
 
 
 def check_body_headers(media_types: Collection[str]) -> None:

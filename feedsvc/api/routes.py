@@ -11,7 +11,7 @@ from marshmallow import Schema
 
 from feedsvc.api import batch, categories, changes, entries
 from feedsvc.api.auth import MAX_LOGGED, authorize
-from feedsvc.api.request_parsing import check_body_headers, load_query
+from feedsvc.api.request_parsing import check_body_headers, load_query, parse_dry_run
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +69,11 @@ ROUTES = (
 # fmt: on
 
 
+def is_write(route: Route) -> bool:
+    """Tell if an operation stores something."""
+    return not route.call.startswith("GET ")
+
+
 def _answer(route: Route, **arguments: Any) -> ResponseReturnValue:
     """Return the response of a view, after the checks that need no body.
 
@@ -77,6 +82,7 @@ def _answer(route: Route, **arguments: Any) -> ResponseReturnValue:
     check_body_headers(route.media_types)
     if route.scopes:
         authorize(route.scopes)
+    g.is_rehearsal = is_write(route) and parse_dry_run()
     if route.kind:
         arguments["kind"] = route.kind
     if route.query:

@@ -158,7 +158,11 @@ class Database:
 
     @contextmanager
     def write(
-        self, actor: str | None = None, category_ids: Iterable[int] = ()
+        self,
+        actor: str | None = None,
+        category_ids: Iterable[int] = (),
+        *,
+        is_rehearsal: bool = False,
     ) -> Iterator[Transaction]:
         """Write in one transaction, and commit it at the end of the block.
 
@@ -168,6 +172,7 @@ class Database:
         :param actor: the name of the token or command that writes. None is the service
             itself, which publishes and expires what is due.
         :param category_ids: the categories to which the actor is limited, if to any.
+        :param is_rehearsal: nothing is stored at the end of the block.
         :raises OperationalError: the database is locked, full, read-only or away.
         """
         with Session(self._write_engine, expire_on_commit=False) as session:
@@ -179,6 +184,8 @@ class Database:
             transaction = Transaction(session, row, self.clock, category_ids)
             last = row.last
             yield transaction
+            if is_rehearsal:
+                return
             # What the service itself publishes or expires is no write for /readyz.
             if actor and row.last > last:
                 row.written_at = row.last

@@ -17,7 +17,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import class_registry
 
-from feedsvc.api.routes import ROUTES, Route
+from feedsvc.api.routes import ROUTES, Route, is_write
 from feedsvc.input import fields
 from feedsvc.input.schemas import EntrySchema, ModelSchema
 from tests.server import ROOT
@@ -38,6 +38,9 @@ DEFAULTS: Json = {
     }
 }
 """Of an operation that the file does not have yet."""
+
+DRY_RUN = {"$ref": "#/components/parameters/dry_run"}
+"""The parameter of all writes."""
 
 
 class Converter(OpenAPIConverter):
@@ -166,6 +169,8 @@ def operation(route: Route, old: Json) -> Json:
     if route.query:
         converter = Converter()
         new["parameters"] = converter.schema2parameters(route.query, location="query")
+    if is_write(route):
+        new["parameters"] = [DRY_RUN]
     kept = {name: old[name] for name in ("requestBody", "responses") if name in old}
     return new | kept
 

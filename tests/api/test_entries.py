@@ -263,6 +263,7 @@ def test_write_reads_its_own_categories_alone(editor: ApiClient) -> None:
     assert loaded == {"c1", "c2"}
 
 
+@pytest.mark.unrehearsed
 def test_writes_send_few_statements(editor: ApiClient, database: Database) -> None:
     statements: list[str] = []
 

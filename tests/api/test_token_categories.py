@@ -186,6 +186,7 @@ def test_nothing_can_be_written_in_a_deleted_category(
     department.put("/articles/c", top)
 
 
+@pytest.mark.unrehearsed
 def test_patch_does_not_change_what_is_moved_meanwhile(
     department: ApiClient, editor: ApiClient, app: Flask
 ) -> None:
