@@ -500,7 +500,7 @@ def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token, without its secret. Only tokens of version 1 may expire.
+    """An API token, without its secret.
 
     If there are `category_ids`, it writes only entries in and below these categories.
     """

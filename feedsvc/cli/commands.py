@@ -194,13 +194,23 @@ def token() -> None:
     multiple=True,
     help="Write only entries in and below this category; can be repeated.",
 )
-def create(name: str, scopes: tuple[str, ...], categories: tuple[str, ...]) -> None:
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    help="It expires after so many days (default: never).",
+)
+def create(
+    name: str,
+    scopes: tuple[str, ...],
+    categories: tuple[str, ...],
+    days: int | None,
+) -> None:
     """Create a token and print it. It is never shown again."""
     if categories and "categories:write" in scopes:
         raise click.UsageError("--category excludes --scope categories:write.")
     scopes = scopes or (ENTRY_SCOPES if categories else SCOPES)
     # Nothing but the token, so that a script can read it.
-    click.echo(create_token(checked_database(), name, scopes, categories))
+    click.echo(create_token(checked_database(), name, scopes, categories, days))
 
 
 @token.command("list")

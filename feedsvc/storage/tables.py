@@ -333,6 +333,5 @@ class TokenRow(Base):
     # Keys and not slugs, since these change. If there are none, it may write in all.
     category_ids: Mapped[list[int]] = mapped_column(server_default="[]")
     created_at: Mapped[datetime]
-    # Only tokens of version 1 may expire.
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

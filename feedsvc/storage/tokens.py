@@ -7,6 +7,7 @@ leaked one.
 import hashlib
 import secrets
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -23,12 +24,14 @@ def create_token(
     name: str,
     scopes: Iterable[str],
     categories: Iterable[str] = (),
+    days: int | None = None,
 ) -> str:
     """Create a token and return it; it cannot be read again.
 
-    A revoked token of the same name is replaced.
+    A token of the same name that has ended is replaced.
 
     :param categories: slugs of those to which it is limited, if to any.
+    :param days: it expires after them; never if None.
     :raises Conflict: there is a token of this name.
     :raises NotFound: a category does not exist.
     :raises Gone: a category was deleted.
@@ -39,7 +42,7 @@ def create_token(
         stored_categories = Categories(session)
         category_ids = [stored_categories.get_current(slug).id for slug in categories]
         row = session.scalar(sa.select(TokenRow).filter_by(name=name))
-        if row and row.revoked_at is None:
+        if row and not _reason_to_refuse(row, transaction.now):
             raise Conflict(
                 f"There is a token named “{name}” already: revoke it first, or choose "
                 "another name."
@@ -51,7 +54,7 @@ def create_token(
         row.scopes = sorted(scopes)
         row.category_ids = category_ids
         row.created_at = transaction.now
-        row.expires_at = None
+        row.expires_at = transaction.now + timedelta(days) if days else None
         row.revoked_at = None
     return token
 
@@ -66,10 +69,9 @@ def authenticate(database: Database, token: str) -> Token:
         if row is None:
             raise Unauthorized("The token is unknown.")
         # Only a client that has the token is told.
-        if row.revoked_at or (row.expires_at and row.expires_at <= database.clock()):
-            raise Unauthorized(
-                "The token was revoked or has expired. Ask the operator for a new one."
-            )
+        reason = _reason_to_refuse(row, database.clock())
+        if reason:
+            raise Unauthorized(f"The token {reason}. Ask the operator for a new one.")
         return _token_from(row)
 
 
@@ -90,6 +92,15 @@ def revoke_token(database: Database, name: str) -> None:
             raise NotFound(f"There is no token named “{name}”.")
         # The first time stays if the token was revoked before.
         row.revoked_at = row.revoked_at or transaction.now
+
+
+def _reason_to_refuse(row: TokenRow, now: datetime) -> str:
+    """Return why a token has ended, or an empty text."""
+    if row.revoked_at:
+        return "was revoked"
+    if row.expires_at and row.expires_at <= now:
+        return "has expired"
+    return ""
 
 
 def _hash(token: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc.models import KINDS, Category
+from feedsvc.models import KINDS, SCOPES, Category
 from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.commands import invoke, run
@@ -52,11 +52,32 @@ def test_tokens_are_listed_with_their_state_and_categories(
         "--category",
         "van-hoa-moi",
     )
+    run(app, *create, "hoa", "--days", "1")
     assert run(app, "token", "list").splitlines() == [
         "editor\tcategories:write events:write news:write\t2026-11-25\tactive",
+        f"hoa\t{' '.join(sorted(SCOPES))}\t2026-11-28\texpires 2026-11-29",
         "lan\tevents:write news:write\t2026-11-28\tactive\tgiao-thong-moi\tvan-hoa-moi",
         "nam\tnews:write\t2026-11-25\trevoked 2026-11-26",
     ]
+
+
+def test_token_ends_after_its_days_and_leaves_its_name(
+    app: Flask, client: FlaskClient, clock: Clock
+) -> None:
+    create = ("token", "create", "lan", "--days", "30")
+    cms = ApiClient(client, run(app, *create).strip())
+    clock.forward(days=30, seconds=-1)
+    cms.put("/articles/a", {"title": "x"})
+    assert invoke(app, *create).exit_code == 1
+    clock.forward(seconds=1)
+    refused = cms.send("GET", "/articles/a")
+    assert refused.status_code == 401
+    assert "The token has expired" in refused.get_json()["detail"]
+    forever = ApiClient(client, run(app, *create[:3]).strip())
+    clock.forward(days=9999)
+    forever.put("/articles/a", {"title": "y"})
+    run(app, "token", "revoke", "lan")
+    assert "was revoked" in forever.send("GET", "/articles/a").get_json()["detail"]
 
 
 def test_token_of_the_settings_file_works_against_its_service(
