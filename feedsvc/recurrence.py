@@ -9,10 +9,10 @@ days, so the walk begins near the requested time, unless the rule has a COUNT an
 end of the series is not known.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import takewhile
 
 from dateutil.relativedelta import relativedelta
@@ -36,8 +36,8 @@ _INTERVALS: Mapping[str, tuple[timedelta | relativedelta, int]] = {
     "YEARLY": (relativedelta(years=1), 366),
 }
 
-#: An INTERVAL that leads behind the year 9999 from any start.
-_LAST_INTERVAL = 4_000_000
+#: The years after which the Gregorian calendar has the same weekdays again.
+CYCLE = 400
 
 
 def occurrences(
@@ -149,8 +149,8 @@ def is_unbounded(event: Event) -> bool:
     return not event.recurrence.rule_parts.keys() & {"COUNT", "UNTIL"}
 
 
-def start_matches_rule(event: Event) -> bool:
-    """Tell if the start of a recurring event is the first occurrence by its own rule.
+def first_by_rule(event: Event) -> date | None:
+    """Return the first occurrence by an event's own rule; None if there is none.
 
     :raises ValueError: the rule cannot be parsed.
     """
@@ -159,32 +159,38 @@ def start_matches_rule(event: Event) -> bool:
     rule = rrulestr(event.recurrence.rrule, dtstart=start)
     assert isinstance(rule, rrule)
     # dateutil searches up to the year 9999 if a rule never matches, which takes half a
-    # second. So it looks in the first interval alone.
-    first = rule.replace(interval=_LAST_INTERVAL, until=None, count=None)
-    if next(iter(first), None) != start or start.fold:
-        return False
-    # With UNTIL before the start, there is no occurrence.
-    return next(iter(rule), None) == start
+    # second. So it begins as late as the calendar is the same.
+    years = (MAXYEAR - start.year) // CYCLE * CYCLE
+    late_start = start.replace(year=start.year + years)
+    late_rule = rule.replace(dtstart=late_start, until=None, count=None)
+    for first in late_rule:
+        first = first.replace(year=first.year - years)
+        # With UNTIL before the start, there is no occurrence.
+        if first == start != next(iter(rule), None):
+            break
+        return first.date() if event.all_day else first
+    return None
 
 
-def unmatched(
+def starts_by_moment(
     event: Event, recurrence: Recurrence, moments: Sequence[date]
-) -> list[int]:
-    """Return the indexes of the dates or times at which no occurrence starts.
+) -> Mapping[date, list[date]]:
+    """Return the starts of the occurrences of some days, by start and by day.
 
     :param recurrence: that of the event, perhaps without exdates.
+    :param moments: the days, or times on them.
     """
+    found: Mapping[date, list[date]] = defaultdict(list)
     if not moments:
-        return []
-    wanted = [_as_datetime(moment) for moment in moments]
-    last = max(wanted)
-    starts = set(
-        takewhile(
-            lambda start: start <= last,
-            _starts_since(event, recurrence, min(wanted)),
-        )
-    )
-    return [index for index, moment in enumerate(wanted) if moment not in starts]
+        return found
+    # Of a time, too, they take the day.
+    since = datetime.combine(min(moments, key=date.toordinal), time())
+    last = max(map(date.toordinal, moments))
+    starts = _starts_since(event, recurrence, since)
+    for start in takewhile(lambda start: start.toordinal() <= last, starts):
+        found[start.date()].append(start.date() if event.all_day else start)
+        found[start].append(start)
+    return found
 
 
 def display_occurrence(entry: Entry) -> Event | None:

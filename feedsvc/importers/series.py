@@ -22,6 +22,7 @@ from feedsvc.input.recurrence_validation import (
     validate_rrule,
 )
 from feedsvc.models import utcnow
+from feedsvc.recurrence import CYCLE
 
 _LENGTH = relativedelta(years=MAX_YEARS)
 #: A series that goes on for so long is meant to have no end.
@@ -41,8 +42,6 @@ ENDLESS = re.compile(
 _MAX_RULES = 3
 #: More dates are not walked: a daily series of 130 years has fewer.
 _MAX_DATES = 50_000
-#: The years after which the Gregorian calendar has the same weekdays again.
-_CYCLE = 400
 
 
 def read_series(
@@ -122,7 +121,7 @@ def _expand(rule: str, first: datetime, present: datetime) -> frozenset[datetime
     if until:
         parsed = isoparse(until[1])
         end = min(end, parsed if first.tzinfo else parsed.replace(tzinfo=None))
-    years = (MAXYEAR - present.year - _FOREVER.years) // _CYCLE * _CYCLE
+    years = (MAXYEAR - present.year - _FOREVER.years) // CYCLE * CYCLE
     late_start = first.replace(year=first.year + years, tzinfo=None)
     walk = rrulestr(_UNTIL.sub("", rule), dtstart=late_start)
     dates = (

@@ -12,10 +12,10 @@ from feedsvc.input.fields import check_year
 from feedsvc.models import Cancellation, Event, Recurrence
 from feedsvc.recurrence import (
     WEEKDAYS,
+    first_by_rule,
     is_unbounded,
     occurrences,
-    start_matches_rule,
-    unmatched,
+    starts_by_moment,
     without_cancelled,
 )
 
@@ -136,39 +136,27 @@ def localize(recurrence: Recurrence, zone: ZoneInfo) -> Recurrence:
     )
 
 
-def validate(event: Event) -> ErrorMessages:
-    """Return the errors of an event's recurrence."""
-    assert event.recurrence is not None
+def validate(event: Event) -> tuple[Event, ErrorMessages]:
+    """Return an event, cancelled days as times, and the errors of its recurrence."""
+    recurrence = event.recurrence
+    assert recurrence is not None
     errors = (
-        _check_value_types(event, event.recurrence)
+        _check_value_types(event, recurrence)
         or _check_rule(event)
-        or _check_exdates(event, event.recurrence)
-        or _check_cancelled(event, event.recurrence)
+        or _check_exdates(event, recurrence)
     )
-    cancelled = errors.get("cancelled")
-    if isinstance(cancelled, dict):
-        errors["cancelled"] = {
-            index: {"start": messages} for index, messages in cancelled.items()
-        }
-    return errors
+    return (event, errors) if errors else _check_cancelled(event, recurrence)
 
 
 def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
     """Check that all values are dates if the start is one, else times."""
     errors: ErrorMessages = {}
-    dates = {
-        "exdates": recurrence.exdates,
-        "rdates": recurrence.rdates,
-        "cancelled": recurrence.cancelled_starts,
-    }
+    dates = {"exdates": recurrence.exdates, "rdates": recurrence.rdates}
     for name, moments in dates.items():
-        messages = {}
         for index, moment in enumerate(moments):
             message = _check_moment(event, moment, is_added=name == "rdates")
             if message:
-                messages[index] = [message]
-        if messages:
-            errors[name] = messages
+                errors.setdefault(name, {})[index] = [message]
     until = recurrence.rule_parts.get("UNTIL")
     if until and ("T" in until) == event.all_day:
         date_or_time = "a date such as 20261231"
@@ -191,8 +179,11 @@ def _check_rule(event: Event) -> ErrorMessages:
     """Check that the start matches the rule, and that the series is not too long."""
     try:
         # RFC 5545 §3.8.5.3 leaves open what another start means.
-        if not start_matches_rule(event):
-            return {"rrule": ["The start must be the first occurrence."]}
+        first = first_by_rule(event)
+        # A local time that is repeated has two offsets.
+        if first is None or first.isoformat() != event.start.isoformat():
+            hint = f", {first.isoformat()}" if first else ""
+            return {"rrule": [f"The start must be the first occurrence{hint}."]}
         if not is_unbounded(event) and _is_too_long(event):
             message = (
                 f"Must either be unbounded or end within {MAX_YEARS} years and "
@@ -217,23 +208,38 @@ def _is_too_long(event: Event) -> bool:
 def _check_exdates(event: Event, recurrence: Recurrence) -> ErrorMessages:
     """Check that each exdate is an occurrence, and that one is left."""
     without_exdates = replace(recurrence, exdates=())
-    wrong = unmatched(event, without_exdates, recurrence.exdates)
+    found = starts_by_moment(event, without_exdates, recurrence.exdates)
+    wrong = {
+        index: ["Not an occurrence."]
+        for index, moment in enumerate(recurrence.exdates)
+        if moment not in found
+    }
     if wrong:  # mistyped, most likely
-        return {"exdates": {index: ["Not an occurrence."] for index in wrong}}
+        return {"exdates": wrong}
     if next(occurrences(event), None) is None:
         return {"exdates": ["No occurrence is left."]}
     return {}
 
 
-def _check_cancelled(event: Event, recurrence: Recurrence) -> ErrorMessages:
-    """Check that each cancelled start is an occurrence, once, and that one is left."""
-    starts = recurrence.cancelled_starts
-    wrong = {index for index, start in enumerate(starts) if start in starts[:index]}
-    wrong.update(unmatched(event, recurrence, starts))
-    if wrong:
-        detail = "Must be an occurrence, once, and no exdate."
-        return {"cancelled": {index: [detail] for index in sorted(wrong)}}
+def _check_cancelled(
+    event: Event, recurrence: Recurrence
+) -> tuple[Event, ErrorMessages]:
+    """Check that each cancelled start is an occurrence, once, and that one is left.
+
+    A day stands for the time of its occurrence, if it has only one.
+    """
+    found = starts_by_moment(event, recurrence, recurrence.cancelled_starts)
+    cancelled: dict[date, Cancellation] = {}
+    errors: Any = {}
+    for index, each in enumerate(recurrence.cancelled):
+        starts = found[each.start]
+        if len(starts) != 1 or starts[0] in cancelled:
+            detail = "Must be an occurrence, once, and no exdate; its time, of several."
+            errors[index] = {"start": [detail]}
+        else:
+            cancelled[starts[0]] = replace(each, start=starts[0])
+    recurrence = replace(recurrence, cancelled=tuple(cancelled.values()))
+    event = replace(event, recurrence=recurrence)
     if next(occurrences(without_cancelled(event)), None) is None:
-        detail = "No occurrence is left. To cancel the event, set event_status."
-        return {"cancelled": [detail]}
-    return {}
+        errors = ["No occurrence is left. To cancel the event, set event_status."]
+    return event, {"cancelled": errors} if errors else {}

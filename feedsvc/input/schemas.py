@@ -33,10 +33,13 @@ _CONTENT_LIMIT = f"At most {sanitize.MAX_LENGTH:,} bytes of UTF-8."
 _OTHER_NAMES = {
     "description": "summary",
     "excerpt": "summary",
+    "featured": "categories",
     "headline": "title",
     "lead": "summary",
     "link": "url",
     "pubDate": "date_published",
+    "rrule": "recurrence",
+    "slug": "id",
     "tags": "categories",
 }
 
@@ -483,11 +486,13 @@ class EventSchema(EntrySchema):
             )
         event = models.Event(**{"end": None, **_with_tuples(members)})
         _check_end(event)
-        _check_attendance(event)
+        if event.online_url and event.attendance == "in_person":
+            detail = "Only if attendance is online or mixed."
+            raise ValidationError(detail, "online_url")
         if event.recurrence is not None:
             localized = recurrence_validation.localize(event.recurrence, zone)
             event = replace(event, recurrence=localized)
-            errors = recurrence_validation.validate(event)
+            event, errors = recurrence_validation.validate(event)
             if errors:
                 raise ValidationError({"recurrence": errors})
         return event
@@ -511,14 +516,6 @@ def _check_end(event: models.Event) -> None:
             "Must be after the start: the end of all-day events is exclusive.",
             "end",
         )
-
-
-def _check_attendance(event: models.Event) -> None:
-    is_online = event.attendance != "in_person"
-    if is_online and not event.online_url:
-        raise ValidationError("Required for online and mixed events.", "online_url")
-    if event.online_url and not is_online:
-        raise ValidationError("Only if attendance is online or mixed.", "online_url")
 
 
 def derived_summary(content_html: str | None, content_text: str | None) -> str:

@@ -7,6 +7,7 @@ stored: the descendants of a category are few, and `Categories` knows them.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
 
@@ -85,8 +86,16 @@ class Categories:
                 former = self.session.get(FormerSlugRow, slug)
             if former:
                 raise CategoryRenamed(former.category.slug)
+            # Of the same first letter, since to compare them all takes long.
+            slugs = sa.select(CategoryRow.slug).where(
+                CategoryRow.slug.startswith(slug.strip("\0")[:1]),
+                CategoryRow.deleted_at.is_(None),
+            )
+            nearest = get_close_matches(slug, self.session.scalars(slugs), n=1)
+            hint = f" Did you mean “{nearest[0]}”?" if nearest else ""
             raise NotFound(
-                f"There is no category “{slug}”. GET /api/v1/categories lists all."
+                f"There is no category “{slug}”.{hint} GET /api/v1/categories lists "
+                "all."
             )
         if row.deleted_at is not None:
             raise Gone(f"The category “{slug}” was deleted.")

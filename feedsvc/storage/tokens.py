@@ -69,8 +69,7 @@ def authenticate(database: Database, token: str) -> Token:
         if row is None:
             raise Unauthorized("The token is unknown.")
         # Only a client that has the token is told.
-        reason = _reason_to_refuse(row, database.clock())
-        if reason:
+        if reason := _reason_to_refuse(row, database.clock()):
             raise Unauthorized(f"The token {reason}. Ask the operator for a new one.")
         return _token_from(row)
 

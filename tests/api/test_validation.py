@@ -277,7 +277,10 @@ def test_details_say_what_was_meant(
 
 
 def test_unknown_category_is_named(editor: ApiClient) -> None:
-    detail = "There is no category “giao-thog”. GET /api/v1/categories lists all."
+    detail = (
+        "There is no category “giao-thog”. Did you mean “giao-thong”? "
+        "GET /api/v1/categories lists all."
+    )
     category = {"title": "x", "parent": "giao-thog"}
     answer = editor.send("PUT", "/categories/b", category)
     assert errors(answer) == {"#/parent": detail}
