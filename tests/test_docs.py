@@ -259,7 +259,10 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
 ) -> None:
     service.put("/categories/tin", {"title": "Tin của cổng"})
     with serving(HTTPServer(("127.0.0.1", 0), Blog)) as url:
+        rehearsed = run_documented_script(service, url, "--dry-run")
+        assert service.request("GET", "/api/v1/articles").json()["items"] == []
         printed = run_documented_script(service, url)
+    assert rehearsed == printed
     (item,) = service.request("GET", "/api/v1/articles").json()["items"]
     entry = service.request("GET", f"/api/v1/articles/{item['id']}").json()
     assert EXPECTED["article"].items() <= entry.items()

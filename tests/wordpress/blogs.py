@@ -230,12 +230,12 @@ def _database(folder: Path) -> Iterator[Path]:
         yield socket
 
 
-def run_documented_script(service: Service, blog: str) -> str:
+def run_documented_script(service: Service, blog: str, *options: str) -> str:
     """Send all posts of a blog by the script of docs/; return what it prints."""
     guide = read_project_file("docs/connecting.md")
     function, script = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     return subprocess.check_output(
-        [sys.executable, "-c", function.partition("\nsend(")[0] + script],
+        [sys.executable, "-c", function.partition("\nsend(")[0] + script, *options],
         env={"TOKEN": service.token, "FEEDS": service.url, "BLOG": blog},
         text=True,
     )
