@@ -277,10 +277,56 @@ function feedsvc_create_category( $term ) {
  * @param array|WP_Error $response The response.
  */
 function feedsvc_log( $what, $response ) {
-	$reason = is_wp_error( $response )
+	$reason = feedsvc_reason( $response );
+	error_log( "feedsvc: $what was not sent: $reason" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+}
+
+/**
+ * Return a response as text: the error, or status and body.
+ *
+ * @param array|WP_Error $response The response.
+ */
+function feedsvc_reason( $response ) {
+	return is_wp_error( $response )
 		? $response->get_error_message()
 		: wp_remote_retrieve_response_code( $response ) . ' ' . wp_remote_retrieve_body( $response );
-	error_log( "feedsvc: $what was not sent: $reason" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+}
+
+/**
+ * Add a test of address and token to Tools → Site Health.
+ *
+ * @param array $tests The tests.
+ */
+function feedsvc_add_site_health( $tests ) {
+	$tests['direct']['feedsvc'] = array(
+		'label' => 'feedsvc',
+		'test'  => 'feedsvc_site_health',
+	);
+	return $tests;
+}
+add_filter( 'site_status_tests', 'feedsvc_add_site_health' );
+
+/**
+ * Rehearse to send a post, and return the result for Site Health.
+ */
+function feedsvc_site_health() {
+	// A service before 3.2 knows no rehearsal: a draft is nowhere shown.
+	$draft       = array(
+		'title'  => 'Site Health',
+		'status' => 'draft',
+	);
+	$response    = feedsvc_request( 'PUT', '/articles/site-health?dry_run=true', $draft );
+	$is_accepted = in_array( wp_remote_retrieve_response_code( $response ), array( 200, 201 ), true );
+	return array(
+		'label'       => $is_accepted ? 'feedsvc accepts posts' : 'feedsvc does not accept posts',
+		'status'      => $is_accepted ? 'good' : 'critical',
+		'badge'       => array(
+			'label' => 'feedsvc',
+			'color' => 'blue',
+		),
+		'description' => $is_accepted ? '' : '<p>' . esc_html( feedsvc_reason( $response ) ) . '</p>',
+		'test'        => 'feedsvc',
+	);
 }
 
 /**

@@ -106,6 +106,12 @@ class StubBlog:
             event["timestamp"] -= 3600
         self._do("visit")
 
+    def check_health(self) -> dict[str, Any]:
+        """Return what Site Health says of the service."""
+        self._do("site_status_tests", [])
+        health: dict[str, Any] = self._stored.pop("health")
+        return health
+
     def log(self) -> str:
         """Return PHP's log."""
         return self._log
@@ -164,6 +170,10 @@ class RealBlog:
 
     def pass_hour(self) -> None:
         self._do("pass_hour")
+
+    def check_health(self) -> dict[str, Any]:
+        health: dict[str, Any] = self._do("check_health")
+        return health
 
     def log(self) -> str:
         return self._log.read_text()

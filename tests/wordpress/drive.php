@@ -95,6 +95,9 @@ switch ( $input['action'] ) {
 		_set_cron_array( $events );
 		spawn_cron();
 		break;
+	case 'check_health':
+		$result = apply_filters( 'site_status_tests', array() )['direct']['feedsvc']['test']();
+		break;
 	case 'delete':
 		or_fail( wp_delete_post( $input['ID'], true ) );
 		break;

@@ -36,6 +36,14 @@ function add_action( $hook, $callback, $priority = 10, $accepted_args = 1 ) {
 	$GLOBALS['actions'][ $hook ][] = array( $callback, $accepted_args );
 }
 
+function add_filter( $hook, $callback ) {
+	add_action( $hook, $callback );
+}
+
+function esc_html( $text ) {
+	return htmlspecialchars( $text );
+}
+
 function do_action( $hook, ...$arguments ) {
 	foreach ( $GLOBALS['actions'][ $hook ] ?? array() as list( $callback, $accepted_args ) ) {
 		$callback( ...array_slice( $arguments, 0, $accepted_args ) );
@@ -201,4 +209,5 @@ do_action( 'init' );
 spawn_cron();
 do_action( $input->hook, ...$input->arguments );
 do_action( 'shutdown' );
-echo json_encode( array( 'events' => $events, 'options' => $options ) );
+$health = 'site_status_tests' === $input->hook ? feedsvc_add_site_health( array() )['direct']['feedsvc']['test']() : null;
+echo json_encode( array( 'events' => $events, 'options' => $options, 'health' => $health ) );

@@ -195,9 +195,14 @@ def test_post_is_sent_again_after_the_token_was_wrong(
     token, service.token = service.token, "fsv_wrong"
     blog.connect(service)
     _, entry_id = blog.save(**POST)
+    health = blog.check_health()
+    assert health["status"] == "critical"
+    assert "The token is unknown." in health["description"]
     service.token = token
     assert get_entry(service, entry_id)["status"] == 404
     blog.connect(service)
+    assert blog.check_health()["status"] == "good"
+    assert get_entry(service, "site-health")["status"] == 404
     blog.pass_hour()
     assert get_entry(service, entry_id)["public"]
 
