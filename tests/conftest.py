@@ -262,7 +262,8 @@ CheckLimit = Callable[..., None]
 def check_limit(record_measurement: RecordMeasurement, time_factor: int) -> CheckLimit:
     def check(quantity: str, value: float, limit: float, unit: str = "s") -> None:
         record_measurement(quantity, f"{value:.3g} {unit}", f"{limit:g} {unit}")
-        assert value < limit * time_factor, quantity
+        factor = time_factor if unit == "s" else 1
+        assert value < limit * factor, quantity
 
     return check
 

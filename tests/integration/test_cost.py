@@ -21,9 +21,8 @@ import pytest
 import requests
 
 from feedsvc.timezones import zone_names
-from tests.conftest import CheckLimit, RecordMeasurement
+from tests.conftest import CheckLimit
 from tests.data import read_tables
-from tests.integration.writers import foreign_lock
 from tests.server import Service
 from tests.waiting import wait_until
 
@@ -175,11 +174,7 @@ CheckCost = Callable[..., None]
 
 
 @pytest.fixture
-def check_cost(
-    one_worker: Service,
-    check_limit: CheckLimit,
-    record_measurement: RecordMeasurement,
-) -> CheckCost:
+def check_cost(one_worker: Service, check_limit: CheckLimit) -> CheckCost:
     """Return what measures a request beside a writer and a reader of a cached feed."""
 
     def check(name: str, send: Callable[[], object], seconds: float = 2) -> None:
@@ -192,9 +187,7 @@ def check_cost(
         check_limit(f"{name}: processor", meter.seconds(), seconds / DIVISOR)
         check_limit(f"{name}: another write", writing, 1 / DIVISOR)
         check_limit(f"{name}: a cached feed", reading, 0.1)
-        mib = meter.mib()
-        record_measurement(f"{name}: memory", f"{mib:.0f} MiB", "300 MiB")
-        assert mib < 300 / DIVISOR, name
+        check_limit(f"{name}: memory", meter.mib(), 300 / DIVISOR, "MiB")
 
     return check
 
@@ -262,9 +255,7 @@ def test_calendar_of_many_time_zones_over_200_years_is_bounded(
 
 @pytest.mark.soak
 def test_lists_of_many_events_render_no_calendar(
-    one_worker: Service,
-    check_limit: CheckLimit,
-    record_measurement: RecordMeasurement,
+    one_worker: Service, check_limit: CheckLimit
 ) -> None:
     documents = [
         article(
@@ -289,9 +280,7 @@ def test_lists_of_many_events_render_no_calendar(
     ):
         list(pool.map(read_list, range(100)))
     check_limit("100 lists of events: a write", longest[0], 2)
-    mib = meter.mib()
-    record_measurement("100 lists of events", f"{mib:.0f} MiB", "110 MiB")
-    assert mib < 110
+    check_limit("100 lists of events", meter.mib(), 110, "MiB")
 
 
 def test_long_headers_cost_little(one_worker: Service, check_limit: CheckLimit) -> None:
@@ -334,34 +323,9 @@ def test_batches_leave_threads_for_others(
     assert statuses[200] >= 4
 
 
-@pytest.mark.soak
-@pytest.mark.sqlite
-def test_batches_whose_clients_hang_up_leave_threads_for_others(
-    one_worker: Service, check_limit: CheckLimit
-) -> None:
-    body = json.dumps(batch("news", [NEWS["formatting in HTML"]] * 100))
-    for _ in range(4):
-        with ExitStack() as stack:
-            for _ in range(4):
-                connection = one_worker.begin_body(
-                    stack, len(body), "POST /api/v1/batch"
-                )
-                connection.sendall(body.encode())
-            time.sleep(0.5)
-        # gunicorn ends a request three seconds after its client has hung up.
-        time.sleep(3.5)
-    begin = time.monotonic()
-    assert one_worker.request("GET", "/feeds/news.rss?limit=3").ok
-    reading = time.monotonic() - begin
-    one_worker.put("/articles/other", {"title": "T"})
-    writing = time.monotonic() - begin - reading
-    check_limit("hung-up batches: a feed", reading, 2)
-    check_limit("hung-up batches: a write", writing, 2)
-
-
 @pytest.mark.sqlite
 def test_refused_documents_of_batches_leave_no_memory(
-    one_worker: Service, record_measurement: RecordMeasurement
+    one_worker: Service, check_limit: CheckLimit
 ) -> None:
     document = article(content_html="<b><i>x<p>" * 14_000, unknown=1)
     items = batch("news", [document] * 54)
@@ -373,18 +337,14 @@ def test_refused_documents_of_batches_leave_no_memory(
     meter = Meter(one_worker)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(send, range(12)))
-    mib = meter.mib()
-    record_measurement("refused batches", f"{mib:.0f} MiB", "300 MiB")
-    assert mib < 300
+    check_limit("refused batches", meter.mib(), 300, "MiB")
     wait_until(lambda: meter.mib_now() < 110)
 
 
 @pytest.mark.soak
 @pytest.mark.sqlite
 def test_large_batches_whose_clients_hang_up_are_bounded(
-    one_worker: Service,
-    check_limit: CheckLimit,
-    record_measurement: RecordMeasurement,
+    one_worker: Service, check_limit: CheckLimit
 ) -> None:
     """A body counts until the end of its thread, also when its client has gone."""
     document = NEWS["formatting in HTML"]
@@ -413,9 +373,7 @@ def test_large_batches_whose_clients_hang_up_are_bounded(
             seconds = time.monotonic() - begin
             check_limit("hung-up batches: one of an item", seconds, 6)
         list(clients)
-    mib = meter.mib()
-    record_measurement("hung-up batches", f"{mib:.0f} MiB", "300 MiB")
-    assert mib < 300
+    check_limit("hung-up batches", meter.mib(), 300, "MiB")
     wait_until(lambda: meter.mib_now() < 110)
 
 
@@ -425,7 +383,7 @@ SMALL = 64 << 10
 
 @pytest.mark.sqlite
 def test_half_bodies_without_a_token_occupy_little(
-    one_worker: Service, record_measurement: RecordMeasurement
+    one_worker: Service, check_limit: CheckLimit
 ) -> None:
     """Each counts from its first byte to its end, whatever others do meanwhile."""
     token, one_worker.token = one_worker.token, "fsv_wrong"
@@ -449,35 +407,8 @@ def test_half_bodies_without_a_token_occupy_little(
         for _ in range(10):
             document = {"title": "T", "summary": "x" * 2000}
             one_worker.put("/articles/x", document)
-        mib = meter.mib()
-    record_measurement("half bodies: memory", f"{mib:.0f} MiB", "110 MiB")
-    assert mib < 110
+        check_limit("half bodies: memory", meter.mib(), 110, "MiB")
     # What was occupied is free after the disconnects.
-    wait_until(lambda: put_large(one_worker).ok)
-
-
-@pytest.mark.soak
-@pytest.mark.sqlite
-def test_bodies_whose_clients_hang_up_count_until_a_thread_has_read_them(
-    one_worker: Service, database_url: str
-) -> None:
-    with foreign_lock(database_url), ThreadPoolExecutor(60) as pool:
-        # They occupy all threads for four times five seconds.
-        document = {"title": "T"}
-        writes = [
-            pool.submit(one_worker.request, "PUT", f"/api/v1/articles/{n}", document)
-            for n in range(60)
-        ]
-        with ExitStack() as stack:
-            for _ in range(8):
-                connection = one_worker.begin_body(stack, MAX_BODY)
-                send_part(connection, MAX_BODY)
-            time.sleep(1)
-        # gunicorn ends a request three seconds after its client has hung up.
-        time.sleep(4)
-        assert "Too many bodies" in put_large(one_worker).text
-        for write in writes:
-            write.cancel()
     wait_until(lambda: put_large(one_worker).ok)
 
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from feedsvc.wsgi import app
-from tests.conftest import RecordMeasurement
+from tests.conftest import CheckLimit
 from tests.integration.nginx import NGINX, nginx
 from tests.integration.test_cost import Meter
 from tests.server import Service
@@ -185,7 +185,7 @@ def test_no_thread_waits_for_clients_that_stop_reading_and_go(
     ],
 )
 def test_a_thousand_clients_that_read_nothing_occupy_little(
-    service: Service, path: str, record_measurement: RecordMeasurement
+    service: Service, path: str, check_limit: CheckLimit
 ) -> None:
     for number in range(100):
         document = {"title": "T", "content_text": "x" * 40_000}
@@ -201,8 +201,6 @@ def test_a_thousand_clients_that_read_nothing_occupy_little(
             assert connection.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 503")
         assert service.request("GET", "/feeds/events.rss", timeout=1).ok
         service.request("PUT", "/api/v1/articles/x", {"title": "T"}, timeout=1)
-        mib = meter.mib()
-    record_measurement(f"1,000 clients, {path}", f"{mib:.0f} MiB", "110 MiB")
-    assert mib < 110
+        check_limit(f"1,000 clients, {path}", meter.mib(), 110, "MiB")
     # What they occupied is free again.
     wait_until(lambda: service.request("GET", "/feeds/news.atom").ok)
