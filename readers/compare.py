@@ -11,7 +11,7 @@ import requests
 from dateutil.parser import parse
 from lxml import html
 
-from tests.interop.expected import (
+from readers.expected import (
     TITLE_PREFIXES,
     as_html,
     normalize_url,

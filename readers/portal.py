@@ -25,7 +25,7 @@ from readers.compare import (
     read_time,
     visible_text,
 )
-from tests.interop.expected import ExpectedFeeds, Json, ReaderEntry
+from readers.expected import ExpectedFeeds, Json, ReaderEntry
 from tests.server import Service
 
 CORPUS: Json = json.loads(Path(__file__).with_name("corpus.json").read_text("utf-8"))
@@ -79,7 +79,7 @@ def _feed(
 ) -> Iterator[tuple[str, Facts]]:
     make_text = {"full": _full_text, "summary": _summary}[content]
     items = {item["guid"]: item for item in feeds.items[kind]}
-    for entry in feeds.feed(kind, None):
+    for entry in feeds.feed(kind):
         shown = entry.as_rss() if format == "rss" else entry
         item = items[entry.id]
         facts = _facts(feeds, shown, item) | {"text": make_text(item)}
@@ -92,7 +92,7 @@ def _feed(
 
 def _calendar(feeds: ExpectedFeeds) -> Iterator[tuple[str, Facts]]:
     items = {item["guid"]: item for item in feeds.items["events"]}
-    for entry in feeds.feed("events", None):
+    for entry in feeds.feed("events"):
         item = items[entry.id]
         facts = _facts(feeds, entry, item)
         facts["text"] = _calendar_text(item)

@@ -17,9 +17,9 @@ from dateutil.rrule import rrulestr
 from feedsvc.models import SCOPES
 from readers.__main__ import HOMES, download
 from readers.compare import read_items, read_time
+from readers.expected import Json
 from readers.portal import cancelled_starts, occurrences, send
 from readers.programs import find_programs
-from tests.interop.expected import Json
 from tests.server import Service
 
 SEED = 12

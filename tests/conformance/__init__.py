@@ -1,7 +1,7 @@
 """A validator of feed documents, independent of the service.
 
 Its rules are those that readers stumbled over, or that the W3C's feed validator
-reports. What the parsers in tests/interop and tests/formats notice needs no rule.
+reports. What the parsers in tests/formats notice needs no rule.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from html import unescape
-from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,59 +59,26 @@ class ExpectedFeeds:
     def __init__(self, get: GetJson, now: datetime) -> None:
         self.now = now
         self.categories: list[Json] = get("/categories")["categories"]
-        self.parents = {
-            category["slug"]: category.get("parent") for category in self.categories
-        }
         self.items = {
             kind: list(_list_items(get, name)) for kind, name in COLLECTIONS.items()
         }
 
-    def covering_feeds(self) -> Iterator[tuple[str, str | None]]:
-        """Yield the whole sections, and as many categories as show every entry."""
-        shown: set[str] = set()
-        for kind, category in product(COLLECTIONS, (None, *self.parents)):
-            ids = {entry.id for entry in self.feed(kind, category)}
-            if category is None or ids - shown:
-                yield kind, category
-                shown |= ids
-
-    def feed(
-        self, kind: str, category: str | None, limit: int = MAX_ENTRIES
-    ) -> list[ReaderEntry]:
+    def feed(self, kind: str) -> list[ReaderEntry]:
         """Return the entries of a feed, newest first, without past events."""
         current = (
             item
-            for item in self.visible_items(kind, category)
+            for item in self.visible_items(kind)
             if kind == "news" or _end_time(item) > self.now
         )
-        return [_to_reader_entry(item) for item in current][:limit]
+        return [_to_reader_entry(item) for item in current][:MAX_ENTRIES]
 
-    def visible_items(self, kind: str, category: str | None) -> list[Json]:
-        """Return the visible items within a category, newest first, ties by guid."""
-        items = [
-            item
-            for item in self.items[kind]
-            if self._is_visible(item)
-            and (category is None or category in self._all_categories(item))
-        ]
+    def visible_items(self, kind: str) -> list[Json]:
+        """Return the visible items of a kind, newest first, ties by guid."""
         return sorted(
-            items,
-            key=lambda item: (
-                parse_time(item["date_published"]),
-                item["guid"],
-            ),
+            filter(self._is_visible, self.items[kind]),
+            key=lambda item: (parse_time(item["date_published"]), item["guid"]),
             reverse=True,
         )
-
-    def _all_categories(self, item: Json) -> set[str]:
-        """Return the categories of an item with all that are above them."""
-        slugs: set[str] = set()
-        for category in item["categories"]:
-            slug: str | None = category
-            while slug:
-                slugs.add(slug)
-                slug = self.parents[slug]
-        return slugs
 
     def _is_visible(self, item: Json) -> bool:
         if item["status"] == "draft":
@@ -126,12 +92,6 @@ class ExpectedFeeds:
 def as_html(title: str) -> str:
     """Return a title as readers show it that take it for HTML."""
     return unescape(nh3.clean(title, tags=set(), clean_content_tags=set()))
-
-
-def feed_path(kind: str, category: str | None, format: str) -> str:
-    """Return the path of a feed."""
-    section = f"{kind}/{category}" if category else kind
-    return f"/feeds/{section}.{format}"
 
 
 def parse_time(text: str) -> datetime:
@@ -182,12 +142,8 @@ def _to_reader_entry(item: Json) -> ReaderEntry:
 
 
 def attachments(files: Iterable[Json]) -> Enclosures:
-    """Return attachments of the API or of JSON Feed as enclosures."""
-    return enclosures(
-        (file["url"], file["mime_type"], file.get("size_in_bytes", 0)) for file in files
+    """Return attachments of the API as enclosures, with URLs as clients request them."""
+    return tuple(
+        (normalize_url(file["url"]), file["mime_type"], file.get("size_in_bytes", 0))
+        for file in files
     )
-
-
-def enclosures(files: Iterable[tuple[str, str, int]]) -> Enclosures:
-    """Return the enclosures of an entry, with URLs as clients request them."""
-    return tuple((normalize_url(url), type, length) for url, type, length in files)
