@@ -1,9 +1,8 @@
-"""Every setting and every command has an effect that others notice."""
+"""Every setting has an effect that others notice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc.cli.commands import commands
-from feedsvc.services import get_services
-from tests.commands import command_names, run
-from tests.conftest import ApiClient, CopyDatabase, MakeApp
+from tests.conftest import CopyDatabase
 from tests.data import read
 from tests.data.fixtures import make_client, open_app
 from tests.server import Service
@@ -102,42 +98,3 @@ def test_setting_has_an_effect(
 def test_host_has_an_effect(sqlite_url: str) -> None:
     with Service(sqlite_url, HOST="127.0.0.2") as service:
         assert service.request("GET", "/healthz").ok
-
-
-def test_every_command_has_an_effect(
-    app: Flask, editor: ApiClient, make_app: MakeApp, tmp_path: Path
-) -> None:
-    # Other files have `serve`.
-    commands_to_run = set(command_names(commands)) - {"serve"}
-    calendar = tmp_path / "calendar.ics"
-    calendar.write_bytes(editor.client.get("/feeds/events.ics").data)
-    new, other = (
-        make_app(database_url=f"sqlite:///{tmp_path}/{name}", migrate=False)
-        for name in ("new.db", "other.db")
-    )
-
-    def runs(command: str, *arguments: str, on: Flask = app) -> str:
-        commands_to_run.remove(command)
-        return run(on, *command.split(), *arguments)
-
-    def status(path: str, on: Flask = app) -> int:
-        return on.test_client().get(path).status_code
-
-    editor.put("/articles/a", {"title": "Một"})
-    cursor = editor.client.get("/api/v1/changes").get_json()["next"]
-    lan = ApiClient(app.test_client(), runs("token create", "lan").strip())
-    assert lan.send("GET", "/articles").status_code == 200
-    assert "lan" in runs("token list")
-    runs("token revoke", "lan")
-    assert lan.send("GET", "/articles").status_code == 401
-    runs("db restored")
-    assert status(f"/api/v1/changes?after={cursor}") == 410
-    runs("db copy", get_services(app).config.database_url, on=new)
-    assert "Một" in new.test_client().get("/feeds/news.rss").text
-    assert "0 new" in runs("import", str(calendar))
-    assert status("/readyz", on=other) == 503
-    runs("db upgrade", on=other)
-    assert status("/readyz", on=other) == 200
-    runs("demo", on=other)
-    assert "<item>" in other.test_client().get("/feeds/news.rss").text
-    assert not commands_to_run, "this test runs every command"

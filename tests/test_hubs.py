@@ -189,33 +189,6 @@ def test_feeds_in_the_language_of_an_entry_are_told(
     assert hub.told == feeds("news", "events") + in_language
 
 
-def test_change_is_told_once_by_workers_that_saw_it_at_different_times(
-    worker: Worker,
-    make_worker: MakeWorker,
-    hub: Hub,
-    editor: ApiClient,
-    clock: Clock,
-) -> None:
-    editor.put("/articles/1", {"title": "x", "categories": ["van-hoa"]})
-    worker.notify()
-    clock.forward(seconds=1)
-    editor.put("/articles/2", {"title": "x", "categories": ["giao-thong"]})
-    other = make_worker()
-    clock.forward(seconds=DELAY - 1)
-    worker.notify()
-    assert hub.told == feeds("news", "news/van-hoa")
-    # Each of the two changes is one of the section.
-    expected = hub.told + feeds("news", "news/giao-thong")
-    clock.forward(seconds=1)
-    other.notify()
-    assert hub.told == expected
-    for _ in range(DELAY + 1):
-        clock.forward(seconds=1)
-        worker.notify()
-        other.notify()
-    assert hub.told == expected
-
-
 def test_change_is_told_after_a_restart_before_it_was_told(
     worker: Worker,
     make_worker: MakeWorker,
@@ -263,18 +236,6 @@ def test_failed_hub_is_told_again_later_and_not_redirected(
     worker.tell()
     ends = [line.partition("; ")[2] for line in caplog.messages]
     assert ends == ["trying again in 5 s"] * 2, "a success ends the growth"
-
-
-def test_delay_ends_with_a_restart(
-    worker: Worker, make_worker: MakeWorker, hub: Hub, editor: ApiClient
-) -> None:
-    hub.status = 503
-    editor.put("/articles/1", ARTICLE)
-    worker.tell()
-    hub.status = 204
-    hub.told.clear()
-    make_worker()
-    assert hub.told == feeds("news")
 
 
 def test_refused_url_is_logged_and_delays_no_other(

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import CategoryRow
 from tests.api.problems import errors, pointers
-from tests.conftest import ApiClient, MakeApp
+from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
@@ -229,19 +229,6 @@ def test_response_tells_if_the_entry_is_public(
     wait(hours=1)
     link = check(editor.send("GET", "/articles/a"), is_public=False)
     assert client.get(link).status_code == 200
-
-
-def test_key_of_the_settings_signs_previews(
-    make_app: MakeApp, editor: ApiClient
-) -> None:
-    draft = {"title": "x", "status": "draft"}
-    links = []
-    for key in ("", "one", "two", "two"):
-        other = ApiClient(make_app(secret_key=key).test_client(), editor.token)
-        entry = other.put("/articles/a", draft).get_json()
-        links.append(entry["preview_url"])
-    assert len(set(links)) == 3
-    assert links[2] == links[3]
 
 
 def test_write_reads_its_own_categories_alone(editor: ApiClient) -> None:

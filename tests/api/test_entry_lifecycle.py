@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,31 +18,6 @@ pytestmark = pytest.mark.both_databases
 
 FEED = "/feeds/news.atom"
 EVENT_FORMATS = [name for name, format in FORMATS.items() if "events" in format.kinds]
-
-
-def test_scheduled_entry_appears_at_its_publication_time(
-    editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    tick: Callable[[], None],
-) -> None:
-    editor.put("/articles/old", {"title": "Cũ"})
-    clock.forward(seconds=30)
-    before = client.get(FEED)
-    later = {"title": "Mới", "date_published": "2026-11-25T03:01:00Z"}
-    editor.put("/articles/new", {**later, "categories": ["van-hoa"]})
-    # No shared cache keeps what is about to change, and a request settles nothing.
-    for max_age in (30, 0):
-        waiting = client.get(FEED)
-        assert waiting.data == before.data
-        assert waiting.cache_control.s_maxage == max_age
-        category = client.get("/feeds/news/van-hoa.rss")
-        assert category.cache_control.s_maxage == max_age
-        assert client.get("/entries/new").status_code == 404
-        clock.forward(seconds=30)
-    tick()
-    for path in (FEED, "/feeds/news/van-hoa.rss", "/entries/new"):
-        assert "Mới" in client.get(path).text
 
 
 def test_renamed_category_redirects_from_old_slug(

@@ -6,10 +6,7 @@ import pytest
 from flask import Flask
 
 from tests.importers.helpers import (
-    atom_feed,
-    import_file,
     import_item,
-    rss_feed,
     stored_entries,
 )
 
@@ -73,40 +70,3 @@ def test_element_within_an_element_is_no_member(
     assert import_item(app, nested + ITEM) == plain
     assert import_item(app, ITEM + nested) == plain
     assert len(stored_entries(app, "news")) == 1
-
-
-def test_media_group_has_the_picture(app: Flask) -> None:
-    group = (
-        "<media:group><media:content url='https://a.example/a.png' medium='image'>"
-        "<media:title>Cầu</media:title></media:content></media:group>"
-    )
-    entry = import_item(app, ITEM + group)
-    assert entry["title"] == "Đúng"
-    assert entry["image"] == {
-        "url": "https://a.example/a.png",
-        "caption": "Cầu",
-    }
-
-
-def test_xhtml_and_source_keep_their_elements(app: Flask) -> None:
-    data = atom_feed(
-        "<id>a</id><source><title>Báo</title><link href='https://bao.example/'/>"
-        "<updated>2001-01-01T00:00:00Z</updated></source>"
-        "<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>"
-        "<p>Một <b>hai</b></p></div></content>"
-    )
-    import_file(app, data)
-    entry = stored_entries(app, "news")["a"]
-    assert entry["source"]["name"] == "Báo"
-    assert entry["content_html"] == "<p>Một <b>hai</b></p>"
-
-
-def test_markup_that_is_not_escaped_stays(app: Flask) -> None:
-    data = rss_feed(
-        "<item><guid>g</guid><title>Một</title>"
-        "<description><p>Hai <title>ba</title><b>bốn</b></p></description></item>"
-    )
-    import_file(app, data)
-    entry = stored_entries(app, "news")["g"]
-    assert entry["title"] == "Một"
-    assert entry["content_html"] == "<p>Hai <b>bốn</b></p>"
