@@ -124,16 +124,6 @@ def test_patch_of_the_same_timezone_changes_nothing(
     assert patched.get_json() == stored
 
 
-def test_absent_fields_get_defaults(editor: ApiClient) -> None:
-    url = "https://x.example/a.jpg"
-    entry = editor.put("/articles/a", {"title": "x", "image": url}).get_json()
-    assert entry["url"] == "https://feeds.example/entries/a"
-    assert entry["language"] == "vi"
-    assert entry["image"] == {"url": url}
-    parse = datetime.fromisoformat
-    assert parse(entry["date_modified"]) >= parse(entry["date_published"])
-
-
 def test_list_leaves_bodies_out(editor: ApiClient) -> None:
     html = {"title": "x", "content_html": "<p>Nội dung</p>"}
     text = {"title": "x", "content_text": "Nội dung", "start": "2026-12-24"}

@@ -27,19 +27,6 @@ def test_put_of_what_was_read_writes_nothing(
     assert shared_editor.put("/events/event", first).get_json() == first
 
 
-def test_both_passes_of_a_repeated_hour_are_kept_apart(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    event = {"title": "x", "timezone": "America/New_York"}
-    earlier, later = (f"2027-11-07T01:30:00-0{n}:00" for n in (4, 5))
-    editor.put("/events/a", {**event, "start": earlier})
-    editor.put("/events/a", {**event, "start": later})
-    moved = editor.send("GET", "/events/a").get_json()
-    assert (moved["start"], moved["version"]) == (later, 2)
-    editor.put("/events/a", {**event, "start": earlier, "end": later})
-    assert "01:30 – 01:30" in client.get("/feeds/events.rss").text
-
-
 MARKS = "a" + "\u0301\u0316" * 170_000
 PARAGRAPHS = "x</p>" + "<p>x</p>" * 3000
 

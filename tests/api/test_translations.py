@@ -12,7 +12,6 @@ from lxml import etree
 
 from tests.api.problems import errors
 from tests.conftest import ApiClient
-from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.web.feeds import get_page, items
 
@@ -109,19 +108,6 @@ def test_change_of_one_updates_the_feeds_that_show_the_others(
     check("New b")
     editor.send("DELETE", "/articles/b")
     check("")
-
-
-def test_scheduled_translation_appears_and_expires(
-    editor: ApiClient, client: FlaskClient, wait: Wait
-) -> None:
-    put(editor, "a", "vi")
-    times = {"date_published": "2027-01-01", "expires": "2027-02-01"}
-    put(editor, "b", "en", **times)
-    assert shown(client) == []
-    # From 25 November to 2 January, and to 2 February.
-    for days, expected in ((38, [("en", "Title b")]), (31, [])):
-        wait(days=days)
-        assert shown(client) == expected
 
 
 def test_two_of_one_language_are_refused(editor: ApiClient) -> None:

@@ -82,17 +82,6 @@ def test_event_of_a_calendar_of_summaries_has_its_summary(
     assert imported["summary"] == imported["content_text"] == "Ngắn."
 
 
-@pytest.mark.parametrize("format", ["rss", "atom"])
-def test_event_of_a_feed_keeps_time_and_place(
-    client: FlaskClient, editor: ApiClient, second_app: Flask, format: str
-) -> None:
-    original = editor.put("/events/a", EVENT).get_json()
-    feed = client.get(f"/feeds/events.{format}").data
-    imported = import_into(second_app, feed, "events")
-    for name in ("guid", "title", "start", "end", "location"):
-        assert imported[name] == original[name]
-
-
 @pytest.mark.parametrize("case", read_tables("occurrences")["cancelled"])
 def test_cancelled_date_comes_back_in_each_form(
     client: FlaskClient, editor: ApiClient, second_app: Flask, case: dict[str, Any]

@@ -225,17 +225,6 @@ def test_lifetimes_end_where_an_entry_changes(
     assert after.cache_control.s_maxage == 60
 
 
-def test_lifetimes_do_not_end_where_a_scheduled_entry_was_to_appear(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    document = {"title": "Một", "date_published": "2026-11-25T10:00:45"}
-    for changes in ({"status": "draft"}, None):
-        editor.put("/articles/x", document)
-        assert client.get(FEED).cache_control.s_maxage == 45
-        editor.send("PATCH" if changes else "DELETE", "/articles/x", changes)
-        assert client.get(FEED).cache_control.s_maxage == 60
-
-
 @pytest.mark.bar
 def test_forged_host_changes_no_response(
     shared_client: FlaskClient, record_measurement: RecordMeasurement

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -67,24 +66,6 @@ def test_times_in_a_repeated_hour_are_in_utc_but_in_a_series(
     shared_editor.put("/events/e", event)
     text = shared_editor.client.get(EVENT).text
     assert set(lines) <= set(text.splitlines())
-
-
-@pytest.mark.parametrize("zone", ["Australia/Sydney", "Asia/Gaza"])
-def test_vtimezone_has_the_later_years_of_a_series(
-    shared_editor: ApiClient, zone: str
-) -> None:
-    """For clients that know no zone by its name; Gaza's follow no rule."""
-    rule = "FREQ=YEARLY;COUNT=3"
-    event = document("2026-12-05T19:00:00", timezone=zone, rule=rule)
-    shared_editor.put("/events/e", event)
-    (timezone,) = calendar(shared_editor.client, EVENT).timezones
-    assert timezone.tz_name == zone
-    rules = timezone.to_tz(lookup_tzid=False)
-    noon = datetime(2026, 12, 5, 12)  # noqa: DTZ001
-    while noon.year < 2029:
-        expected = noon.replace(tzinfo=ZoneInfo(zone)).utcoffset()
-        assert noon.replace(tzinfo=rules).utcoffset() == expected, noon
-        noon += timedelta(days=1)
 
 
 def test_calendar_follows_the_changes_of_an_event(

@@ -10,7 +10,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import ApiClient
-from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
 from tests.web.feeds import calendar
@@ -30,37 +29,6 @@ def seeded_editor(editor: ApiClient, clock: Clock) -> ApiClient:
         editor.put(f"/articles/{number}", article)
     clock.forward(hours=1)
     return editor
-
-
-@pytest.mark.parametrize(
-    ("path", "document", "changed"),
-    read_tables("web")["writes"],
-)
-def test_write_that_a_feed_does_not_show_leaves_its_bytes(
-    seeded_editor: ApiClient,
-    client: FlaskClient,
-    clock: Clock,
-    path: str,
-    document: dict[str, str],
-    changed: list[str],
-) -> None:
-    names = ("news.rss", "news.json", "news/giao-thong.rss", "news.atom?limit=1",
-             "news.rss?lang=en", "events.ics", "news/y-te.rss")  # fmt: skip
-
-    def bodies() -> dict[str, tuple[str, bytes]]:
-        responses = {name: client.get(f"/feeds/{name}") for name in names}
-        return {
-            name: (response.headers["ETag"], response.data)
-            for name, response in responses.items()
-        }
-
-    before = bodies()
-    assert seeded_editor.send("PATCH", path, document).status_code == 200
-    clock.forward(hours=1)
-    after = bodies()
-    for name in names:
-        same = [new == old for new, old in zip(after[name], before[name], strict=True)]
-        assert same == [name not in changed] * 2, name
 
 
 def dates_of(client: FlaskClient, path: str = "/feeds/news") -> set[datetime]:

@@ -114,17 +114,6 @@ def test_page_of_a_window_has_its_months_and_days(
     assert days == ["2026-11-20", "2026-12-29", "2026-12-30", "2027-01-04"]
 
 
-def test_without_a_first_day_a_series_shows_its_next_occurrence(
-    client_with_events: FlaskClient,
-) -> None:
-    starts = starts_of(client_with_events, "to=2026-12-20&order=start")
-    assert (starts["weekly"], starts["nightly"]) == (
-        "2026-11-30",
-        "2026-11-25",
-    )
-    assert list(starts.values()) == sorted(starts.values())
-
-
 def test_calendar_of_a_window_has_the_whole_series(
     client_with_events: FlaskClient,
 ) -> None:
