@@ -121,6 +121,7 @@ def test_all_invalid_values_are_named_at_once() -> None:
 def warnings(folder: Path, environ: dict[str, str]) -> list[str]:
     """Return what a command warns of, before the error that there is no database."""
     done = run_module(["feedsvc", "token", "list"], folder, environ)
+    assert not list(folder.glob("*.db"))
     return done.stderr.splitlines()[:-1]
 
 

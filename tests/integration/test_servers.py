@@ -190,14 +190,6 @@ def test_client_decides_whether_the_connection_stays(
             assert dict(sent).get("connection") != "close"
 
 
-def test_slow_bodies_delay_no_other_request(servers: list[Service]) -> None:
-    with ExitStack() as stack:
-        for _ in range(MORE_THAN_THREADS):
-            servers[0].begin_body(stack, 100).sendall(b"{")
-        path = "/api/v1/articles/draft"
-        assert servers[0].request("GET", path, timeout=5).ok
-
-
 @pytest.mark.soak
 def test_body_that_does_not_arrive_is_refused(servers: list[Service]) -> None:
     with ExitStack() as stack:
