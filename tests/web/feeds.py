@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
 
@@ -10,6 +12,9 @@ import recurring_ical_events
 from flask.testing import FlaskClient
 from icalendar import Calendar
 from lxml import html
+from werkzeug.http import http_date
+
+from tests.data import read_tables
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -49,6 +54,22 @@ def get_page(
     assert response.status_code == status, path
     assert response.mimetype == "text/html"
     return html.document_fromstring(response.data)
+
+
+def conditional_headers(
+    etag: str, modified: str
+) -> Iterator[tuple[dict[str, str], int]]:
+    """Yield conditions for validators, each with the status of the answer."""
+    values = {
+        "etag": etag,
+        "tag": etag.strip('"').partition("-")[0],
+        "date": modified,
+        "later": http_date(parsedate_to_datetime(modified) + timedelta(seconds=1)),
+    }
+    for status, conditions in read_tables("servers")["conditions"].items():
+        for condition in conditions:
+            sent = {name: text.format_map(values) for name, text in condition.items()}
+            yield sent, int(status)
 
 
 def as_text(moment: Any) -> str:
