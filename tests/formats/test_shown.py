@@ -43,6 +43,16 @@ def test_recurrence_in_words(rule: str, vi: str, en: str) -> None:
     )
 
 
+def test_all_day_series_with_added_dates() -> None:
+    recurrence = Recurrence("FREQ=WEEKLY;COUNT=2", (), (date(2026, 12, 24),))
+    event = Event(date(2026, 12, 5), None, HANOI, recurrence=recurrence)
+    entry = replace(CONCERT, event=event, starts=at(2026, 12, 24))
+    assert (
+        shown(entry).time_and_place
+        == "Nhiều buổi đến 24/12/2026, buổi tới cả ngày thứ Năm 24/12/2026"
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "event_status", "notice", "expected"),
     read_tables("words")["notices"],
