@@ -1,7 +1,5 @@
 """Run feedsvc's commands in the process of the tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import click

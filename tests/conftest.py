@@ -1,7 +1,5 @@
 """Shared fixtures: a database for each test, a movable clock, the app, a real service."""
 
-from __future__ import annotations
-
 import gc
 import os
 import re

@@ -3,8 +3,6 @@
 The import takes half a second of CPU time, most of the start of a service or command.
 """
 
-from __future__ import annotations
-
 import ctypes
 import multiprocessing
 import os

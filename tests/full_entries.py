@@ -4,8 +4,6 @@ A new member gets its value in data/full_entries.json, for the tests of the API,
 storage and the formats.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow.fields import List

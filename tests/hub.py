@@ -1,7 +1,5 @@
 """A WebSub hub that counts the URLs that it is told."""
 
-from __future__ import annotations
-
 import ssl
 import subprocess
 import threading

@@ -1,7 +1,5 @@
 """Values of documents by JSON pointers."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from typing import Any
 

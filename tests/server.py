@@ -1,7 +1,5 @@
 """A real service: gunicorn with the settings of `make serve`, on 127.0.0.1."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import signal

@@ -1,7 +1,5 @@
 """Settings of tests, which the environment of their process does not change."""
 
-from __future__ import annotations
-
 import inspect
 import os
 import re

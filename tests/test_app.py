@@ -1,7 +1,5 @@
 """Importing the application has no side effects."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The packages import only what docs/architecture.md allows, under TYPE_CHECKING too."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Settings: their defaults, and errors that name them."""
 
-from __future__ import annotations
-
 import os
 import runpy
 import sys

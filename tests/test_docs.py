@@ -1,7 +1,5 @@
 """The documents say what is so: every setting, command, field, error and link, and their curl lines."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Every setting has an effect that others notice."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4

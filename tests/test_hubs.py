@@ -1,7 +1,5 @@
 """WebSub hubs are told the feeds that changed."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator

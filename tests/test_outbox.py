@@ -1,7 +1,5 @@
 """An outbox decides what a hub is told when, by values and a clock."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

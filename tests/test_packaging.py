@@ -1,7 +1,5 @@
 """The installed distribution, without the checkout and without the extra."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Recurrence: the same occurrences as a walk from the start, without the walk."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, takewhile
 from typing import Any

@@ -3,8 +3,6 @@
 `data/surface-3.0.0.json` has what `surface` returned in the tree of 3.0.0.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from collections.abc import Iterator

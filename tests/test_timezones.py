@@ -1,7 +1,5 @@
 """Time zones are those of the pinned tzdata package, not of the host."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

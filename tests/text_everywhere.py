@@ -1,7 +1,5 @@
 """An event with one text in every member of plain text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import Schema, fields

@@ -6,8 +6,6 @@ what may be sent. Bodies, answers and other schemas are written in the file itse
 they stay: `make golden` completes a new operation.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Read the errors of problem documents."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

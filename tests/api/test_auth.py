@@ -1,7 +1,5 @@
 """Limits: how often a token may write, and an address guess; the log of writes."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

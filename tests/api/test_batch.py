@@ -1,7 +1,5 @@
 """Batches: a result for each item, in order."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Categories within categories: a wider one's feeds hold the entries of all below it."""
 
-from __future__ import annotations
-
 import pytest
 from flask.testing import FlaskClient
 

@@ -1,7 +1,5 @@
 """`/api/v1/changes`, by which partners keep a copy of the public entries."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

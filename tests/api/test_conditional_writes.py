@@ -1,7 +1,5 @@
 """Lost updates and patches: what an editor changes is what was read, and nothing else."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A deletion erases an entry, and a withdrawal hides its content."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The life of an entry through the API; its guid never changes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

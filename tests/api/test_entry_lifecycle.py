@@ -1,7 +1,5 @@
 """The life of an entry: scheduled, corrected, withdrawn, expired; and of a category: renamed, deleted."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Documents as content management systems send them: null, names for objects, days."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

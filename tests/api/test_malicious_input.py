@@ -1,7 +1,5 @@
 """Hostile and careless input is refused at once, or unchanged when it is put back."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import Any

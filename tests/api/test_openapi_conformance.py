@@ -1,7 +1,5 @@
 """Responses conform to the OpenAPI document, by schemathesis."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 from collections import Counter

@@ -1,7 +1,5 @@
 """Recurrences that the API refuses, with their pointers, and that it accepts."""
 
-from __future__ import annotations
-
 import time
 from datetime import datetime, timedelta
 from typing import Any

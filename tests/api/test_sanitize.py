@@ -1,7 +1,5 @@
 """Sanitised markup stays as it is, and safe, when somebody sanitises or normalises it again."""
 
-from __future__ import annotations
-
 import os
 import unicodedata
 from collections.abc import Iterator

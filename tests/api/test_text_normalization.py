@@ -1,7 +1,5 @@
 """Plain text is normalized, and no mark at its start joins the markup before it."""
 
-from __future__ import annotations
-
 import re
 import sys
 import unicodedata

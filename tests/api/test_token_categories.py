@@ -1,7 +1,5 @@
 """Tokens that are limited to categories: a department writes only its own entries."""
 
-from __future__ import annotations
-
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

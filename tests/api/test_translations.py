@@ -1,7 +1,5 @@
 """Translations: entries of a kind with the same key, in different languages."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bad input: each case its status, its pointer and a hint, and nothing stored."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

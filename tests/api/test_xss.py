@@ -1,7 +1,5 @@
 """Every stored payload in every format and page: parsers read it, and it runs nowhere."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

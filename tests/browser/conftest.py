@@ -1,7 +1,5 @@
 """Chromium and a service with entries, both for the whole session; every page is monitored."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

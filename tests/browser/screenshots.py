@@ -1,7 +1,5 @@
 """Pictures of the pages with the samples in them: `make screenshots`."""
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path

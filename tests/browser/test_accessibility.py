@@ -1,7 +1,5 @@
 """Accessibility by axe-core, and the width of pages: narrow and wide, light and dark."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Use of the pages in Chromium, with and without scripts."""
 
-from __future__ import annotations
-
 import http.server
 import re
 from collections.abc import Iterator

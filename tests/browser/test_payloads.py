@@ -4,8 +4,6 @@ The pages of feeds show every payload. The pages of categories and entries repea
 places; `make soak` opens more of these.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 

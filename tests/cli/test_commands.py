@@ -1,7 +1,5 @@
 """Commands for the database, tokens and samples; each error is one sentence."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command `db copy`, between SQLite and PostgreSQL."""
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from contextlib import closing

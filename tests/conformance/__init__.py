@@ -4,8 +4,6 @@ Its rules are those that readers stumbled over, or that the W3C's feed validator
 reports. What the parsers in tests/formats notice needs no rule.
 """
 
-from __future__ import annotations
-
 from tests.conformance import json_feed, xml_feeds
 
 CHECKS = {

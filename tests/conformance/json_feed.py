@@ -1,7 +1,5 @@
 """JSON Feed 1.1: a schema, and what a schema cannot say."""
 
-from __future__ import annotations
-
 import json
 import unicodedata
 from collections import Counter

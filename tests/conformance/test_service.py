@@ -1,7 +1,5 @@
 """The feeds of the service have no findings, and a mutated feed has one."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient

@@ -1,7 +1,5 @@
 """A crawl from the directory and the OPML: pages and feeds of the sample data are valid."""
 
-from __future__ import annotations
-
 import zlib
 from collections import Counter, deque
 from typing import Any

@@ -1,7 +1,5 @@
 """HTML in feeds."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from html import unescape

@@ -1,7 +1,5 @@
 """RSS 2.0 and Atom: a schema, and what a schema cannot say."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path

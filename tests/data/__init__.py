@@ -5,8 +5,6 @@ return the same at every call. Past, upcoming, scheduled and expired entries are
 `NOW`.
 """
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Apps with sample data or XSS payloads, loaded once and copied for each test."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

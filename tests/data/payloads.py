@@ -1,7 +1,5 @@
 """Hundreds of XSS payloads, each of which sets `window.pwned` where it runs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.data import read

@@ -1,7 +1,5 @@
 """The sample data is accepted as a whole, and is as varied as other tests need it."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 from feedsvc.services import get_services

@@ -1,7 +1,5 @@
 """Post every XSS payload as HTML, and some as text and in every other field."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

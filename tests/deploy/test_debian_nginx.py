@@ -4,8 +4,6 @@ A mount and a network namespace give the test a copy of /etc/nginx, its own /var
 80, so that no path and no port has to be replaced.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The files of deploy/ are valid, and agree with each other and with the service."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

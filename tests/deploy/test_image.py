@@ -4,8 +4,6 @@ Buildah works without a daemon, also inside a container. The base image is made 
 debootstrap in place of python:3.13-slim, so its Python is Debian's.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Tests of the formats."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Feeds to render: one entry with everything, one with nothing but a title, and events."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any

@@ -4,8 +4,6 @@ Golden files are documents in a readable form, with the digest of their exact by
 Parts of other files are generated from the code.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

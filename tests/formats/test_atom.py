@@ -1,7 +1,5 @@
 """Atom, read by feedparser and lxml."""
 
-from __future__ import annotations
-
 from tests.formats.xml_reader import read_xml
 
 HIDDEN = {"id", "content_text", "translation_key", "expires"}

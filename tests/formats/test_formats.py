@@ -1,7 +1,5 @@
 """Each format: its golden file, what independent parsers read, and its exact elements."""
 
-from __future__ import annotations
-
 import re
 import threading
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Feeds as pages, read by lxml."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import lxml.html

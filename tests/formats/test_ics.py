@@ -1,7 +1,5 @@
 """iCalendar: its golden file, every property, and any text read back by icalendar."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any

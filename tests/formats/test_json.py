@@ -1,7 +1,5 @@
 """JSON Feed."""
 
-from __future__ import annotations
-
 import json
 
 HIDDEN = {"content_text", "translation_key", "expires"}

@@ -1,7 +1,5 @@
 """Every member of an entry is in the API, and shown by formats or listed as hidden."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import fields, replace

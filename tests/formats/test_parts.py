@@ -1,7 +1,5 @@
 """A part depends on nothing but its key: the stamp of an entry, and how a feed shows it."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from importlib import import_module

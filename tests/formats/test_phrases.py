@@ -1,7 +1,5 @@
 """The phrases of each language."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from string import Formatter
 

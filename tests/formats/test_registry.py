@@ -1,7 +1,5 @@
 """Formats, languages, statuses: each list has one place, and other files agree with it."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

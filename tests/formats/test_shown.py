@@ -1,7 +1,5 @@
 """Entries as readers see them: words about times, notices and states."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date, datetime
 

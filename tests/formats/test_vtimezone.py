@@ -1,7 +1,5 @@
 """VTIMEZONE: independent parsers read the times of events as the zones have them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The words of each language where its grammar decides: order, articles, punctuation."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta

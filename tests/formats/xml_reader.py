@@ -1,7 +1,5 @@
 """Parsers of RSS and Atom that are not of the service."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import feedparser

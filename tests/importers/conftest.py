@@ -1,7 +1,5 @@
 """No importer connects to the network."""
 
-from __future__ import annotations
-
 import socket
 
 import pytest

@@ -1,7 +1,5 @@
 """Files to import, and what an import of them stored."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

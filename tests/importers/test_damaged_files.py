@@ -1,7 +1,5 @@
 """Damaged, hostile and unusual files are imported as far as they can be read."""
 
-from __future__ import annotations
-
 import os
 import random
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Files in the forms that other systems write, and parts of such files, beside what they mean."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Only the children of an item or an entry are its members."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 

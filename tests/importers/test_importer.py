@@ -1,7 +1,5 @@
 """Imports of any format: repeated, edited, deleted, invalid and duplicate entries."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

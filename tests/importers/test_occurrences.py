@@ -1,7 +1,5 @@
 """Occurrences of imported series are those that dateutil finds in the calendar."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """Feeds of one service, imported into another."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """deploy/nginx.conf as it is, but for its paths and ports, before a service."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """No document with a token stops the service: its cost is bounded, and others go on."""
 
-from __future__ import annotations
-
 import json
 import os
 import select

@@ -1,7 +1,5 @@
 """The disk is full, or another process holds the writers' lock: writes are 503 in time, reads go on, nothing is lost."""
 
-from __future__ import annotations
-
 import shutil
 import statistics
 import time

@@ -1,7 +1,5 @@
 """A hub that fetches what it is told at once, behind deploy/nginx.conf."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Two instances on one database give the same responses, also during an outage."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """Acknowledged writes are stored: by concurrent writers, and after kills."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

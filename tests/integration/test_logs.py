@@ -1,7 +1,5 @@
 """The log: lines for people or machines, without tokens."""
 
-from __future__ import annotations
-
 import json
 import re
 import socket

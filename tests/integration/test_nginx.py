@@ -1,7 +1,5 @@
 """deploy/nginx.conf: validators, freshness, cache keys, limits, logs, slow clients."""
 
-from __future__ import annotations
-
 import gzip
 import http.client
 import json

@@ -1,7 +1,5 @@
 """Workers are reloaded and stopped under load, and no request fails."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

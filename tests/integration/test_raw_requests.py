@@ -1,7 +1,5 @@
 """Malformed requests as bytes: each has one response, and no second request in it."""
 
-from __future__ import annotations
-
 import re
 import socket
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """docs/replicate.py, the partner's script: its copy is the portal's in the end."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sqlite3

@@ -1,7 +1,5 @@
 """A token appears in no response, command or table."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import pytest

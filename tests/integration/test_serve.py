@@ -1,7 +1,5 @@
 """`feedsvc serve` migrates the database and becomes gunicorn."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """gunicorn's asgi worker and its gthread worker give the same responses."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """Clients that stop reading occupy no thread, whatever they ask for, and little memory."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

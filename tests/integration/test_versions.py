@@ -1,7 +1,5 @@
 """While instances are upgraded one by one, those of the earlier version go on."""
 
-from __future__ import annotations
-
 import shutil
 from contextlib import ExitStack
 from pathlib import Path

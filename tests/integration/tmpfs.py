@@ -3,8 +3,6 @@
 Users other than root need a kernel that lets them create namespaces.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Clients that write and read all the time, each request on a connection of its own."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 import time

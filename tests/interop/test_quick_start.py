@@ -1,7 +1,5 @@
 """README's commands run as they are written, and print what it shows."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """A partner that follows `/api/v1/changes` has an exact copy, whatever is written."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import random

@@ -1,7 +1,5 @@
 """Deleted text is erased from SQLite's files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.server import Service

@@ -8,8 +8,6 @@ time. Then an application of 2.0.0 with `Clock` stored the entries and the categ
 ids begin with `w-` and `to-` by the API, and its test client got the answers.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import os

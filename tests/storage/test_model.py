@@ -1,7 +1,5 @@
 """Random writes: feeds have the entries of a small model, in its order."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta

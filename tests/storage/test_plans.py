@@ -1,7 +1,5 @@
 """Reads of few entries cost the same, however many others there are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

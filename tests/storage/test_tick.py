@@ -1,7 +1,5 @@
 """Changes that come with the time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Decisions on writes of entries, by values alone."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

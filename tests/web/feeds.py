@@ -1,7 +1,5 @@
 """Read pages, and the entries of feeds and calendars, through HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

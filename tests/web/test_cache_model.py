@@ -1,7 +1,5 @@
 """Random writes: what two workers have cached equals what a new one would make."""
 
-from __future__ import annotations
-
 import os
 import random
 from datetime import datetime, timedelta

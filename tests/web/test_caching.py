@@ -1,7 +1,5 @@
 """Validators, 304, lifetimes and codings of public responses."""
 
-from __future__ import annotations
-
 import gzip
 import random
 import re

@@ -1,7 +1,5 @@
 """Events over HTTP: posted as JSON, read as iCalendar by another library."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Dates of a series that were announced and do not take place, in every format."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 

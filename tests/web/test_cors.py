@@ -1,7 +1,5 @@
 """Headers of every response: scripts of other sites may read some; nosniff."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import pytest

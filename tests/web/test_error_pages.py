@@ -1,7 +1,5 @@
 """Error pages: in the language of the page; problem documents stay English."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 import pytest

@@ -1,7 +1,5 @@
 """Every parameter of feeds: good and bad values, defaults, spellings, titles."""
 
-from __future__ import annotations
-
 import re
 from itertools import combinations
 from typing import Any

@@ -1,7 +1,5 @@
 """The date of a feed: the latest change of the entries that it shows."""
 
-from __future__ import annotations
-
 from calendar import timegm
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Category filters, pages, periods and orders of feeds, and OPML, through HTTP."""
 
-from __future__ import annotations
-
 import os
 import re
 from html import unescape

@@ -1,7 +1,5 @@
 """The probe `/readyz`; tests/storage/test_tick.py tests what is no write."""
 
-from __future__ import annotations
-
 from flask.testing import FlaskClient
 
 from tests.conftest import ApiClient

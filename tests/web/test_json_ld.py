@@ -1,7 +1,5 @@
 """schema.org data of entry pages, read by another JSON-LD processor."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask.testing import FlaskClient

@@ -1,7 +1,5 @@
 """A portal of several languages, and entries in another language than the portal's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Pages: directory, entries, previews, languages, errors, escaped text."""
 
-from __future__ import annotations
-
 import gzip
 import re
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Feeds with `period`: its days, and what changes at the site's midnight."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo

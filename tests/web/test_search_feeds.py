@@ -1,7 +1,5 @@
 """Search feeds: what they list, their URLs, titles and place in the cache."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from unicodedata import normalize

@@ -1,7 +1,5 @@
 """Two searches run at the same time; others wait a second, then they are 503."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Feeds with `from` and `to`: a series shows its first occurrence in these days."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import feedparser

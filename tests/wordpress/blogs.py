@@ -1,7 +1,5 @@
 """Blogs with the plugin: one whose functions of WordPress are replaced, and a real one."""
 
-from __future__ import annotations
-
 import getpass
 import itertools
 import json

@@ -1,7 +1,5 @@
 """A blog moves to the service as docs/connecting.md says."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from contextlib import AbstractContextManager

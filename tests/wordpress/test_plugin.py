@@ -1,7 +1,5 @@
 """deploy/wordpress/feedsvc.php sends a blog's posts to a service."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from typing import Any
