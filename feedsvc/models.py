@@ -22,7 +22,7 @@ STATUSES = ("draft", "published", "withdrawn")
 ENTRY_SCOPES = ("news:write", "events:write")
 SCOPES = (*ENTRY_SCOPES, "categories:write")
 
-EVENT_STATUSES = ("confirmed", "tentative", "postponed", "cancelled")
+EVENT_STATUSES = ("confirmed", "tentative", "postponed", "rescheduled", "cancelled")
 ATTENDANCES = ("in_person", "online", "mixed")
 AVAILABILITIES = ("in_stock", "sold_out", "pre_order")
 
@@ -306,7 +306,8 @@ class Event:
     """The time and place of an event.
 
     `start` and `end` are dates (an all-day event; `end` is exclusive) or times in
-    `timezone`; of a recurring event those of the first occurrence.
+    `timezone`; of a recurring event those of the first occurrence. `previous_start` is
+    the start that a rescheduled event had before.
     """
 
     # datetime is a subclass of date.
@@ -321,6 +322,7 @@ class Event:
     online_url: str | None = None
     offers: tuple[Offer, ...] = ()
     performers: tuple[Person, ...] = ()
+    previous_start: date | None = None
 
     @property
     def all_day(self) -> bool:

@@ -263,6 +263,8 @@ def _occurrence_at(event: Event, start: datetime) -> Event:
 
     The duration is exact by RFC 5545 §3.8.5.3, also across a change of the UTC offset.
     """
+    # The former start is that of the series.
+    event = replace(event, previous_start=None)
     if event.all_day:
         first_day = start.date()
         last_day = event.end and first_day + (event.end - event.start)

@@ -47,6 +47,7 @@ _STATUSES = {
     "tentative": "TENTATIVE",
     # iCalendar has no such status.
     "postponed": "TENTATIVE",
+    "rescheduled": "CONFIRMED",
     "cancelled": "CANCELLED",
     "withdrawn": "CANCELLED",
 }

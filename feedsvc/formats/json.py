@@ -160,6 +160,7 @@ def _event_extension(shown: Shown, about: str) -> Json | None:
         "performers": [_members(performer) for performer in event.performers],
         "organizer": event.organizer and _person(event.organizer),
         "event_status": event.known_status,
+        "previous_start": event.previous_start and format_iso(event.previous_start),
         "recurrence": event.recurrence and event.recurrence.to_dict(),
     }
 

@@ -23,6 +23,7 @@ _STATUSES = {
     "confirmed": "EventScheduled",
     "tentative": "EventScheduled",
     "postponed": "EventPostponed",
+    "rescheduled": "EventRescheduled",
     "cancelled": "EventCancelled",
 }
 
@@ -84,6 +85,7 @@ def _event(shown: Shown) -> Json:
         "name": shown.entry.title,
         "startDate": format_iso(event.start),
         "endDate": _inclusive_end(event),
+        "previousStartDate": event.previous_start and format_iso(event.previous_start),
         "eventStatus": f"{_SCHEMA}/{_STATUSES[status]}",
         "eventAttendanceMode": f"{_SCHEMA}/{_ATTENDANCES[event.attendance]}",
         "location": _locations(event),

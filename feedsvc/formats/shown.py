@@ -149,11 +149,25 @@ class Shown:
         event = self.entry.event
         if event is None or event.known_status == "confirmed":
             return None
+        if event.status == "rescheduled":
+            return TitleState("rescheduled", self._former_day)
         return TitleState(event.known_status)
 
     @property
+    def _former_day(self) -> tuple[str, ...]:
+        """The day from which an event was moved to another, if it is known."""
+        event = self.occurrence
+        if event is None or event.previous_start is None:
+            return ()
+        former = times.local_day(replace(event, start=event.previous_start))
+        day = times.local_day(event)
+        if former == day:
+            return ()
+        return times.format_days(former, day, "long", self.language)[:1]
+
+    @property
     def title(self) -> str:
-        """The title after the state; that of a cancelled date names the day."""
+        """The title after the state, which may name a day."""
         return titles.add_state(self.language, self.state, self.entry.title)
 
     def _day(self, occurrence: Event, style: str = "full") -> str:
@@ -172,6 +186,8 @@ class Shown:
             key = "state.withdrawn"
         elif event and event.status in ("cancelled", "postponed"):
             key = "entry.reason"
+        elif event and event.status == "rescheduled":
+            key = "entry.change"
         if notice:
             notice = titles.add_label(self.language, key, notice)
         return self._join(self.reason_of(self.cancellation), notice)

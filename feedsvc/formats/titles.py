@@ -1,5 +1,6 @@
 """Titles: the names of feeds, and the labels before titles and notices of entries."""
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
@@ -8,18 +9,19 @@ from babel.lists import format_list
 
 from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.folding import fold
-from feedsvc.formats.phrases import resolve_locale, translate
+from feedsvc.formats.phrases import get_phrases, resolve_locale, translate
 from feedsvc.formats.times import format_day, format_days
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import EVENT_STATUSES, Category, Site
 
-_STATES = {*EVENT_STATUSES, "withdrawn"} - {"confirmed"}
+_STATES = {*EVENT_STATUSES, "rescheduled_date", "withdrawn"} - {"confirmed"}
 
 
 class TitleState(NamedTuple):
     """The state before a title, such as `cancelled`.
 
-    `days` has the day that phrases name, if it is the state of one date of a series.
+    `days` has the day that phrases name: of a date of a series that is off, or the
+    former one of an event.
     """
 
     name: str
@@ -28,7 +30,7 @@ class TitleState(NamedTuple):
     @property
     def phrase(self) -> str:
         """The name of its phrases, before a title (`state`) and beside it (`badge`)."""
-        return "cancelled_date" if self.days else self.name
+        return f"{self.name}_date" if self.days else self.name
 
 
 def feed_title(feed: FeedHead) -> str:
@@ -95,7 +97,7 @@ def add_label(language: str, key: str, text: str, *before: str) -> str:
 
 
 def add_state(language: str, state: TitleState | None, title: str) -> str:
-    """Return a title after the state, which names the day of a date that is off."""
+    """Return a title after the state, which may name a day."""
     if state is None:
         return title
     return add_label(language, f"state.{state.phrase}", title, *state.days)
@@ -112,16 +114,18 @@ def split_state(title: str) -> tuple[str | None, str]:
     For example, ("cancelled", "Concert") of "Cancelled: Concert".
     """
     key, title = split_label(title, *(f"state.{state}" for state in _STATES))
-    return key and key.removeprefix("state."), title
+    return key and key.removeprefix("state.").removesuffix("_date"), title
 
 
 def split_label(text: str, *keys: str) -> tuple[str | None, str]:
     """Return the key of the label before a text, in any language, and the text."""
     for language in UI_LANGUAGES:
         for key in keys:
-            label = translate(language, key, "")
-            if text.startswith(label):
-                return key, text.removeprefix(label)
+            *before, _ = get_phrases(language)[key].split("{}")
+            # A day begins with a digit in all languages.
+            label = re.match("[0-9].{,40}?".join(map(re.escape, before)), text)
+            if label:
+                return key, text[label.end() :]
     return None, text
 
 

@@ -309,8 +309,10 @@ def _title_and_status(event: Event) -> dict[str, object]:
     title: Any = event.summary or ""
     language = title and title.params.get("LANGUAGE")
     status: str | None = str(event.get("STATUS", "")).lower()
-    if status != "confirmed":
-        state, title = titles.split_state(title)
+    state, rest = titles.split_state(title)
+    # What is confirmed may have been moved, but no word of another state is ours.
+    if status != "confirmed" or state == "rescheduled":
+        title = rest
         # Cancelled dates of ours have no status.
         if state in _OWN_STATUSES or not status:
             status = state

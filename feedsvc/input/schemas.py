@@ -459,6 +459,7 @@ class EventSchema(EntrySchema):
         attribute="event.status",
         validate=OneOf(models.EVENT_STATUSES),
     )
+    previous_start = fields.DateOrTime(attribute="event.previous_start")
     recurrence = ma.fields.Nested(RecurrenceSchema, attribute="event.recurrence")
 
     def pop_event(self, data: dict[str, Any]) -> models.Event | None:
@@ -473,7 +474,7 @@ class EventSchema(EntrySchema):
             members["timezone"] = self.site.timezone
         zone = members.setdefault("timezone", self.site.timezone)
         # The zone may be another member's value, so the fields cannot do this.
-        for name in ("start", "end"):
+        for name in ("start", "end", "previous_start"):
             moment = members.get(name)
             if not isinstance(moment, datetime):
                 continue

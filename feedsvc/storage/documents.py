@@ -27,10 +27,11 @@ _DOCUMENT_MEMBERS = tuple(
     field.name for field in fields(Entry) if field.name not in COLUMN_MEMBERS
 )
 
+_MOMENTS = ("start", "end", "previous_start")
+
 #: The members of an event that depend on its zone, which is stored by its name.
 _TIMES: dict[str, Any] = {
-    "start": str,
-    "end": str | None,
+    **dict.fromkeys(_MOMENTS, str | None),
     "timezone": str,
     "recurrence": dict[str, Any] | None,
 }
@@ -67,6 +68,9 @@ def decode_document(document: str, **columns: Any) -> Entry:
     members: dict[str, Any] = _decoder.decode(document)
     event = members.get("event")
     if event is not None:
+        # Version 2.0 stored that of every event that was moved.
+        if event["status"] != "rescheduled":
+            event.pop("previous_start", None)
         members["event"] = Event(**(event | _decode_times(event)))
     return Entry(**members, **columns)
 
@@ -75,8 +79,7 @@ def _event_members(event: Event) -> dict[str, Any]:
     """Return the members of an event, with local times instead of instants."""
     members = {field.name: getattr(event, field.name) for field in fields(event)}
     return members | {
-        "start": _local_text(event.start),
-        "end": event.end and _local_text(event.end),
+        **{name: members[name] and _local_text(members[name]) for name in _MOMENTS},
         "timezone": event.timezone.key,
         "recurrence": event.recurrence and event.recurrence.to_dict(),
     }
@@ -121,10 +124,10 @@ def _without_empty(value: Any) -> Any:
 def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
     """Return the members in `_TIMES` of an event from its document."""
     zone = timezones.zone(event["timezone"])
-    end, recurrence = event.get("end"), event.get("recurrence")
+    recurrence = event.get("recurrence")
+    moments = {name: event.get(name) for name in _MOMENTS}
     return {
-        "start": _local_moment(event["start"], zone),
-        "end": end and _local_moment(end, zone),
+        **{name: text and _local_moment(text, zone) for name, text in moments.items()},
         "timezone": zone,
         "recurrence": recurrence and _decode_recurrence(recurrence, zone),
     }

@@ -315,7 +315,7 @@ def put_entry(  # noqa: PLR0913 — what different writers need
         translations=_find_translations(transaction, old, entry),
     )
 
-    entry = decide_put(old, entry, transaction.now)
+    entry = decide_put(old, entry, transaction.now, is_patch=unchanged is not None)
     # A repeated PUT must not look like a change to readers. The stored document may
     # have a member of an earlier version.
     document = encode_document(entry)

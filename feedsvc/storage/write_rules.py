@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from feedsvc.errors import Conflict, FieldError, Forbidden, ValidationFailed
-from feedsvc.models import Entry
+from feedsvc.models import Entry, Event
 
 #: The most other entries with one translation key; lists and writes read all of them.
 MAX_TRANSLATIONS = 30
@@ -87,12 +87,15 @@ def check_permission(
             raise Forbidden(f"The token may not write in category “{slug}”.")
 
 
-def decide_put(old: Entry | None, new: Entry, now: datetime) -> Entry:
+def decide_put(
+    old: Entry | None, new: Entry, now: datetime, *, is_patch: bool = False
+) -> Entry:
     """Return an entry as it is to be stored, with its guid, dates and numbers.
 
     If it equals the stored one but for `version`, nothing has changed.
 
     :param old: the entry that it replaces, which may be a deleted one.
+    :param is_patch: the new one was made from it.
     :raises ValidationFailed: it would expire before its publication.
     """
     published = new.published
@@ -108,6 +111,11 @@ def decide_put(old: Entry | None, new: Entry, now: datetime) -> Entry:
     # one.
     if new.expires and published and new.expires <= published:
         raise ValidationFailed(FieldError("#/expires", "Must be after date_published."))
+    event = new.event
+    if event:
+        event = _with_previous_start(
+            old.event if old else None, event, is_patch=is_patch
+        )
     has_new_schedule = old is not None and _schedule(new) != _schedule(old)
     return replace(
         new,
@@ -116,12 +124,24 @@ def decide_put(old: Entry | None, new: Entry, now: datetime) -> Entry:
         sequence=(old.sequence if old else 0) + has_new_schedule,
         published=published,
         withdrawn=withdrawn,
+        event=event,
     )
 
 
 def decide_delete(old: Entry) -> Entry:
     """Return what stays of an entry after its deletion."""
     return replace(old.erased(), version=old.version + 1, sequence=old.sequence + 1)
+
+
+def _with_previous_start(old: Event | None, new: Event, *, is_patch: bool) -> Event:
+    """Return an event with the start that it had before it was rescheduled, if any."""
+    previous = new.previous_start
+    # A patch has the stored one unless it removes it; others need not know it.
+    if old and not previous and not (is_patch and old.previous_start):
+        previous = old.previous_start or old.start
+    if new.status != "rescheduled" or previous == new.start:
+        previous = None
+    return replace(new, previous_start=previous)
 
 
 def _schedule(entry: Entry) -> tuple[object, ...] | None:

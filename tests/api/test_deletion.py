@@ -25,7 +25,7 @@ WHOLE: dict[str, Any] = {
 }
 TRACES = re.compile(
     r"MARK|lan@|so@|(media|bao|live|ve|nhac)\.example|/tin/|audio/mpeg|thanh-tuu|"
-    "2031-1[01]|21:30|14:30|21[.,]024|150[.,]?000|WEEKLY|postponed|12-24|12-31|Paris"
+    "2031-1[01]|21:30|14:30|21[.,]024|150[.,]?000|WEEKLY|rescheduled|12-10|12-24|12-31|Paris"
 )
 """Values of `WHOLE` that a deletion must erase everywhere."""
 

@@ -122,6 +122,19 @@ def test_patch_of_the_same_timezone_changes_nothing(
     assert patched.get_json() == stored
 
 
+@pytest.mark.parametrize("writes", TABLES["moves"])
+def test_rescheduled_event_keeps_its_former_start(
+    editor: ApiClient, writes: list[tuple[str, dict[str, Any], str]]
+) -> None:
+    for method, members, day in writes:
+        if method == "PUT":
+            members = {"title": "x", "event_status": "rescheduled", **members}
+        stored = editor.send(method, "/events/e", members).get_json()
+        assert stored.get("previous_start", "").removesuffix("T19:00:00+07:00") == day
+        again = editor.send(method, "/events/e", members).get_json()
+        assert again == stored, "the same again writes nothing"
+
+
 def test_list_leaves_bodies_out(editor: ApiClient) -> None:
     html = {"title": "x", "content_html": "<p>Nội dung</p>"}
     text = {"title": "x", "content_text": "Nội dung", "start": "2026-12-24"}

@@ -166,7 +166,7 @@ SOON = CONCERT.event.starts + timedelta(milliseconds=900)
     ("member", "value", "name", "expected"),
     [
         ("guid", "1@lich.example", "UID", "1@lich.example"),
-        ("title", "a\x7fb", "SUMMARY", "Hoãn: ab"),
+        ("title", "a\x7fb", "SUMMARY", "Dời từ 10/12: ab"),
         # It needs an address.
         ("event.organizer", Person("Sở"), "ORGANIZER", None),
         # An end must be in a later second than the start (§3.8.2.2).

@@ -32,6 +32,11 @@ CAMP = Event(SATURDAY, SATURDAY.replace(day=14, hour=9), HANOI)
 FAIR = Event(date(2026, 12, 1), date(2026, 12, 15), HANOI)
 NEW_YEAR = Event(date(2026, 12, 31), date(2027, 1, 2), HANOI)
 CANCELLED = Event(SATURDAY.replace(tzinfo=BERLIN), None, BERLIN, status="cancelled")
+MOVED = replace(
+    TWO_HOURS,
+    status="rescheduled",
+    previous_start=SATURDAY.replace(day=1),
+)
 OFF = replace(
     TWO_HOURS,
     recurrence=Recurrence(
@@ -51,6 +56,7 @@ def words(language: str) -> list[str]:
     fortnightly = shown(site, TWO_HOURS, "FREQ=WEEKLY;INTERVAL=2;COUNT=2")
     cancelled = shown(site, CANCELLED, notice="N", summary="S")
     off = shown(site, OFF)
+    moved = shown(site, MOVED, notice="N")
     _, second, *_, rest = off.cancelled_dates
     (line,) = (each for each in off.text.splitlines() if second in each)
     assert off.state
@@ -83,6 +89,9 @@ def words(language: str) -> list[str]:
         off.hours,
         line.partition(second)[0],
         rest,
+        moved.title,
+        moved.notice,
+        shown(site, replace(MOVED, previous_start=SATURDAY.replace(hour=9))).title,
     ]
 
 

@@ -61,7 +61,8 @@ def test_event_of_a_calendar_keeps_its_members(
     client: FlaskClient, editor: ApiClient, second_app: Flask, status: str
 ) -> None:
     event = EVENT | {"event_status": status}
-    original = editor.put("/events/a", event).get_json()
+    moved = event | {"previous_start": "2026-12-10T19:00:00+07:00"}
+    original = editor.put("/events/a", moved).get_json()
     calendar = client.get("/feeds/events.ics?content=full").data
     imported = import_into(second_app, calendar, "events")
     original["content_text"] += "\n\nOrganised by: Sở Văn hoá; so@portal.example"

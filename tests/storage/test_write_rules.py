@@ -142,7 +142,9 @@ def test_sequence_rises_with_cancelled_dates_but_not_with_reasons() -> None:
 def test_every_member_of_events_counts_for_sequence_or_does_not() -> None:
     """A new member counts for nothing until somebody says so."""
     named = {*SCHEDULE_MEMBERS} - {"starts", "ends", "all_day"}
-    others = {"start", "end", "organizer", "offers", "performers"}
+    others = {
+        *("start", "end", "previous_start", "organizer", "offers", "performers"),
+    }
     assert named | others == {field.name for field in fields(Event)}
 
 

@@ -132,7 +132,7 @@ def test_status_of_a_later_version_is_shown_as_confirmed(
         assert '"status":"confirmed","timezone"' in row.document
         row.document = row.document.replace(
             '"status":"confirmed","timezone"',
-            '"status":"rescheduled","timezone"',
+            '"status":"later","timezone"',
         )
         transaction.next_revision("events")
     assert read_all() == confirmed
