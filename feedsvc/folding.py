@@ -4,17 +4,23 @@ import re
 import unicodedata
 from itertools import filterfalse
 
+from feedsvc.languages import is_in_range
+
 #: Limits of a search: its distinct words, and the characters of all of them.
 MAX_SEARCH_WORDS = 10
 MAX_SEARCH_LENGTH = 100
+
+#: Letters that a word must have to find longer ones, which begin with it.
+MIN_BEGINNING = 5
 
 # Han, kana and Hangul, which are written without spaces between words.
 _CJK = (
     "\u1100-\u11ff\u3005-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\uff66-\uffdc\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
 )
+_OTHER_WORD = rf"[^\W_{_CJK}]+"
 # These ranges have punctuation too, which belongs to no word.
-_WORD = re.compile(rf"[^\W_{_CJK}]+|(?:(?=[^\W_])[{_CJK}])+")
+_WORD = re.compile(rf"{_OTHER_WORD}|(?:(?=[^\W_])[{_CJK}])+")
 
 
 def fold(text: str) -> str:
@@ -38,6 +44,23 @@ def split_words(*texts: str) -> set[str]:
     # Texts repeat words, and folding takes longer than splitting.
     distinct = set(" ".join(texts).split())
     return set(split_search(" ".join(distinct)))
+
+
+def split_hits(text: str, search: str, language: str) -> list[tuple[str, bool]]:
+    """Return the parts of a text, and if they are words that a search finds.
+
+    It finds by the rules of `storage/search.py`.
+    """
+    words = split_search(search)
+    has_syllables = is_in_range(language, "vi")
+    whole = {word for word in words if has_syllables or len(word) < MIN_BEGINNING}
+    beginnings = tuple({*words} - whole)
+    # Of Han, kana and Hangul, the words of the search end amid others.
+    pattern = "|".join([*filter(is_cjk, _WORD.findall(search)), _OTHER_WORD])
+    return [
+        (part, fold(part) in whole or fold(part).startswith(beginnings))
+        for part in re.split(f"({pattern})", text)
+    ]
 
 
 def is_cjk(word: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from feedsvc.feeds.feed import Directory, Feed, FeedHead
 from feedsvc.feeds.period import days_of, end_of, start_of
 from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedMoved, FeedQuery
 from feedsvc.feeds.select import Window, select_entries, select_series
-from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Site, Stamp
+from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site, Stamp
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import revision_row
@@ -26,6 +26,9 @@ from feedsvc.storage.tables import (
     from_microseconds,
     to_microseconds,
 )
+
+#: Events on the front page; two fewer are enough.
+_AGENDA = 5
 
 #: Events that are over are in a calendar while it has fewer than this number.
 _CALENDAR_PAST = 500
@@ -169,8 +172,8 @@ def _find_window(
     return Window(begin, end, series)
 
 
-def build_directory(session: Session, feed: FeedHead) -> Directory:
-    """Return the categories to which the page of a list leads."""
+def build_directory(session: Session, feed: Feed) -> Directory:
+    """Return where the page of a list leads."""
     categories = Categories(session)
     kind, lang = feed.query.kind, feed.query["lang"]
     slugs = listed_categories(categories, kind, feed.site, lang)
@@ -193,11 +196,64 @@ def build_directory(session: Session, feed: FeedHead) -> Directory:
         ]
         for parent_id in (None, *(row.id for row in path))
     ]
+    nearest: Sequence[Entry] = ()
+    if feed.first_day and not feed.stamps:
+        days = {"period": None, "to": None, "from": feed.first_day}
+        following = feed.query.with_parameters(**days, limit=1)
+        nearest = build_list(session, following, feed.site).entries
     return Directory(
         path=[row.category for row in path],
         levels=[level for level in levels if level],
         other_kinds=other_kinds,
+        matches=_count_matches(session, feed) if feed.query["q"] else (),
+        nearest=nearest,
     )
+
+
+def _count_matches(session: Session, feed: Feed) -> list[tuple[FeedHead, str]]:
+    """Return the lists of both kinds for a search, with the number of their entries.
+
+    One that has none comes last.
+    """
+    matches = []
+    for kind in KINDS:
+        query = replace(feed.query, kind=kind)
+        longest = query.with_parameters(limit=query.format.max_limit, page=None)
+        found = build_feed(session, longest, feed.site)
+        head = FeedHead(query.with_parameters(limit=None, page=None), feed.site)
+        matches.append((head, f"{len(found.stamps)}{'+' if found.has_more else ''}"))
+    return sorted(matches, key=lambda match: match[1] == "0")
+
+
+def build_agenda(
+    session: Session, query: FeedQuery, site: Site
+) -> dict[str, Sequence[Entry]]:
+    """Return the first events of today, of the weekend, and if few others, by name.
+
+    A period would have to expand all series, while these are among the nearest events.
+    """
+    query = query.with_parameters(limit=query.format.max_limit)
+    today = revision_row(session).day
+
+    def day_of(stamp: Stamp) -> date:
+        starts = from_microseconds(stamp.starts_at or 0)
+        return starts.astimezone(site.timezone).date()
+
+    rest: Sequence[Stamp] = build_feed(session, query, site).stamps
+    agenda: dict[str, Sequence[Entry]] = {}
+    room = _AGENDA
+    for period in ("today", "weekend"):
+        first, last = days_of(period, today)
+        stamps = [each for each in rest if first <= day_of(each) <= last]
+        rest = [each for each in rest if each not in stamps]
+        # Those of today leave room for the weekend.
+        count = room if agenda else room - 2
+        agenda[period] = read_entries(session, stamps[:count])
+        room -= len(agenda[period])
+    # Those that have begun come last.
+    rest = sorted(rest, key=lambda stamp: stamp.listed_at != stamp.starts_at)
+    agenda["soon"] = read_entries(session, rest[: max(0, room - 2)])
+    return {name: entries for name, entries in agenda.items() if entries}
 
 
 def listed_categories(

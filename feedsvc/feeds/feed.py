@@ -98,15 +98,19 @@ class FeedHead:
 
 @dataclass(frozen=True)
 class Directory:
-    """The categories to which the page of a list leads.
+    """Where the page of a list leads: to categories, and to lists of the other kind.
 
     `path` leads from the top to its own category. `levels` are those on top, then those
-    below each one of the path. Its own has entries of `other_kinds` too.
+    below each one of the path. Its own has entries of `other_kinds` too. `matches` are
+    the lists of both kinds for its search, each with its number of entries. `nearest`
+    is the next event on or after the days of an empty list.
     """
 
     path: Sequence[Category] = ()
     levels: Sequence[Sequence[Category]] = ()
     other_kinds: Sequence[str] = ()
+    matches: Sequence[tuple[FeedHead, str]] = ()
+    nearest: Sequence[Entry] = ()
 
 
 @dataclass(frozen=True)

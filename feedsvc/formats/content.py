@@ -8,7 +8,9 @@ from urllib.parse import unquote
 
 from babel.numbers import format_currency
 from babel.units import format_unit
+from markupsafe import Markup
 
+from feedsvc.folding import split_hits
 from feedsvc.formats.phrases import translate
 from feedsvc.html_text import TAG, strip_tags
 from feedsvc.iframes import iframes_to_links
@@ -121,6 +123,17 @@ def _write_out(link: re.Match[str]) -> str:
     words = content.rstrip()
     space = content[len(words) :]
     return f"{words} ({address}){space}"
+
+
+def mark_hits(text: str, search: str | None, language: str) -> str:
+    """Return a text in a language, with marks around the words that a search finds."""
+    if not search:
+        return text
+    mark = Markup("<mark>{}</mark>")
+    return Markup().join(
+        mark.format(part) if is_hit else part
+        for part, is_hit in split_hits(text, search, language)
+    )
 
 
 def mark_language(

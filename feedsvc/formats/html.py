@@ -18,11 +18,8 @@ from feedsvc.languages import is_supported, match_tag, resolve_language
 from feedsvc.models import KINDS, Category, Entry, PageLanguages, Site
 from feedsvc.recurrence import display_occurrence
 
-#: Articles on the front page besides the first.
-_FRONT_ARTICLES = 4
-
-#: Events on the front page.
-_FRONT_EVENTS = 5
+#: Articles on the front page.
+_FRONT_ARTICLES = 5
 
 _environment = Environment(
     loader=PackageLoader("feedsvc.formats"),
@@ -86,22 +83,22 @@ def render_page(
 
 def render_front_page(
     articles: Feed,
-    events: Feed,
+    agenda: Mapping[str, Sequence[Entry]],
     categories: Sequence[Category],
     slugs: Mapping[str, Container[str]],
     languages: PageLanguages,
 ) -> bytes:
-    """Render the front page: the newest articles, the next events, and categories.
+    """Render the front page: the next events, the newest articles, and categories.
 
-    The newest article with a picture comes first.
+    Of the articles, the newest with a picture comes first.
 
+    :param agenda: the events by `today`, `weekend` and `soon`.
     :param slugs: of each kind, those of the categories that have entries.
     """
     site, lang = articles.site, languages.feeds
-    lead = next((entry for entry in articles.entries if entry.image), None)
-    others = [entry for entry in articles.entries if entry is not lead]
-    # Events that have begun come last, and are left out if there are enough others.
-    next_events = sorted(events.entries, key=lambda entry: entry.is_ongoing)
+    newest = articles.entries[:_FRONT_ARTICLES]
+    lead = [entry for entry in newest if entry.image][:1]
+    others = [entry for entry in newest if entry not in lead]
     shown = [
         category
         for category in categories
@@ -126,9 +123,8 @@ def render_front_page(
                 for name in ("rss", "ics")
             ],
         ],
-        lead=lead,
-        articles=others[: _FRONT_ARTICLES if lead else _FRONT_ARTICLES + 1],
-        events=next_events[:_FRONT_EVENTS],
+        articles=lead + others,
+        agenda=agenda,
         variants={kind: _variants(site, kind, lang=lang) for kind in KINDS},
         categories=shown,
         slugs=slugs,
@@ -140,8 +136,13 @@ def render_entry(
     related: Sequence[Entry],
     site: Site,
     languages: PageLanguages,
+    *,
+    is_changed: bool = False,
 ) -> bytes:
-    """Render the page of an entry, which announces the feeds of its categories."""
+    """Render the page of an entry, which announces the feeds of its categories.
+
+    :param is_changed: it is not as it was when it was created.
+    """
     feeds = [
         _variants(site, entry.kind, category, languages.feeds)
         for category in (None, *entry.categories)
@@ -166,6 +167,7 @@ def render_entry(
         variants=feeds[1] if entry.categories else feeds[0],
         entry=entry,
         related=related,
+        is_changed=is_changed,
     )
 
 

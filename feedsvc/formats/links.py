@@ -8,6 +8,7 @@ from dateutil.tz import datetime_ambiguous
 
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
+from feedsvc.folding import is_cjk
 from feedsvc.formats import titles
 from feedsvc.formats.common import coordinates, iri_to_uri, place_text
 from feedsvc.formats.phrases import translate
@@ -112,12 +113,18 @@ def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
     return next((image for image in images if not image.url.endswith(".svg")), None)
 
 
-def map_link(place: Place) -> str:
-    """Return a link to a place on OpenStreetMap, or a search without coordinates."""
+def map_link(place: Place) -> str | None:
+    """Return a link to a place on OpenStreetMap, or a search without coordinates.
+
+    There is none of a street without its town: it is in many.
+    """
     # OpenStreetMap needs no key, and does not track readers.
     point = coordinates(place)
-    if not point:
-        return f"{_MAP}/search?query={quote(place.address or place.name, safe='')}"
-    latitude, longitude = point
-    marker = f"mlat={latitude}&mlon={longitude}"
-    return f"{_MAP}/?{marker}#map=17/{latitude}/{longitude}"
+    if point:
+        latitude, longitude = point
+        position = f"{latitude}/{longitude}"
+        return f"{_MAP}/?mlat={latitude}&mlon={longitude}#map=17/{position}"
+    address = place.address or ""
+    if "," in address or is_cjk(address):
+        return f"{_MAP}/search?query={quote(place_text(place), safe='')}"
+    return None

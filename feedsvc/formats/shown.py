@@ -226,19 +226,11 @@ class Shown:
 
     @property
     def hours(self) -> str:
-        """The hours of an event beside its day, and how often it takes place."""
-        event, occurrence = self.entry.event, self.occurrence
-        if event is None or occurrence is None:
+        """The hours of an event beside its day."""
+        date = self.next_date or self.occurrence
+        if date is None:
             return ""
-        hours = raise_first(
-            times.format_event_hours(occurrence, self.site, self.language)
-        )
-        if event.recurrence is None:
-            return hours
-        frequency = times.describe_frequency(event, self.language)
-        if self.cancellation and self.next_date:
-            frequency = self._with_date(frequency, self._day(self.next_date))
-        return f"{hours} · {frequency}"
+        return raise_first(times.format_event_hours(date, self.site, self.language))
 
     @property
     def time(self) -> str:

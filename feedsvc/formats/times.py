@@ -170,7 +170,7 @@ def format_day(day: date, style: str, language: str) -> str:
 def format_days(first: date, last: date, style: str, language: str) -> tuple[str, str]:
     """Return the first and last day of a range, with their year once if it is one.
 
-    :param style: `full` or `long`.
+    :param style: `full`, `long`, or `month` for days of one month.
     """
     styles = (style, style)
     if first.year == last.year and is_supported(language):
@@ -179,6 +179,17 @@ def format_days(first: date, last: date, style: str, language: str) -> tuple[str
         format_day(first, styles[0], language),
         format_day(last, styles[1], language),
     )
+
+
+def format_range(first: date, last: date, language: str) -> str:
+    """Return a range of days in short, such as “5–6 December 2026”.
+
+    No line ends within one of its dates.
+    """
+    is_month = first.replace(day=1) == last.replace(day=1)
+    key = "date.range_of_month" if is_month else "date.range"
+    days = format_days(first, last, "month" if is_month else "long", language)
+    return translate(language, key, *(day.replace(" ", "\xa0") for day in days))
 
 
 def _name_zone(text: str, event: Event, site: Site, language: str) -> str:

@@ -8,9 +8,15 @@ from typing import NamedTuple
 from babel.lists import format_list
 
 from feedsvc.feeds.feed import Feed, FeedHead
+from feedsvc.feeds.query import PERIODS
 from feedsvc.folding import fold
-from feedsvc.formats.phrases import get_phrases, resolve_locale, translate
-from feedsvc.formats.times import format_day, format_days
+from feedsvc.formats.phrases import (
+    get_phrases,
+    raise_first,
+    resolve_locale,
+    translate,
+)
+from feedsvc.formats.times import format_day, format_range
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import EVENT_STATUSES, Category, Site
 
@@ -62,6 +68,22 @@ def page_title(feed: Feed, language: str) -> str:
     name = _name(feed, kind_key, language)
     days = window_text(feed, language)
     return f"{name} – {days}" if days else name
+
+
+def page_heading(feed: Feed, language: str) -> str:
+    """Return the heading of a list as people say it; `window_text` has its days."""
+    query = feed.query
+    heading = translate(language, f"kind.{query.kind}")
+    if query["q"] or query.category_filter.all_slugs:
+        kind_key = None if query["q"] else f"kind.{query.kind}"
+        heading = _name(feed, kind_key, language)
+    elif query["period"] in PERIODS:
+        heading = translate(language, f"feed.period_{query['period']}")
+    elif query["period"] and feed.first_day == feed.last_day:
+        heading = window_text(feed, language)
+    elif query["when"] == "past":
+        heading = translate(language, "feed.past")
+    return raise_first(heading)
 
 
 def feed_description(feed: FeedHead) -> str:
@@ -133,14 +155,13 @@ def window_text(feed: Feed, language: str) -> str:
     """Return the days by which a feed selects; an empty text if it does not."""
     first, last = feed.first_day, feed.last_day
     if first and last and first != last:
-        days = format_days(first, last, "long", language)
-        return translate(language, "feed.from_to", *days)
+        return format_range(first, last, language)
     day = first or last
     if day is None:
         return ""
-    text = format_day(day, "long", language)
     if first == last:
-        return text
+        return format_day(day, "full", language)
+    text = format_day(day, "long", language)
     return translate(language, "feed.from" if first else "feed.to", text)
 
 

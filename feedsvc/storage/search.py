@@ -9,16 +9,13 @@ is one word, of which any part is found.
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.folding import is_cjk, split_search, split_words
+from feedsvc.folding import MIN_BEGINNING, is_cjk, split_search, split_words
 from feedsvc.html_text import separate_blocks, strip_tags
 from feedsvc.models import KINDS, Entry
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import EntryContentRow, EntryRow, EntryWordsRow
-
-#: Letters that a word must have to find longer ones, which begin with it.
-_MIN_BEGINNING = 5
 
 #: The form of words that this version stores; that of versions before 3.2 is 1.
 _FORM = 2
@@ -113,7 +110,7 @@ def _has_word(word: str) -> sa.ColumnElement[bool]:
     if is_cjk(word):
         return words.contains(word)
     is_whole = words.contains(f" {word} ")
-    if len(word) < _MIN_BEGINNING:
+    if len(word) < MIN_BEGINNING:
         return is_whole
     # The words of Vietnamese are syllables, which begin like many others.
     return words.contains(f" {word}") & (is_whole | ~is_in_language("vi"))

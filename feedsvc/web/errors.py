@@ -18,10 +18,17 @@ from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError
-from feedsvc.feeds.cached_response import MAX_ACCEPT_LENGTH
+from feedsvc.feeds.build import build_list
+from feedsvc.feeds.cached_response import (
+    MAX_ACCEPT_LENGTH,
+    PAGE_MAX_AGE,
+    CachedResponse,
+)
+from feedsvc.feeds.query import FORMATS, FeedQuery
 from feedsvc.formats.html import render_page
 from feedsvc.models import PageLanguages
 from feedsvc.services import current_services
+from feedsvc.storage.changes import read_validity
 from feedsvc.storage.migrations.runner import check_schema
 from feedsvc.web.responses import PAGE_HEADERS, public
 
@@ -114,10 +121,12 @@ def _prefers_page() -> bool:
 def _error_page(status: int, detail: str, error: Exception) -> Response:
     site = current_services().site
     lang, ui = request.args.get("lang"), request.args.get("ui")
+    languages = PageLanguages.of(site, lang, ui)
     page = render_page(
         "error.html",
         site,
-        PageLanguages.of(site, lang, ui),
+        languages,
+        newest=_newest(languages) if status in (404, 410) else "",
         status=status,
         detail=detail,
         notice=error.reason if isinstance(error, errors.Gone) else "",
@@ -126,6 +135,29 @@ def _error_page(status: int, detail: str, error: Exception) -> Response:
         root="/".join([".."] * (request.path.count("/") - 1)) or ".",
     )
     return Response(page, status, PAGE_HEADERS, mimetype="text/html")
+
+
+def _newest(languages: PageLanguages) -> str:
+    """Return the newest articles as HTML, from the cache: anyone can miss a page."""
+    services = current_services()
+    parameters = {"lang": languages.lists, "ui": languages.ui, "limit": 3}
+    query = FeedQuery("news", FORMATS["html"], parameters=parameters)
+
+    def render() -> CachedResponse:
+        with services.database.read() as session:
+            validity = read_validity(session, "news")
+            articles = build_list(session, query, services.site)
+        return CachedResponse(
+            render_page("_newest.html", services.site, languages, feed=articles),
+            query.format.media_type,
+            validity.revision,
+            validity.due_at,
+            PAGE_MAX_AGE,
+            kinds=(query.kind,),
+        )
+
+    response = services.cache.get_or_render(f"newest{query.path}", render)
+    return response.body.decode()
 
 
 def _headers(status: int, error: Exception) -> dict[str, str]:

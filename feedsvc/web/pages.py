@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.errors import Gone, NotFound
 from feedsvc.feeds.build import (
+    build_agenda,
     build_list,
     categories_with_entries,
     listed_categories,
@@ -61,27 +62,24 @@ blueprint = Blueprint("pages", __name__)
 
 @blueprint.get("/")
 def show_front_page() -> Response:
-    """Answer with the newest articles, the next events, and the categories."""
+    """Answer with the next events, the newest articles, and the categories."""
     site = current_services().site
     lang = _requested_language()
     languages = PageLanguages.of(site, lang, request.args.get("ui"))
     parameters = {"lang": lang, "ui": languages.ui}
 
     def render(session: Session) -> tuple[bytes, bool]:
-        articles, events = (
-            build_list(
-                session,
-                FeedQuery(kind, FORMATS["html"], parameters=parameters),
-                site,
-            )
-            for kind in KINDS
+        news, events = (
+            FeedQuery(kind, FORMATS["html"], parameters=parameters) for kind in KINDS
         )
+        articles = build_list(session, news, site)
+        agenda = build_agenda(session, events, site)
         categories = Categories(session)
         slugs = {
             kind: listed_categories(categories, kind, site, lang) for kind in KINDS
         }
         top = [row.category for row in categories.rows if not row.parent_id]
-        body = render_front_page(articles, events, top, slugs, languages)
+        body = render_front_page(articles, agenda, top, slugs, languages)
         return body, articles.is_plain
 
     return _cached_response("/", parameters, render)
@@ -250,5 +248,9 @@ def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
             for candidate in build_list(session, query, site).entries
             if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
-    body = render_entry(entry, related[:MAX_RELATED], site, languages)
+    # An import has the dates of its source.
+    is_changed = row.version > 1 or row.is_imported
+    body = render_entry(
+        entry, related[:MAX_RELATED], site, languages, is_changed=is_changed
+    )
     return body, languages.ui is None

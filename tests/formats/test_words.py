@@ -12,6 +12,7 @@ from feedsvc.feeds.query import CategoryFilter
 from feedsvc.formats.content import offer_text
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
+from feedsvc.formats.times import describe_frequency
 from feedsvc.formats.titles import feed_title, window_text
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
@@ -53,6 +54,7 @@ def words(language: str) -> list[str]:
     """Return what a portal in a language says of some events and feeds."""
     site = replace(SITE, language=language, title="P")
     weekly = shown(site, TWO_HOURS, "FREQ=WEEKLY;BYDAY=SA,TU")
+    assert weekly.entry.event
     fortnightly = shown(site, TWO_HOURS, "FREQ=WEEKLY;INTERVAL=2;COUNT=2")
     cancelled = shown(site, CANCELLED, notice="N", summary="S")
     off = shown(site, OFF)
@@ -69,7 +71,7 @@ def words(language: str) -> list[str]:
     )
     return [
         weekly.time,
-        weekly.hours,
+        describe_frequency(weekly.entry.event, language),
         fortnightly.time,
         shown(site, FAIR).time,
         shown(site, FAIR).hours,
@@ -86,7 +88,6 @@ def words(language: str) -> list[str]:
         feed_title(selection),
         off.title,
         translate(language, f"badge.{off.state.phrase}", *off.state.days),
-        off.hours,
         line.partition(second)[0],
         rest,
         moved.title,

@@ -16,7 +16,7 @@ from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import HANOI, Clock
 
-HEADING = re.compile("<h1>.* – (?:từ )?(?P<first>[^ ]+)(?: đến (?P<last>.+))?</h1>")
+TITLE = re.compile("<title>\\D*(?P<first>[0-9/]+)(?: ?– ?(?P<last>[0-9/]+))?")
 ENTRIES = re.compile(
     "<item>.*</item>|<entry>.*</entry>|BEGIN:VEVENT.*END:VEVENT"
     '|"items": *\\[.*\\]|<div class="list.*</article>',
@@ -25,12 +25,12 @@ ENTRIES = re.compile(
 
 
 def days(client: FlaskClient, period: str) -> list[str]:
-    """Return the first and the last day in the heading of a period's page."""
+    """Return the first and the last day in the title of a period's page."""
     text = client.get(f"/feeds/events.html?period={period}").text
-    heading = HEADING.search(text)
-    assert heading
-    first, last = heading["first"], heading["last"] or heading["first"]
-    # The year of "25/11 đến 29/11/2026" is said once.
+    title = TITLE.search(text)
+    assert title
+    first, last = title["first"], title["last"] or title["first"]
+    # The month and year of "25–29/11/2026" are said once.
     first += last[len(first) :]
     return ["-".join(reversed(day.split("/"))) for day in (first, last)]
 

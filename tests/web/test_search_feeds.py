@@ -11,13 +11,12 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from feedsvc.feeds.query import FORMATS
-from feedsvc.folding import MAX_SEARCH_LENGTH
 from feedsvc.storage.database import Database
 from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.fake_clock import Clock
 from tests.formats import format_tests
-from tests.web.feeds import calendar, ids
+from tests.web.feeds import calendar, get_page, ids
 
 pytestmark = pytest.mark.both_databases
 
@@ -60,8 +59,11 @@ def test_every_format_says_what_it_searches_for(
     assert has_search == ("search" not in format_tests(format).HIDDEN), (
         f"HIDDEN in tests/formats/test_{format}.py"
     )
-    assert "Tuyến số 3" in response.text
-    assert "Cầu Giấy" not in response.text
+    # Pages mark what is found.
+    unmarked = re.sub("</?mark>", "", response.text)
+    assert "Tuyến số 3" in unmarked
+    assert ("<mark>Tuyến</mark>" in response.text) == FORMATS[format].is_page
+    assert "Cầu Giấy" not in unmarked
 
 
 def test_other_spellings_are_the_same_search(
@@ -77,14 +79,6 @@ def test_other_spellings_are_the_same_search(
         assert client.get(path).data == response.data, query
 
 
-def test_field_of_pages_leads_to_the_feed(client: FlaskClient) -> None:
-    page = client.get("/feeds/events.html").text
-    assert '<form class="search" role="search" action="../feeds/events.html">' in page
-    assert f'maxlength="{MAX_SEARCH_LENGTH}"' in page
-    searched = client.get("/feeds/events.html?q=Hồ+Gươm")
-    assert searched.status_code == 200, "the policy refuses redirects to other hosts"
-
-
 def test_pages_show_a_search_as_it_was_typed(client: FlaskClient) -> None:
     for query, typed in TABLES["typed"]:
         response = client.get("/feeds/news.html", query_string={"q": query})
@@ -96,6 +90,22 @@ def test_pages_show_a_search_as_it_was_typed(client: FlaskClient) -> None:
         assert re.search(f"<title>[^<]*“{re.escape(shown)}”", response.text)
         assert re.search(f"<h1[^>]*>[^<]*“{re.escape(shown)}”", response.text)
     assert 'value=""' in client.get("/feeds/news.html?q=!").text
+
+
+def test_page_of_a_search_leads_to_both_kinds(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    event = {"start": "2026-12-24", "language": "de"}
+    for number in range(101):
+        editor.put(f"/events/{number}", {"title": f"Trinkbrunnen {number}", **event})
+    editor.put("/events/saal", {"title": "Saal", "summary": "図書館の隣 & 池", **event})
+    for search, kinds, marked in TABLES["both_kinds"]:
+        page = get_page(client, f"/feeds/news.html?{urlencode({'q': search})}")
+        links = page.xpath("//nav[@class='choices kinds']/a")
+        assert [link.text for link in links] == kinds, search
+        path = f"/feeds/events.html?{urlencode({'q': search, 'limit': 1})}"
+        marks = get_page(client, path).xpath("//article//mark/text()")
+        assert marks == marked, search
 
 
 def test_words_are_found_in_every_script(

@@ -25,11 +25,11 @@ async function copy(text) {
   }
 }
 
-for (const button of document.querySelectorAll("[data-copy], [data-text]")) {
+for (const button of document.querySelectorAll("[data-copy]")) {
   const label = button.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await copy(button.dataset.text || document.getElementById(button.dataset.copy).value);
+    await copy(document.getElementById(button.dataset.copy).value);
     button.textContent = status.textContent = button.dataset.done;
     setTimeout(() => { button.textContent = label; status.textContent = ""; }, 2000);
   });
@@ -50,11 +50,11 @@ for (const picture of document.querySelectorAll("main img")) {
 }
 
 // A panel closes by Escape, and when another one opens or the page is clicked.
-const follow = [...document.querySelectorAll(".follow")];
+const follow = [...document.querySelectorAll(".follow, .topics, .top details")];
 function closePanels(except) {
   for (const panel of follow) if (panel !== except) panel.open = false;
 }
-document.addEventListener("click", ({ target }) => closePanels(target.closest(".follow")));
+document.addEventListener("click", ({ target }) => closePanels(target.closest("details")));
 document.addEventListener("keydown", ({ key }) => {
   const open = follow.find((panel) => panel.open);
   if (key !== "Escape" || !open) return;
@@ -62,13 +62,18 @@ document.addEventListener("keydown", ({ key }) => {
   open.firstElementChild.focus();
 });
 
+const find = document.querySelector(".find");
+find?.addEventListener("toggle", () => { if (find.open) find.querySelector("[type=search]").focus(); });
+document.querySelector(".choices nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
+// The device's own sheet, instead of the panel.
 const share = document.querySelector(".share");
 if (share && navigator.share) {
-  const button = share.querySelector(".share-button");
-  share.querySelector("ul").hidden = share.querySelector("h2").hidden = true;
-  button.hidden = false;
-  // The promise is rejected if the reader shares with nobody.
-  button.addEventListener("click", () => navigator.share({ ...share.dataset }).catch(() => {}));
+  share.firstElementChild.addEventListener("click", (event) => {
+    event.preventDefault();
+    // The promise is rejected if the reader shares with nobody.
+    navigator.share({ ...share.dataset }).catch(() => {});
+  });
 }
 
 // A table that is wider than the window takes the focus, so that the arrow keys scroll it. Windows are
