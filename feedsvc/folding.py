@@ -10,6 +10,9 @@ from feedsvc.languages import is_in_range
 MAX_SEARCH_WORDS = 10
 MAX_SEARCH_LENGTH = 100
 
+#: Words into which changes of script may divide those: each costs a comparison.
+_MAX_DIVIDED = 20
+
 #: Letters that a word must have to find longer ones, which begin with it.
 MIN_BEGINNING = 5
 
@@ -73,6 +76,14 @@ def split_search(text: str) -> list[str]:
     return list(dict.fromkeys(_WORD.findall(fold(text))))
 
 
+def fold_search(text: str) -> str:
+    """Return the distinct words of a search as people see them, folded.
+
+    A change of script ends none, so the words of the result are the same.
+    """
+    return " ".join(dict.fromkeys(re.findall(r"[^\W_]+", fold(text))))
+
+
 def parse_search(text: str) -> str:
     """Return a search as it was typed, with single spaces; without words, an empty one.
 
@@ -82,10 +93,13 @@ def parse_search(text: str) -> str:
     :raises ValueError: the words are too many, or too long; the text follows the name
         of the parameter.
     """
-    # Words count as people see them, although a change of script ends one.
-    words = " ".join(dict.fromkeys(re.findall(r"[^\W_]+", fold(text))))
+    words = fold_search(text)
     # The text itself may be longer: decomposed letters are several characters.
-    if len(words) > MAX_SEARCH_LENGTH or words.count(" ") >= MAX_SEARCH_WORDS:
+    if (
+        len(words) > MAX_SEARCH_LENGTH
+        or words.count(" ") >= MAX_SEARCH_WORDS
+        or len(split_search(words)) > _MAX_DIVIDED
+    ):
         raise ValueError(
             f"must have at most {MAX_SEARCH_WORDS} words and "
             f"{MAX_SEARCH_LENGTH} characters"

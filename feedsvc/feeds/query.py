@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
-from feedsvc.folding import parse_search, split_search
+from feedsvc.folding import fold_search, parse_search
 from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 from feedsvc.models import KINDS, SLUG_PATTERN, YEARS, PageLanguages, Site
 
@@ -197,7 +197,7 @@ class FeedQuery:
         values["limit"] = min(values["limit"], self.format.max_limit)
         # People see a search as they typed it, while programs should share a feed.
         if values["q"] and not self.format.is_page:
-            values["q"] = " ".join(split_search(values["q"]))
+            values["q"] = fold_search(values["q"])
         parameters = {
             name: value for name, value in values.items() if value != defaults[name]
         }
