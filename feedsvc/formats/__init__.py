@@ -8,13 +8,12 @@ Pages have no parts. Equal feeds give equal bytes.
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from inspect import isfunction
 from typing import Any
 
 from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats.parts import Part, PartCache, part_key
-from feedsvc.formats.shown import Shown, show
+from feedsvc.formats.shown import show
 from feedsvc.models import Entry, Stamp
 
 #: Entries that are read at once: the rest may have no room in a calendar.
@@ -25,24 +24,6 @@ ReadEntries = Callable[[Sequence[Stamp]], Sequence[Entry]]
 
 _MODULES: dict[str, Any] = {
     suffix: import_module(f"{__name__}.{suffix}") for suffix in FORMATS
-}
-
-
-def part_function(module: Any) -> Callable[[Shown], Part]:
-    """Return the function of a format that shows an entry.
-
-    :raises TypeError: it has a closure, on which parts would depend beside their key.
-    """
-    part: Callable[[Shown], Part] = module.part
-    if not isfunction(part) or part.__closure__:
-        raise TypeError(f"{module.__name__}.part must be a function without a closure.")
-    return part
-
-
-_PARTS = {
-    suffix: part_function(module)
-    for suffix, module in _MODULES.items()
-    if not FORMATS[suffix].is_page
 }
 
 
@@ -59,7 +40,7 @@ def render_feed(feed: Feed, cache: PartCache, read: ReadEntries) -> bytes:
 
 def _parts(feed: Feed, cache: PartCache, read: ReadEntries) -> Iterator[Part]:
     view = FeedHead(feed.query.view, feed.site)
-    show_part = _PARTS[feed.query.format.suffix]
+    show_part = _MODULES[feed.query.format.suffix].part
     for begin in range(0, len(feed.stamps), _BATCH):
         stamps = feed.stamps[begin : begin + _BATCH]
         keys = {part_key(view.query, stamp): stamp for stamp in stamps}

@@ -3,16 +3,15 @@
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from importlib import import_module
-from types import SimpleNamespace
+from inspect import isfunction
 from typing import Any
 
 import pytest
 
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS, PARAMETERS, FeedQuery
-from feedsvc.formats import part_function
 from feedsvc.formats.parts import Part, PartCache, part_key
-from feedsvc.formats.shown import Shown, show
+from feedsvc.formats.shown import show
 from feedsvc.models import Cancellation, Category, Recurrence, Stamp
 from feedsvc.storage.documents import COLUMN_MEMBERS
 from tests.data import read_tables
@@ -49,7 +48,7 @@ SERIES = replace(
     starts=datetime(2026, 12, 24, 12, tzinfo=UTC),
 )
 PARTS = {
-    name: part_function(import_module(f"feedsvc.formats.{name}"))
+    name: import_module(f"feedsvc.formats.{name}").part
     for name, form in FORMATS.items()
     if not form.is_page
 }
@@ -157,15 +156,10 @@ def test_parameter_that_changes_parts_does_not_only_select(name: str) -> None:
     )
 
 
-def test_part_with_a_closure_is_refused() -> None:
-    body = b"x"
-
-    def part(shown: Shown) -> Part:
-        return Part(body)
-
-    for wrong in (part, PartCache().get):
-        with pytest.raises(TypeError, match="closure"):
-            part_function(SimpleNamespace(part=wrong, __name__="wrong"))
+@pytest.mark.parametrize("format", PARTS)
+def test_part_has_no_closure_on_which_it_would_depend(format: str) -> None:
+    assert isfunction(PARTS[format])
+    assert not PARTS[format].__closure__
 
 
 def test_cache_is_bounded_by_bytes() -> None:
