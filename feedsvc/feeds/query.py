@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -288,16 +289,13 @@ def _defaults(kind: str, format: Format, given: Mapping[str, Any]) -> dict[str, 
     return defaults
 
 
-def _parse_limit(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
-        raise ValueError("must be a whole number, at least 1")
-    return int(text)
+def _whole_number(maximum: int, error: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= maximum:
+            raise ValueError(error)
+        return int(text)
 
-
-def _parse_page(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PAGE:
-        raise ValueError(f"must be a whole number from 1 to {MAX_PAGE}")
-    return int(text)
+    return parse
 
 
 def _parse_language(text: str) -> str:
@@ -321,15 +319,13 @@ def _parse_date(text: str) -> date:
 def _parse_period(text: str) -> str | int | date:
     if text in PERIODS:
         return text
-    if re.fullmatch("[0-9]{1,9}", text) and 1 <= int(text) <= _MAX_DAYS:
-        return int(text)
-    try:
+    error = (
+        f"must be {', '.join(PERIODS)}, a number of days from 1 to {_MAX_DAYS}, "
+        "or a day such as 2026-12-24"
+    )
+    with suppress(ValueError):
         return _parse_date(text)
-    except ValueError as error:
-        raise ValueError(
-            f"must be {', '.join(PERIODS)}, a number of days from 1 to {_MAX_DAYS}, "
-            "or a day such as 2026-12-24"
-        ) from error
+    return _whole_number(_MAX_DAYS, error)(text)
 
 
 def _choice(*choices: str) -> Callable[[str], str]:
@@ -357,8 +353,10 @@ class Parameter(NamedTuple):
 _selecting = partial(Parameter, only_selects=True)
 
 PARAMETERS: Mapping[str, Parameter] = {
-    "limit": _selecting(_parse_limit),
-    "page": _selecting(_parse_page),
+    "limit": _selecting(_whole_number(10**9, "must be a whole number, at least 1")),
+    "page": _selecting(
+        _whole_number(MAX_PAGE, f"must be a whole number from 1 to {MAX_PAGE}")
+    ),
     "content": Parameter(_choice("full", "summary")),
     "lang": Parameter(_parse_language),
     "q": _selecting(parse_search),

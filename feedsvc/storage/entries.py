@@ -184,16 +184,20 @@ def list_entries(  # noqa: PLR0913 — the parameters of the list
         categories = Categories(session)
         keys = categories.with_descendants(categories.get_current(category))
         sets.append(in_categories(kind, keys))
-    statement = sa.select(EntryRow).where(
-        *in_all(session, kind, sets), EntryRow.status != "deleted"
-    )
+    conditions = [*in_all(session, kind, sets), EntryRow.status != "deleted"]
     if status:
-        statement = statement.where(EntryRow.status == status)
+        conditions.append(EntryRow.status == status)
     if words:
-        statement = statement.where(has_words(words))
-    statement = statement.order_by(EntryRow.changed_at.desc())
-    statement = statement.limit(limit + 1).offset((page - 1) * limit)
-    return list(session.scalars(statement.options(*WHOLE_ENTRY)))
+        conditions.append(has_words(words))
+    statement = (
+        sa.select(EntryRow)
+        .where(*conditions)
+        .order_by(EntryRow.changed_at.desc())
+        .limit(limit + 1)
+        .offset((page - 1) * limit)
+        .options(*WHOLE_ENTRY)
+    )
+    return list(session.scalars(statement))
 
 
 def read_stamps(
