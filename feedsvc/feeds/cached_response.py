@@ -129,8 +129,10 @@ class CachedResponse:
         body = self.encoded(coding)
         is_text = not self.media_type.startswith(("image/", "font/"))
         charset = "; charset=utf-8" if is_text else ""
-        headers.append(("Content-Type", f"{self.media_type}{charset}"))
-        headers.append(("Content-Length", str(len(body))))
+        headers += [
+            ("Content-Type", f"{self.media_type}{charset}"),
+            ("Content-Length", str(len(body))),
+        ]
         if coding:
             headers.append(("Content-Encoding", coding))
         return 200, headers, body

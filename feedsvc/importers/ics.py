@@ -519,13 +519,12 @@ def _known_zone(zone: tzinfo, year: int, *preferred: str) -> ZoneInfo | None:
         for day in range(366)
         for hour in (1, 2, 3)
     ]
-    offsets = [(moment, zone.utcoffset(moment)) for moment in moments]
     for name in (*preferred, *_LARGE_ZONES, *WINDOWS_TO_OLSON.values()):
         known = ZoneInfo(name)
         if all(
-            known.utcoffset(moment) == offset
+            known.utcoffset(moment) == zone.utcoffset(moment)
             or known.utcoffset(moment) != known.utcoffset(moment.replace(fold=1))
-            for moment, offset in offsets
+            for moment in moments
         ):
             return known
     return None

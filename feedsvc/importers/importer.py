@@ -223,12 +223,12 @@ def _last_errors(failure: ValidationFailed) -> dict[str, FieldError]:
     since those behind one that is left out move up.
     """
     last_list = _part_to_remove(failure.errors[-1]).rstrip(digits)
-    errors: dict[str, FieldError] = {}
-    for error in reversed(failure.errors):
-        part = _part_to_remove(error)
-        if part.rstrip(digits) == last_list:
-            errors.setdefault(part, error)
-    return errors
+    errors = {_part_to_remove(error): error for error in failure.errors}
+    return {
+        part: error
+        for part, error in reversed(errors.items())
+        if part.rstrip(digits) == last_list
+    }
 
 
 def _part_to_remove(error: FieldError) -> str:
