@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from inspect import isfunction
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -139,7 +140,8 @@ def test_every_member_of_stamp_and_view_changes_the_key() -> None:
 def test_parameter_that_changes_parts_does_not_only_select(name: str) -> None:
     # Not the language of the entry, which is one of the values.
     site = replace(SITE, language="ja")
-    values = map(PARAMETERS[name].parse, read_tables("parameters")["good"][name])
+    good = map(unquote_plus, read_tables("parameters")["good"][name])
+    values = map(PARAMETERS[name].parse, good)
     is_shown = False
     has_parts = False
     for value in values:
