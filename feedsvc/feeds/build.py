@@ -173,7 +173,7 @@ def _find_window(
 
 
 def build_directory(session: Session, feed: Feed) -> Directory:
-    """Return where the page of a list leads."""
+    """Return the links of the page of a list."""
     categories = Categories(session)
     kind, lang = feed.query.kind, feed.query["lang"]
     slugs = listed_categories(categories, kind, feed.site, lang)

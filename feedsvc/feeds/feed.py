@@ -98,7 +98,7 @@ class FeedHead:
 
 @dataclass(frozen=True)
 class Directory:
-    """Where the page of a list leads: to categories, and to lists of the other kind.
+    """The links of the page of a list: to categories, and to lists of the other kind.
 
     `path` leads from the top to its own category. `levels` are those on top, then those
     below each one of the path. Its own has entries of `other_kinds` too. `matches` are

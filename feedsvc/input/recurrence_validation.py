@@ -234,7 +234,10 @@ def _check_cancelled(
     for index, each in enumerate(recurrence.cancelled):
         starts = found[each.start]
         if len(starts) != 1 or starts[0] in cancelled:
-            detail = "Must be an occurrence, once, and no exdate; its time, of several."
+            detail = (
+                "Must be an occurrence, once, and no exdate. If a day has several, send "
+                "the time."
+            )
             errors[index] = {"start": [detail]}
         else:
             cancelled[starts[0]] = replace(each, start=starts[0])

@@ -28,6 +28,9 @@ from feedsvc.models import KINDS, Category
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, FormerSlugRow
 
+#: Categories among which one is that a slug may mean.
+_MAX_COMPARED = 100
+
 #: Levels of categories, each of which takes a statement under the lock of writes.
 MAX_LEVELS = 20
 
@@ -86,10 +89,15 @@ class Categories:
                 former = self.session.get(FormerSlugRow, slug)
             if former:
                 raise CategoryRenamed(former.category.slug)
-            # Of the same first letter, since to compare them all takes long.
-            slugs = sa.select(CategoryRow.slug).where(
-                CategoryRow.slug.startswith(slug.strip("\0")[:1]),
-                CategoryRow.deleted_at.is_(None),
+            # A comparison takes long, and others may wait for the lock.
+            first_letter = slug.strip("\0")[:1]
+            slugs = (
+                sa.select(CategoryRow.slug)
+                .where(
+                    CategoryRow.slug.startswith(first_letter, autoescape=True),
+                    CategoryRow.deleted_at.is_(None),
+                )
+                .limit(_MAX_COMPARED)
             )
             nearest = get_close_matches(slug, self.session.scalars(slugs), n=1)
             hint = f" Did you mean “{nearest[0]}”?" if nearest else ""

@@ -156,7 +156,11 @@ def _newest(languages: PageLanguages) -> str:
             kinds=(query.kind,),
         )
 
-    response = services.cache.get_or_render(f"newest{query.path}", render)
+    try:
+        response = services.cache.get_or_render(f"newest{query.path}", render)
+    except _UNAVAILABLE:
+        # The page is missing in any case.
+        return ""
     return response.body.decode()
 
 

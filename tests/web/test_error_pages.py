@@ -4,6 +4,7 @@ from typing import NoReturn
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
 
 from feedsvc.errors import Unavailable
 from feedsvc.storage.database import Database
@@ -74,3 +75,19 @@ def test_error_of_the_service(
     assert page_texts(client, "/", status)[:2] == ["vi", vi]
     assert page_texts(client, "/?ui=en", status)[:2] == ["en", en]
     assert client.get("/").get_json()["status"] == status
+
+
+def test_missing_page_is_404_without_the_database(
+    client: FlaskClient, editor: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor.put("/articles/a", {"title": "Tin"})
+    title = "//aside[@class='related']//h3/a"
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "read", _fail)
+        assert not get_page(client, "/missing", 404).xpath(title)
+    (link,) = get_page(client, "/missing", 404).xpath(title)
+    assert link.text == "Tin"
+
+
+def _fail(*_: object) -> NoReturn:
+    raise OperationalError("", {}, Exception("away"))
