@@ -235,8 +235,8 @@ def _check_cancelled(
         starts = found[each.start]
         if len(starts) != 1 or starts[0] in cancelled:
             detail = (
-                "Must be an occurrence, once, and no exdate. If a day has several, send "
-                "the time."
+                "Must be an occurrence, once, and no exdate. "
+                "If a day has several, send the time."
             )
             errors[index] = {"start": [detail]}
         else:
