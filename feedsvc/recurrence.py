@@ -163,13 +163,14 @@ def first_by_rule(event: Event) -> date | None:
     years = (MAXYEAR - start.year) // CYCLE * CYCLE
     late_start = start.replace(year=start.year + years)
     late_rule = rule.replace(dtstart=late_start, until=None, count=None)
-    for first in late_rule:
-        first = first.replace(year=first.year - years)
-        # With UNTIL before the start, there is no occurrence.
-        if first == start != next(iter(rule), None):
-            break
-        return first.date() if event.all_day else first
-    return None
+    first = next(iter(late_rule), None)
+    if first is None:
+        return None
+    first = first.replace(year=first.year - years)
+    # With UNTIL before the start, there is no occurrence.
+    if first == start and next(iter(rule), None) is None:
+        return None
+    return first.date() if event.all_day else first
 
 
 def starts_by_moment(
@@ -183,7 +184,7 @@ def starts_by_moment(
     found: Mapping[date, list[date]] = defaultdict(list)
     if not moments:
         return found
-    # Of a time, too, they take the day.
+    # `toordinal` is the day of a date or a time.
     since = datetime.combine(min(moments, key=date.toordinal), time())
     last = max(map(date.toordinal, moments))
     starts = _starts_since(event, recurrence, since)

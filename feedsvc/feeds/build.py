@@ -27,8 +27,9 @@ from feedsvc.storage.tables import (
     to_microseconds,
 )
 
-#: Events on the front page; two fewer are enough.
-_AGENDA = 5
+#: Events on the front page: at least these, if there are so many, and at most.
+_MIN_AGENDA = 3
+_MAX_AGENDA = 5
 
 #: Events that are over are in a calendar while it has fewer than this number.
 _CALENDAR_PAST = 500
@@ -241,18 +242,17 @@ def build_agenda(
 
     rest: Sequence[Stamp] = build_feed(session, query, site).stamps
     agenda: dict[str, Sequence[Entry]] = {}
-    room = _AGENDA
-    for period in ("today", "weekend"):
+    shown = 0
+    # Those of today leave room for the weekend.
+    for period, most in (("today", _MIN_AGENDA), ("weekend", _MAX_AGENDA)):
         first, last = days_of(period, today)
         stamps = [each for each in rest if first <= day_of(each) <= last]
         rest = [each for each in rest if each not in stamps]
-        # Those of today leave room for the weekend.
-        count = room if agenda else room - 2
-        agenda[period] = read_entries(session, stamps[:count])
-        room -= len(agenda[period])
+        agenda[period] = read_entries(session, stamps[: most - shown])
+        shown += len(agenda[period])
     # Those that have begun come last.
     rest = sorted(rest, key=lambda stamp: stamp.listed_at != stamp.starts_at)
-    agenda["soon"] = read_entries(session, rest[: max(0, room - 2)])
+    agenda["soon"] = read_entries(session, rest[: max(0, _MIN_AGENDA - shown)])
     return {name: entries for name, entries in agenda.items() if entries}
 
 

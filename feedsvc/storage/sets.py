@@ -54,6 +54,12 @@ def in_language(kind: str, language: str) -> EntrySet:
     return EntrySet(pks.correlate(None), is_in_language(language))
 
 
+def has_entries(session: Session, kinds: Iterable[str], language: str) -> bool:
+    """Tell if any of some kinds has a public entry in a range of languages."""
+    statements = (in_language(kind, language).pks.limit(1) for kind in kinds)
+    return any(session.scalar(statement) for statement in statements)
+
+
 def is_in_language(
     language: str | None, named: Sequence[str] = ()
 ) -> sa.ColumnElement[bool]:

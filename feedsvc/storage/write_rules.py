@@ -136,7 +136,7 @@ def decide_delete(old: Entry) -> Entry:
 def _with_previous_start(old: Event | None, new: Event, *, is_patch: bool) -> Event:
     """Return an event with the start that it had before it was rescheduled, if any."""
     previous = new.previous_start
-    # A patch has the stored one unless it removes it; others need not know it.
+    # A patch that lacks the stored one removes it; other writes may not know of it.
     if old and not previous and not (is_patch and old.previous_start):
         previous = old.previous_start or old.start
     if new.status != "rescheduled" or previous == new.start:

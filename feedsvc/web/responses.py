@@ -11,7 +11,7 @@ from feedsvc.formats.links import query_string
 from feedsvc.iframes import EMBEDS
 from feedsvc.languages import broader_tag
 from feedsvc.services import current_services
-from feedsvc.storage.sets import in_language
+from feedsvc.storage.sets import has_entries
 
 #: The Content-Security-Policy of pages.
 #:
@@ -92,8 +92,7 @@ def redirect_language(session: Session, kinds: Iterable[str], lang: str | None) 
         return
     site = current_services().site
     broader = broader_tag(site.languages or (site.language.lower(),), lang)
-    statements = (in_language(kind, lang).pks.limit(1) for kind in kinds)
-    if broader and not any(map(session.scalar, statements)):
+    if broader and not has_entries(session, kinds, lang):
         query = query_string({**request.args, "lang": broader})
         url = f"{site.public_url}{request.path}{query}"
         abort(Response(status=302, headers={"Location": url}))

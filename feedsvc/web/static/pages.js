@@ -50,13 +50,13 @@ for (const picture of document.querySelectorAll("main img")) {
 }
 
 // A panel closes by Escape, and when another one opens or the page is clicked.
-const follow = [...document.querySelectorAll(".follow, .topics, .top details")];
+const panels = [...document.querySelectorAll(".follow, .topics, .top details")];
 function closePanels(except) {
-  for (const panel of follow) if (panel !== except) panel.open = false;
+  for (const panel of panels) if (panel !== except) panel.open = false;
 }
 document.addEventListener("click", ({ target }) => closePanels(target.closest("details")));
 document.addEventListener("keydown", ({ key }) => {
-  const open = follow.find((panel) => panel.open);
+  const open = panels.find((panel) => panel.open);
   if (key !== "Escape" || !open) return;
   open.open = false;
   open.firstElementChild.focus();
