@@ -141,7 +141,7 @@ def render_entry(
 ) -> bytes:
     """Render the page of an entry, which announces the feeds of its categories.
 
-    :param is_changed: it is not as it was when it was created.
+    :param is_changed: readers are told when it was updated.
     """
     feeds = [
         _variants(site, entry.kind, category, languages.feeds)
@@ -262,8 +262,8 @@ def _words_links(
 
     :param url_with: returns the URL of the page with another `ui`. Relative URLs work
         under any host name and prefix.
-    :param translations: the URLs of the pages in other languages of the portal, before
-        those that differ in their words alone.
+    :param translations: the URLs of an entry's translations. A language without one
+        leads to the same page with other words.
     """
     urls: dict[str, str] = {}
     for language in (*site.languages, languages.default):

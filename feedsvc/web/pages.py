@@ -1,6 +1,7 @@
 """Pages: the front page, OPML, and a page for each entry."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
@@ -44,6 +45,9 @@ from feedsvc.web.responses import (
     conditional_response,
     redirect_language,
 )
+
+#: Changes so soon after its publication are not told on the page of an entry.
+_SOON_AFTER = timedelta(minutes=1)
 
 #: Related entries on the page of an entry.
 MAX_RELATED = 3
@@ -249,7 +253,9 @@ def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
             if candidate.id != entry.id and candidate.status != "withdrawn"
         ]
     # An import has the dates of its source.
-    is_changed = row.version > 1 or row.is_imported
+    is_changed = (row.version > 1 or row.is_imported) and (
+        entry.updated - entry.date > _SOON_AFTER
+    )
     body = render_entry(
         entry, related[:MAX_RELATED], site, languages, is_changed=is_changed
     )
