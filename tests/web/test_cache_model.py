@@ -1,5 +1,6 @@
 """Random writes: what two workers have cached equals what a new one would make."""
 
+import gc
 import os
 import random
 from datetime import datetime, timedelta
@@ -80,6 +81,9 @@ class Portal:
             services.cache = ResponseCache(services.database, max_bytes=0)
         get_services(self.apps[2]).parts = PartCache(max_bytes=0)
         self.clients = [app.test_client() for app in self.apps]
+        # The applications before stay until the test's end. A collection would examine
+        # them too, for so long that PostgreSQL ends the transaction.
+        gc.freeze()
         get_services(self.apps[0]).background.tick()
 
     def send(self, method: str, path: str, document: Any = None) -> bool:
