@@ -44,39 +44,50 @@ Figures = dict[str, float]
 
 
 def compare() -> dict[str, Figures]:
-    """Return the medians of alternating rounds, by the column of the table."""
+    """Return the medians of some rounds, by the column of the table."""
     with TemporaryDirectory() as folder, ExitStack() as stack:
         servers = start_servers(Path(folder), stack)
         samples: dict[str, list[Figures]] = {name: [] for name in servers}
         for number in range(ROUNDS):
-            # Every other round goes backwards, so that other load affects all alike.
-            for name in sorted(servers, reverse=bool(number % 2)):
-                samples[name].append(measure_server(servers[name], number))
+            for name, figures in measure_round(servers, number).items():
+                samples[name].append(figures)
     samples["feedgen alone"] = [measure_feedgen(number) for number in range(ROUNDS)]
     return {name: medians(rounds) for name, rounds in samples.items()}
 
 
-def measure_server(server: Server, number: int) -> Figures:
-    """Measure a round of all that a server has."""
-    figures = {}
-    for row, expected, responses in responses_of_round(server, number):
-        sent = 0
-        end = time.monotonic() + SECONDS
-        begin = cpu_ms(server.pid)
-        for status, _, body in responses:
-            if status in (404, 405):
-                # The server has no such thing, and may not have read the body.
-                server.connection.close()
-                break
-            assert status == expected, body[:500]
-            sent += 1
-            if time.monotonic() > end:
-                break
-        if status == expected:
-            figures[row] = (cpu_ms(server.pid) - begin) / sent
-    if "batch item" in figures:
-        figures["batch item"] /= BATCH
+def measure_round(servers: dict[str, Server], number: int) -> dict[str, Figures]:
+    """Measure a round of all that each server has, by its name."""
+    figures: dict[str, Figures] = {name: {} for name in servers}
+    rounds = [responses_of_round(server, number) for server in servers.values()]
+    # Row by row, and every other round backwards, so that other load affects all alike.
+    for rows in zip(*rounds, strict=True):
+        measured = [*zip(servers.items(), rows, strict=True)]
+        for (name, server), (row, expected, responses) in measured[
+            :: -1 if number % 2 else 1
+        ]:
+            figure = measure(server, expected, responses)
+            if figure is not None:
+                figures[name][row] = figure / (BATCH if row == "batch item" else 1)
     return figures
+
+
+def measure(
+    server: Server, expected: int, responses: Iterator[Response]
+) -> float | None:
+    """Return the milliseconds a response, or None if the server has no such thing."""
+    sent = 0
+    end = time.monotonic() + SECONDS
+    begin = cpu_ms(server.pid)
+    for status, _, body in responses:
+        if status in (404, 405):
+            # The server may not have read the body.
+            server.connection.close()
+            return None
+        assert status == expected, body[:500]
+        sent += 1
+        if time.monotonic() > end:
+            break
+    return (cpu_ms(server.pid) - begin) / sent
 
 
 def responses_of_round(
