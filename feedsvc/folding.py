@@ -60,9 +60,10 @@ def split_hits(text: str, search: str, language: str) -> list[tuple[str, bool]]:
     beginnings = tuple({*words} - whole)
     # Of Han, kana and Hangul, the words of the search end amid others.
     pattern = "|".join([*filter(is_cjk, _WORD.findall(search)), _OTHER_WORD])
+    parts = re.split(f"({pattern})", text)
     return [
-        (part, fold(part) in whole or fold(part).startswith(beginnings))
-        for part in re.split(f"({pattern})", text)
+        (part, folded in whole or folded.startswith(beginnings))
+        for part, folded in zip(parts, map(fold, parts), strict=True)
     ]
 
 

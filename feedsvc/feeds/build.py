@@ -10,7 +10,13 @@ from sqlalchemy.orm import Session
 from feedsvc.errors import NotFound
 from feedsvc.feeds.feed import Directory, Feed, FeedHead
 from feedsvc.feeds.period import days_of, end_of, start_of
-from feedsvc.feeds.query import MAX_PAGE, CategoryFilter, FeedMoved, FeedQuery
+from feedsvc.feeds.query import (
+    MAX_PAGE,
+    PERIODS,
+    CategoryFilter,
+    FeedMoved,
+    FeedQuery,
+)
 from feedsvc.feeds.select import Window, select_entries, select_series
 from feedsvc.models import EPOCH, KINDS, NEVER_MODIFIED, Entry, Site, Stamp
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
@@ -176,39 +182,50 @@ def _find_window(
 def build_directory(session: Session, feed: Feed) -> Directory:
     """Return the links of the page of a list."""
     categories = Categories(session)
-    kind, lang = feed.query.kind, feed.query["lang"]
-    slugs = listed_categories(categories, kind, feed.site, lang)
     path: list[CategoryRow] = []
-    other_kinds = []
     if feed.category:
-        slug = feed.category.slug
-        path = [*categories.get(slug).iter_upwards()][::-1]
-        other_kinds = [
-            other
-            for other in KINDS
-            if other != kind
-            and slug in listed_categories(categories, other, feed.site, lang)
-        ]
+        path = [*categories.get(feed.category.slug).iter_upwards()][::-1]
+    directory = Directory(
+        [row.category for row in path], nearest=_find_nearest(session, feed)
+    )
+    if feed.query["q"]:
+        return replace(directory, matches=_count_matches(session, feed))
+    kind, lang = feed.query.kind, feed.query["lang"]
+    slugs = {
+        each: listed_categories(categories, each, feed.site, lang)
+        for each in (KINDS if path else (kind,))
+    }
     levels = [
         [
             row.category
             for row in categories.rows
-            if row.parent_id == parent_id and row.slug in slugs
+            if row.parent_id == parent_id and row.slug in slugs[kind]
         ]
         for parent_id in (None, *(row.id for row in path))
     ]
-    nearest: Sequence[Entry] = ()
-    if feed.first_day and not feed.stamps:
-        days = {"period": None, "to": None, "from": feed.first_day}
-        following = feed.query.with_parameters(**days, limit=1)
-        nearest = build_list(session, following, feed.site).entries
-    return Directory(
-        path=[row.category for row in path],
+    return replace(
+        directory,
         levels=[level for level in levels if level],
-        other_kinds=other_kinds,
-        matches=_count_matches(session, feed) if feed.query["q"] else (),
-        nearest=nearest,
+        other_kinds=[
+            each for each in slugs if each != kind and path[-1].slug in slugs[each]
+        ],
     )
+
+
+def _find_nearest(session: Session, feed: Feed) -> Sequence[Entry]:
+    """Return the next event, if the days of a list have none; of a later day, from it.
+
+    Days in which series take place take long to find, while those of a named period are
+    near.
+    """
+    if feed.stamps or not feed.first_day:
+        return ()
+    nearest: Sequence[Entry] = ()
+    for first in (None if feed.query["period"] in PERIODS else feed.first_day, None):
+        days = {"period": None, "to": None, "from": first}
+        following = feed.query.with_parameters(**days, limit=1)
+        nearest = nearest or build_list(session, following, feed.site).entries
+    return nearest
 
 
 def _count_matches(session: Session, feed: Feed) -> list[tuple[FeedHead, str]]:
@@ -218,11 +235,14 @@ def _count_matches(session: Session, feed: Feed) -> list[tuple[FeedHead, str]]:
     """
     matches = []
     for kind in KINDS:
-        query = replace(feed.query, kind=kind)
-        longest = query.with_parameters(limit=query.format.max_limit, page=None)
-        found = build_feed(session, longest, feed.site)
-        head = FeedHead(query.with_parameters(limit=None, page=None), feed.site)
-        matches.append((head, f"{len(found.stamps)}{'+' if found.has_more else ''}"))
+        query = replace(feed.query, kind=kind).with_parameters(limit=None, page=None)
+        found = feed
+        # The page may not have all.
+        if query != feed.query or feed.has_more:
+            longest = query.with_parameters(limit=query.format.max_limit)
+            found = build_feed(session, longest, feed.site)
+        number = f"{len(found.stamps)}{'+' if found.has_more else ''}"
+        matches.append((FeedHead(query, feed.site), number))
     return sorted(matches, key=lambda match: match[1] == "0")
 
 
@@ -231,6 +251,7 @@ def build_agenda(
 ) -> dict[str, Sequence[Entry]]:
     """Return the first events of today, of the weekend, and if few others, by name.
 
+    The part whose first event is next comes first.
     A period would have to expand all series, while these are among the nearest events.
     """
     query = query.with_parameters(limit=query.format.max_limit)
@@ -241,19 +262,23 @@ def build_agenda(
         return starts.astimezone(site.timezone).date()
 
     rest: Sequence[Stamp] = build_feed(session, query, site).stamps
-    agenda: dict[str, Sequence[Entry]] = {}
+    agenda: dict[str, Sequence[Stamp]] = {}
     shown = 0
     # Those of today leave room for the weekend.
     for period, most in (("today", _MIN_AGENDA), ("weekend", _MAX_AGENDA)):
         first, last = days_of(period, today)
         stamps = [each for each in rest if first <= day_of(each) <= last]
         rest = [each for each in rest if each not in stamps]
-        agenda[period] = read_entries(session, stamps[: most - shown])
+        agenda[period] = stamps[: most - shown]
         shown += len(agenda[period])
-    # Those that have begun come last.
+    # Those that have begun come last, and those after the weekend if none is before it.
     rest = sorted(rest, key=lambda stamp: stamp.listed_at != stamp.starts_at)
-    agenda["soon"] = read_entries(session, rest[: max(0, _MIN_AGENDA - shown)])
-    return {name: entries for name, entries in agenda.items() if entries}
+    for weekend in agenda["weekend"][:1]:
+        rest = [each for each in rest if day_of(each) < day_of(weekend)] or rest
+    agenda["soon"] = rest[: max(0, _MIN_AGENDA - shown)]
+    parts = [(name, stamps) for name, stamps in agenda.items() if stamps]
+    parts.sort(key=lambda part: part[1][0].listed_at or 0)
+    return {name: read_entries(session, stamps) for name, stamps in parts}
 
 
 def listed_categories(

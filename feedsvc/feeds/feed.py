@@ -103,7 +103,7 @@ class Directory:
     `path` leads from the top to its own category. `levels` are those on top, then those
     below each one of the path. Its own has entries of `other_kinds` too. `matches` are
     the lists of both kinds for its search, each with its number of entries. `nearest`
-    is the next event on or after the days of an empty list.
+    is the event to show instead of days that have none.
     """
 
     path: Sequence[Category] = ()

@@ -29,7 +29,7 @@ def titles(page: Any, section: str) -> list[str]:
 
 
 def test_front_page_shows_the_newest_articles_and_the_next_events(
-    editor: ApiClient, client: FlaskClient, clock: Clock
+    editor: ApiClient, client: FlaskClient, clock: Clock, wait: Wait
 ) -> None:
     links = get_page(client, "/").xpath("//link[@rel='alternate']/@href")
     names = [link.rpartition("/")[2] for link in links]
@@ -45,6 +45,12 @@ def test_front_page_shows_the_newest_articles_and_the_next_events(
     # The newest one with a picture comes first.
     assert titles(page, "news") == [f"Tin {number}" for number in (3, 6, 5, 4, 2)]
     assert titles(page, "events") == ["Ngày 1", "Ngày 2", "Ngày 3"]
+    # It is a Wednesday.
+    wait(seconds=1)
+    for title, day in (("Thứ Bảy", 28), ("Thứ Sáu", 27)):
+        editor.put(f"/events/d{day}", {"title": title, "start": f"2026-11-{day}"})
+    page = get_page(client, "/")
+    assert titles(page, "events") == ["Thứ Sáu", "Thứ Bảy"]
 
 
 FEEDS = "https://feeds.example/feeds/"
@@ -440,6 +446,8 @@ def test_empty_day_leads_to_the_next_one_with_an_event(
     day, title = page.xpath("//div[@class='list']//*[self::h2 or self::h3]/a")
     assert paths([day]) == ["events.html?period=2026-12-24"]
     assert title.text == "Hội"
+    later = get_page(client, "/feeds/events.html?period=2027-05-01")
+    assert later.xpath("//div[@class='list']//h3/a/text()") == ["Hội"]
 
 
 def test_summary_is_the_lead_unless_the_body_begins_with_it(
