@@ -220,12 +220,14 @@ def _find_nearest(session: Session, feed: Feed) -> Sequence[Entry]:
     """
     if feed.stamps or not feed.first_day:
         return ()
-    nearest: Sequence[Entry] = ()
-    for first in (None if feed.query["period"] in PERIODS else feed.first_day, None):
-        days = {"period": None, "to": None, "from": first}
-        following = feed.query.with_parameters(**days, limit=1)
-        nearest = nearest or build_list(session, following, feed.site).entries
-    return nearest
+    any_day = feed.query.with_parameters(**{"period": None, "from": None, "to": None})
+    following = any_day.with_parameters(**{"from": feed.first_day})
+    is_near = feed.query["period"] in PERIODS
+    for query in (any_day,) if is_near else (following, any_day):
+        found = build_list(session, query.with_parameters(limit=1), feed.site)
+        if found.entries:
+            return found.entries
+    return ()
 
 
 def _count_matches(session: Session, feed: Feed) -> list[tuple[FeedHead, str]]:
@@ -273,8 +275,9 @@ def build_agenda(
         shown += len(agenda[period])
     # Those that have begun come last, and those after the weekend if none is before it.
     rest = sorted(rest, key=lambda stamp: stamp.listed_at != stamp.starts_at)
-    for weekend in agenda["weekend"][:1]:
-        rest = [each for each in rest if day_of(each) < day_of(weekend)] or rest
+    if agenda["weekend"]:
+        weekend = day_of(agenda["weekend"][0])
+        rest = [each for each in rest if day_of(each) < weekend] or rest
     agenda["soon"] = rest[: max(0, _MIN_AGENDA - shown)]
     parts = [(name, stamps) for name, stamps in agenda.items() if stamps]
     parts.sort(key=lambda part: part[1][0].listed_at or 0)
