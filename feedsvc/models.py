@@ -498,18 +498,3 @@ def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:
         for member in dataclasses.fields(value)
         if member.name not in remaining and member.default is not MISSING
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An API token, without its secret.
-
-    If there are `category_ids`, it writes only entries in and below these categories.
-    """
-
-    name: str
-    scopes: frozenset[str]
-    category_ids: tuple[int, ...]
-    created: datetime
-    revoked: datetime | None = None
-    expires: datetime | None = None

@@ -9,9 +9,9 @@ from flask import g, request
 from limits import RateLimitItem, RateLimitItemPerMinute
 
 from feedsvc.errors import Forbidden, RateLimited, Unauthorized
-from feedsvc.models import Token
 from feedsvc.services import current_services
 from feedsvc.storage.database import Transaction
+from feedsvc.storage.tables import TokenRow
 from feedsvc.storage.tokens import authenticate
 
 #: Characters of a refusal that are logged.
@@ -32,19 +32,19 @@ def authorize(scopes: Sequence[str]) -> None:
     # Refused writes cost work too, so they count before the scopes are checked.
     if request.method not in ("GET", "HEAD"):
         _count(current_services().rate_writes, "write", token.name)
-    if not token.scopes.intersection(scopes):
+    if not {*token.scopes} & {*scopes}:
         raise Forbidden(f"The token lacks the scope {' or '.join(scopes)}.")
 
 
 def write_as_token() -> AbstractContextManager[Transaction]:
     """Begin a write transaction of this request's token, limited to its categories."""
-    token: Token = g.token
+    token: TokenRow = g.token
     return current_services().database.write(
         token.name, token.category_ids, is_rehearsal=g.is_rehearsal
     )
 
 
-def _authenticate() -> Token:
+def _authenticate() -> TokenRow:
     authorization = request.authorization
     if (
         authorization is None

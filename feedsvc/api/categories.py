@@ -20,7 +20,7 @@ from feedsvc.storage.categories import (
     put_category,
     rename_category,
 )
-from feedsvc.storage.database import read_revisions
+from feedsvc.storage.changes import read_validity
 from feedsvc.web.responses import conditional_response, redirect
 
 _schema = CategorySchema()
@@ -29,7 +29,7 @@ _schema = CategorySchema()
 def list_() -> Response:
     """List all categories, by slug."""
     with current_services().database.read() as session:
-        revision = read_revisions(session).of(KINDS)
+        revision = read_validity(session, *KINDS).revision
         categories = Categories(session).all()
     document = {"categories": _schema.dump(categories, many=True)}
     body = current_app.json.dumps(document).encode()

@@ -17,13 +17,13 @@ from feedsvc.cli.samples import load_sample_data
 from feedsvc.config import SettingError, check_database_url
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import FORMATS
-from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES, Token
+from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES
 from feedsvc.services import checked_database, current_services
 from feedsvc.storage.changes import renew_revisions
 from feedsvc.storage.copy import copy_rows, count_rows
 from feedsvc.storage.database import Database
 from feedsvc.storage.migrations.runner import upgrade as upgrade_database
-from feedsvc.storage.tables import CategoryRow
+from feedsvc.storage.tables import CategoryRow, TokenRow
 from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
 
 _COUNTERS = (
@@ -220,8 +220,8 @@ def list_tokens() -> None:
         for stored in stored_tokens(session):
             columns = [
                 stored.name,
-                " ".join(sorted(stored.scopes)),
-                f"{stored.created:%F}",
+                " ".join(stored.scopes),
+                f"{stored.created_at:%F}",
                 _state(stored),
                 *(
                     session.get_one(CategoryRow, category_id).slug
@@ -231,11 +231,11 @@ def list_tokens() -> None:
             click.echo("\t".join(columns))
 
 
-def _state(stored: Token) -> str:
-    if stored.revoked:
-        return f"revoked {stored.revoked:%F}"
-    if stored.expires:
-        return f"expires {stored.expires:%F}"
+def _state(stored: TokenRow) -> str:
+    if stored.revoked_at:
+        return f"revoked {stored.revoked_at:%F}"
+    if stored.expires_at:
+        return f"expires {stored.expires_at:%F}"
     return "active"
 
 

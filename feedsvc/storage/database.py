@@ -147,14 +147,12 @@ class Database:
         self._revisions_lock = threading.Lock()
         self._logged_failures: set[str] = set()
 
-    @contextmanager
-    def read(self) -> Iterator[Session]:
-        """Read one snapshot.
+    def read(self) -> Session:
+        """Read one snapshot in a block.
 
-        :raises OperationalError: the database does not respond.
+        :raises OperationalError: within it, if the database does not respond.
         """
-        with Session(self._read_engine) as session:
-            yield session
+        return Session(self._read_engine)
 
     @contextmanager
     def write(
@@ -196,7 +194,7 @@ class Database:
             self._truncate_log(timeout=0.1)
         for line in transaction.log_lines:
             _log.info("%s by %s", line, actor or "feedsvc")
-        self._note_revisions(Revisions(row.last, row.news, row.events))
+        self._note_revisions(row)
 
     def log_failure(self, error: Exception) -> None:
         """Log why the database cannot be used, each reason once until it is usable."""
@@ -220,13 +218,13 @@ class Database:
         """
         # The tick, which comes as often, logs the error.
         with suppress(sa.exc.SQLAlchemyError), self.read() as session:
-            self._note_revisions(read_revisions(session))
+            self._note_revisions(revision_row(session))
 
-    def _note_revisions(self, revisions: Revisions) -> None:
+    def _note_revisions(self, row: RevisionRow) -> None:
         with self._revisions_lock:
             # Another thread may have noted newer ones meanwhile.
-            if revisions.last > self.revisions.last:
-                self.revisions = revisions
+            if row.last > self.revisions.last:
+                self.revisions = Revisions(row.last, row.news, row.events)
 
     def _truncate_log(self, timeout: float) -> None:
         """Empty SQLite's write-ahead log, which has former versions of pages.
@@ -270,12 +268,6 @@ def revision_row(session: Session) -> RevisionRow:
 def installation_row(session: Session) -> InstallationRow:
     """Return the row of the installation."""
     return session.get_one(InstallationRow, 1)
-
-
-def read_revisions(session: Session) -> Revisions:
-    """Return the last revisions in a snapshot."""
-    row = revision_row(session)
-    return Revisions(row.last, row.news, row.events)
 
 
 def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:

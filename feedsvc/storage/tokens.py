@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import Conflict, NotFound, Unauthorized
-from feedsvc.models import Token
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import Database
 from feedsvc.storage.tables import TokenRow
@@ -59,7 +58,7 @@ def create_token(
     return token
 
 
-def authenticate(database: Database, token: str) -> Token:
+def authenticate(database: Database, token: str) -> TokenRow:
     """Return the stored token that a text is.
 
     :raises Unauthorized: it is unknown, revoked or expired.
@@ -71,13 +70,12 @@ def authenticate(database: Database, token: str) -> Token:
         # Only a client that has the token is told.
         if reason := _reason_to_refuse(row, database.clock()):
             raise Unauthorized(f"The token {reason}. Ask the operator for a new one.")
-        return _token_from(row)
+        return row
 
 
-def stored_tokens(session: Session) -> list[Token]:
+def stored_tokens(session: Session) -> Iterable[TokenRow]:
     """Return all tokens by name, revoked ones too."""
-    rows = session.scalars(sa.select(TokenRow).order_by(TokenRow.name))
-    return [_token_from(row) for row in rows]
+    return session.scalars(sa.select(TokenRow).order_by(TokenRow.name))
 
 
 def revoke_token(database: Database, name: str) -> None:
@@ -106,14 +104,3 @@ def _hash(token: str) -> str:
     # Salt and rounds guard passwords. A random secret of 144 bits cannot be guessed,
     # and each request looks its token up by the hash.
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _token_from(row: TokenRow) -> Token:
-    return Token(
-        row.name,
-        frozenset(row.scopes),
-        tuple(row.category_ids),
-        row.created_at,
-        row.revoked_at,
-        row.expires_at,
-    )

@@ -29,7 +29,6 @@ from feedsvc.formats.html import render_page
 from feedsvc.models import PageLanguages
 from feedsvc.services import current_services
 from feedsvc.storage.changes import read_validity
-from feedsvc.storage.migrations.runner import check_schema
 from feedsvc.web.responses import PAGE_HEADERS, public
 
 MEDIA_TYPE = "application/problem+json"
@@ -58,7 +57,7 @@ def error_response(
     if isinstance(error, SQLAlchemyError):
         # The reason may name hosts and users, so it is in the log alone.
         current_services().database.log_failure(error)
-        error = _unavailable(error)
+        error = errors.Unavailable("The database cannot be used at the moment.")
     if isinstance(error, FeedsvcError):
         status = error.status
         detail = str(error)
@@ -75,22 +74,6 @@ def error_response(
     )
     response.headers.update(_headers(status, error))
     return response
-
-
-def _unavailable(error: SQLAlchemyError) -> errors.Unavailable:
-    """Return the error for the client, which says if the database needs an upgrade."""
-    database = current_services().database
-    # Errors of a missing table or column. A PostgreSQL that is away raises another one,
-    # and asking it again would take seconds.
-    is_sqlite_error = database.is_sqlite and isinstance(error, OperationalError)
-    if is_sqlite_error or isinstance(error, ProgrammingError):
-        try:
-            check_schema(database)
-        except errors.Unavailable as reason:
-            return reason
-        except SQLAlchemyError:
-            pass
-    return errors.Unavailable("The database cannot be used at the moment.")
 
 
 def problem_response(status: int, detail: str, error: Exception) -> Response:

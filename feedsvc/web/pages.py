@@ -30,7 +30,6 @@ from feedsvc.models import KINDS, Entry, PageLanguages
 from feedsvc.services import current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.changes import read_validity
-from feedsvc.storage.database import read_revisions
 from feedsvc.storage.entries import (
     SELECT_STAMPS,
     find_entry,
@@ -101,7 +100,7 @@ def show_opml() -> Response:
         slugs = {
             kind: categories_with_entries(categories, kind, is_shown) for kind in KINDS
         }
-        modified = read_revisions(session).of(KINDS)
+        modified = read_validity(session, *KINDS).revision
         body = opml.render(site, categories.all(), slugs, modified, lang)
         return body, True
 
