@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import textwrap
 import uuid
 from collections.abc import Iterable
 from contextlib import closing
@@ -274,6 +275,43 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
     assert re.findall("^not sent: (.*): HTTP Error 422", printed, re.MULTILINE) == [
         f"/articles/{refused}"
     ]
+
+
+def test_office_posts_a_folder_again_and_again(
+    service: Service, tmp_path: Path
+) -> None:
+    folder = tmp_path / "town-hall"
+    folder.mkdir()
+    guide = CONNECTING.partition("## Without a CMS")[2].partition("\n## ")[0]
+    article, table = re.findall(r"(?:^    .*\n|^\n(?=    ))+", guide, re.MULTILINE)[1:]
+    (folder / "thông báo.md").write_text(textwrap.dedent(article), "utf-8")
+    events = folder / "events.csv"
+    events.write_text(textwrap.dedent(table).strip(), "utf-8-sig")
+
+    def post() -> tuple[int, str]:
+        script = [sys.executable, ROOT / "docs/post_folder.py", folder]
+        environ = {**service.environ, "FEEDS": service.url, "TOKEN": service.token}
+        done = subprocess.run(script, env=environ, capture_output=True, text=True)
+        return done.returncode, done.stdout or done.stderr
+
+    refused = "town-hall/thông báo.md: #/categories/0 There is no category “van-hoa”."
+    returncode, printed = post()
+    assert (returncode, printed.partition(" GET")[0]) == (1, refused)
+    assert service.request("GET", "/api/v1/events").json()["items"] == []
+    service.put("/categories/van-hoa", {"title": "Văn hóa"})
+    assert post() == (0, "2 entries are posted.\n")
+    events.write_text(events.read_text("utf-8-sig").replace("24.12.2026", "26/12/2026"))
+    assert post()[0] == 0
+    (item,) = service.request("GET", "/api/v1/articles").json()["items"]
+    stored = service.request("GET", f"/api/v1/articles/{item['id']}").json()
+    assert stored["title"] == "Thư viện mở cửa"
+    assert stored["content_html"] == "<p>Từ <strong>8 giờ</strong>.</p>"
+    assert stored["version"] == 1
+    (event,) = service.request("GET", "/api/v1/events").json()["items"]
+    assert event["start"] == "2026-12-26T19:00:00+07:00"
+    assert event["location"]["name"] == "Phố sách"
+    events.write_text("title,start\nHội sách,2026-12-24\n")
+    assert post() == (1, "town-hall/events.csv: Each row needs an `id`.\n")
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:

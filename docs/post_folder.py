@@ -1,0 +1,126 @@
+"""Post a folder: Markdown files as articles, rows of tables as events.
+
+    pip install markdown-it-py
+    export FEEDS=https://feeds.example TOKEN=fsv_…
+    python post_folder.py town-hall
+
+All is rehearsed first; if something is refused, nothing is posted. Run it again after
+each change: what is the same is not written.
+
+A file *.md is an article. It begins with its title; lines such as `categories: van-hoa,
+the-thao` may follow, then an empty line and the text. A file *.csv (UTF-8, as a
+spreadsheet saves it) is a table of events. Its first line has the names of the columns:
+`id` (which stays when the row changes), `title`, `start`, and others such as `end`,
+`location.name`, `categories`. Times are 2026-12-24 19:00, 24.12.2026 19:00 or
+24/12/2026 19:00, or dates alone.
+"""
+
+import csv
+import io
+import json
+import os
+import sys
+import uuid
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from markdown_it import MarkdownIt
+
+LISTS = ("categories", "authors")
+TIMES = ("%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M")
+DAYS = ("%d.%m.%Y", "%d/%m/%Y")
+
+
+def read_value(name, text):
+    """Return the API's form of a text."""
+    if name in LISTS:
+        return [part.strip() for part in text.split(",")]
+    for form in (*TIMES, *DAYS):
+        with suppress(ValueError):
+            moment = datetime.strptime(text, form)  # noqa: DTZ007
+            return moment.isoformat() if form in TIMES else f"{moment:%Y-%m-%d}"
+    return text
+
+
+def make_entry(kind, source, fields):
+    """Return an item of a batch; its id is always the same for its source."""
+    id = uuid.uuid5(uuid.NAMESPACE_URL, source).hex
+    entry = {"action": "put", "kind": kind, "id": id}
+    for name, text in fields.items():
+        # Rows may have more or fewer cells than the first one.
+        if not (name and text):
+            continue
+        *path, member = name.strip().split(".")
+        target = entry
+        for part in path:
+            target = target.setdefault(part, {})
+        target[member] = read_value(member, text.strip())
+    return entry
+
+
+def read_article(path):
+    """Return the title, members and body of a Markdown file."""
+    head, _, body = path.read_text("utf-8-sig").strip().partition("\n\n")
+    title, *lines = head.splitlines()
+    if not all(":" in line for line in lines):
+        raise ValueError("An empty line must be between title and text.")
+    fields = dict(line.split(":", 1) for line in lines)
+    html = MarkdownIt().enable("table").render(body)
+    return {"title": title.lstrip("# "), **fields, "content_html": html}
+
+
+def read_table(path):
+    """Return the rows of a table by their ids."""
+    text = path.read_text("utf-8-sig")
+    separator = ";" if ";" in text.partition("\n")[0] else ","
+    rows = [*csv.DictReader(io.StringIO(text), delimiter=separator)]
+    if not all(row.get("id") for row in rows):
+        raise ValueError("Each row needs an `id`.")
+    return {row.pop("id"): row for row in rows}
+
+
+def read_folder(folder):
+    """Return the items of a batch, by the file or row from which they come."""
+    items = {}
+    for path in sorted(folder.iterdir()):
+        source = f"{folder.name}/{path.name}"
+        try:
+            if path.suffix == ".md":
+                items[source] = make_entry("news", source, read_article(path))
+            if path.suffix == ".csv":
+                for id, row in read_table(path).items():
+                    source_of_row = f"{source}, id {id}"
+                    items[source_of_row] = make_entry("events", source_of_row, row)
+        except ValueError as error:
+            sys.exit(f"{source}: {error}")
+    return items
+
+
+def send(items, query):
+    """Send a batch; return the errors by file or row."""
+    url = f"{os.environ['FEEDS']}/api/v1/batch{query}"
+    headers = {
+        "Authorization": f"Bearer {os.environ['TOKEN']}",
+        "Content-Type": "application/json",
+    }
+    request = Request(url, json.dumps([*items.values()]).encode(), headers)  # noqa: S310
+    with urlopen(request, timeout=90) as response:  # noqa: S310
+        results = json.load(response)["results"]
+    return [
+        f"{source}: {error.get('pointer', '')} {error['detail']}"
+        for source, result in zip(items, results, strict=True)
+        for error in result.get("errors", [])
+    ]
+
+
+entries = read_folder(Path(sys.argv[1]).resolve())
+try:
+    refusals = send(entries, "?dry_run=true") or send(entries, "")
+except HTTPError as error:
+    sys.exit(error.read().decode())
+if refusals:
+    sys.exit("\n".join(refusals))
+print(f"{len(entries)} entries are posted.")
