@@ -289,7 +289,7 @@ def test_office_posts_a_folder_again_and_again(
     events.write_text(textwrap.dedent(table).strip(), "utf-8-sig")
 
     def post() -> tuple[int, str]:
-        script = [sys.executable, ROOT / "docs/post_folder.py", folder]
+        script = [sys.executable, str(ROOT / "docs/post_folder.py"), str(folder)]
         environ = {**service.environ, "FEEDS": service.url, "TOKEN": service.token}
         done = subprocess.run(script, env=environ, capture_output=True, text=True)
         return done.returncode, done.stdout or done.stderr
