@@ -12,7 +12,8 @@ the-thao` may follow, then an empty line and the text. A file *.csv (UTF-8, as a
 spreadsheet saves it) is a table of events. Its first line has the names of the columns:
 `id` (which stays when the row changes), `title`, `start`, and others such as `end`,
 `location.name`, `categories`. Times are 2026-12-24 19:00, 24.12.2026 19:00 or
-24/12/2026 19:00, or dates alone.
+24/12/2026 19:00 (the day first), or dates alone; the year may have two digits. An `end`
+without a time is the day after the last one.
 """
 
 import csv
@@ -30,8 +31,8 @@ from urllib.request import Request, urlopen
 from markdown_it import MarkdownIt
 
 LISTS = ("categories", "authors")
-TIMES = ("%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M")
-DAYS = ("%d.%m.%Y", "%d/%m/%Y")
+DAYS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%d.%m.%y", "%d/%m/%y")
+TIMES = [f"{day} {time}" for day in DAYS for time in ("%H:%M", "%H:%M:%S")]
 
 
 def read_value(name, text):
@@ -74,12 +75,20 @@ def read_article(path):
 
 def read_table(path):
     """Return the rows of a table by their ids."""
-    text = path.read_text("utf-8-sig")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("Save it as “CSV UTF-8”.") from None
     separator = ";" if ";" in text.partition("\n")[0] else ","
     rows = [*csv.DictReader(io.StringIO(text), delimiter=separator)]
+    # Spreadsheets save empty rows too.
+    rows = [row for row in rows if any(row.values())]
     if not all(row.get("id") for row in rows):
         raise ValueError("Each row needs an `id`.")
-    return {row.pop("id"): row for row in rows}
+    by_id = {row.pop("id"): row for row in rows}
+    if len(by_id) < len(rows):
+        raise ValueError("Each row needs an `id` of its own.")
+    return by_id
 
 
 def read_folder(folder):

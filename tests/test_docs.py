@@ -300,7 +300,9 @@ def test_office_posts_a_folder_again_and_again(
     assert service.request("GET", "/api/v1/events").json()["items"] == []
     service.put("/categories/van-hoa", {"title": "Văn hóa"})
     assert post() == (0, "2 entries are posted.\n")
-    events.write_text(events.read_text("utf-8-sig").replace("24.12.2026", "26/12/2026"))
+    events.write_text(
+        events.read_text("utf-8-sig").replace("24.12.2026", "26/12/26") + "\n;;;;\n"
+    )
     assert post()[0] == 0
     (item,) = service.request("GET", "/api/v1/articles").json()["items"]
     stored = service.request("GET", f"/api/v1/articles/{item['id']}").json()
@@ -310,8 +312,13 @@ def test_office_posts_a_folder_again_and_again(
     (event,) = service.request("GET", "/api/v1/events").json()["items"]
     assert event["start"] == "2026-12-26T19:00:00+07:00"
     assert event["location"]["name"] == "Phố sách"
-    events.write_text("title,start\nHội sách,2026-12-24\n")
-    assert post() == (1, "town-hall/events.csv: Each row needs an `id`.\n")
+    for wrong, reason in (
+        ("title,start\nBuch,2026-12-24\n", "Each row needs an `id`."),
+        ("id,title\n1,a\n1,b\n", "Each row needs an `id` of its own."),
+        ("id,title\n1,Bücher\n", "Save it as “CSV UTF-8”."),
+    ):
+        events.write_text(wrong, "cp1252")
+        assert post() == (1, f"town-hall/events.csv: {reason}\n")
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:
