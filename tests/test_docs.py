@@ -24,7 +24,7 @@ from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import PARAMETERS
 from feedsvc.models import SCOPES
 from tests.commands import command_names, run
-from tests.conftest import MakeApp
+from tests.conftest import ApiClient, MakeApp
 from tests.data import read
 from tests.full_entries import MEMBERS
 from tests.programs import serving
@@ -134,6 +134,20 @@ def test_commands_of_guides_run_on_an_empty_database(
         answers = run_curl_lines(service, guide)
         assert answers
         assert '"errors"' not in "".join(answers), "in a batch"
+
+
+def test_json_of_documents_is_taken(editor: ApiClient) -> None:
+    blocks = re.findall(r'^ {4}(\{"title".*\n(?: {5}.*\n)*)', FEEDS, re.MULTILINE)
+    assert len(blocks) == 4
+    for number, block in enumerate(blocks):
+        editor.put(f"/events/{number}", json.loads(block))
+    member = r'`\{?("\w{3,}": (?:null|"[^"]*")[^`}]*)\}?`'
+    texts = set(re.findall(member, API + FEEDS + CONNECTING))
+    assert len(texts) > 6
+    for text in sorted(texts):
+        path = "/events/0?dry_run=true"
+        patched = editor.send("PATCH", path, json.loads(f"{{{text}}}"))
+        assert patched.status_code == 200, text
 
 
 LANGUAGES = {
