@@ -58,9 +58,10 @@ def without_guid_and_date(item: str) -> str:
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_commands_of_readme_run(tmp_path: Path) -> None:
-    clone, start, install, serve, export, *commands = COMMANDS
+    clone, start, check, install, serve, export, *commands = COMMANDS
     assert clone.startswith("git clone ")
     assert start.startswith("make run ")
+    assert check.startswith("make test ")
     # tests/test_packaging.py installs and serves.
     assert install == f"pip install feedsvc-{__version__}-py3-none-any.whl"
     assert serve == "feedsvc serve --demo"
