@@ -9,7 +9,8 @@ STATE=${STATE:-/var/lib/feedsvc-alarm}             # has the last message
 
 host=$(printf %s "$URL" | sed -nE 's#^https://([^/:]+).*#\1#p')
 problems=$(
-    answer=$(curl -sS --max-time 10 "$URL/readyz" 2>&1)
+    # Without the milliseconds of an error, which would make each message a new one.
+    answer=$(curl -sS --max-time 10 "$URL/readyz" 2>&1 | sed 's/ after [0-9]* m.*//')
     case $answer in ready*) ;; *) echo "$URL/readyz: $answer" ;; esac
     if [ "$host" ] && ! openssl s_client -connect "$host:443" -servername "$host" </dev/null 2>/dev/null |
         openssl x509 -noout -checkend 1209600 >/dev/null 2>&1; then
@@ -18,7 +19,7 @@ problems=$(
     [ "$(find "$BACKUPS" -name 'feedsvc-*' -mmin -120 2>/dev/null)" ] ||
         echo "There is no backup of the last two hours in $BACKUPS: journalctl -u feedsvc-backup."
     used=$(df -P "$DATA" | awk 'NR == 2 { print $5 + 0 }')
-    [ "$used" -lt 90 ] || echo "The file system of $DATA is $used % full."
+    [ "$used" -lt 90 ] || echo "The file system of $DATA is at least 90 % full."
 )
 [ "$problems" = "$(cat "$STATE" 2>/dev/null)" ] && exit
 printf '%s\n' "${problems:-All is well again.}" | $TELL && printf %s "$problems" >"$STATE"
