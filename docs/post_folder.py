@@ -31,6 +31,7 @@ from urllib.request import Request, urlopen
 from markdown_it import MarkdownIt
 
 LISTS = ("categories", "authors")
+DATES = ("start", "end", "date_published", "expires")
 DAYS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%d.%m.%y", "%d/%m/%y")
 TIMES = [f"{day} {time}" for day in DAYS for time in ("%H:%M", "%H:%M:%S")]
 
@@ -39,7 +40,7 @@ def read_value(name, text):
     """Return the API's form of a text."""
     if name in LISTS:
         return [part.strip() for part in text.split(",")]
-    for form in (*TIMES, *DAYS):
+    for form in (*TIMES, *DAYS) if name in DATES else ():
         with suppress(ValueError):
             moment = datetime.strptime(text, form)  # noqa: DTZ007
             return moment.isoformat() if form in TIMES else f"{moment:%Y-%m-%d}"
@@ -130,6 +131,8 @@ try:
     refusals = send(entries, "?dry_run=true") or send(entries, "")
 except HTTPError as error:
     sys.exit(error.read().decode())
+except OSError as error:
+    sys.exit(f"{os.environ['FEEDS']}: {error}")
 if refusals:
     sys.exit("\n".join(refusals))
 print(f"{len(entries)} entries are posted.")

@@ -115,7 +115,7 @@ def run_curl_lines(service: Service, text: str) -> list[str]:
     for line in re.findall(r"^ {4,8}curl (.*)$", text, re.MULTILINE):
         own = line.replace("localhost:8000", f"127.0.0.1:{service.port}")
         answer = subprocess.check_output(
-            ["bash", "-c", f"curl -sf {own}"],
+            ["bash", "-o", "pipefail", "-c", f"curl -sf {own}"],
             env={**service.environ, "TOKEN": service.token},
             text=True,
         )
@@ -299,6 +299,7 @@ def test_office_posts_a_folder_again_and_again(
     guide = CONNECTING.partition("## Without a CMS")[2].partition("\n## ")[0]
     article, table = re.findall(r"(?:^    .*\n|^\n(?=    ))+", guide, re.MULTILINE)[1:]
     (folder / "thông báo.md").write_text(textwrap.dedent(article), "utf-8")
+    (folder / "day.md").write_text("24.12.2026\n\nx")
     events = folder / "events.csv"
     events.write_text(textwrap.dedent(table).strip(), "utf-8-sig")
 
@@ -313,14 +314,16 @@ def test_office_posts_a_folder_again_and_again(
     assert (returncode, printed.partition(" GET")[0]) == (1, refused)
     assert service.request("GET", "/api/v1/events").json()["items"] == []
     service.put("/categories/van-hoa", {"title": "Văn hóa"})
-    assert post() == (0, "2 entries are posted.\n")
+    assert post() == (0, "3 entries are posted.\n")
     events.write_text(
         events.read_text("utf-8-sig").replace("24.12.2026", "26/12/26") + "\n;;;;\n"
     )
     assert post()[0] == 0
-    (item,) = service.request("GET", "/api/v1/articles").json()["items"]
-    stored = service.request("GET", f"/api/v1/articles/{item['id']}").json()
-    assert stored["title"] == "Thư viện mở cửa"
+    items = service.request("GET", "/api/v1/articles").json()["items"]
+    ids = {item["title"]: item["id"] for item in items}
+    assert {*ids} == {"24.12.2026", "Thư viện mở cửa"}
+    path = f"/api/v1/articles/{ids['Thư viện mở cửa']}"
+    stored = service.request("GET", path).json()
     assert stored["content_html"] == "<p>Từ <strong>8 giờ</strong>.</p>"
     assert stored["version"] == 1
     (event,) = service.request("GET", "/api/v1/events").json()["items"]
@@ -333,6 +336,9 @@ def test_office_posts_a_folder_again_and_again(
     ):
         events.write_text(wrong, "cp1252")
         assert post() == (1, f"town-hall/events.csv: {reason}\n")
+    events.unlink()
+    service.kill()
+    assert post()[1].startswith(f"{service.url}: <urlopen error ")
 
 
 def figures(name: str) -> dict[str, dict[str, str]]:
