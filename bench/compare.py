@@ -62,12 +62,15 @@ def measure_round(servers: dict[str, Server], number: int) -> dict[str, Figures]
     # Row by row, and every other round backwards, so that other load affects all alike.
     for rows in zip(*rounds, strict=True):
         measured = [*zip(servers.items(), rows, strict=True)]
-        for (name, server), (row, expected, responses) in measured[
-            :: -1 if number % 2 else 1
-        ]:
+        if number % 2:
+            measured.reverse()
+        for (name, server), (row, expected, responses) in measured:
             figure = measure(server, expected, responses)
-            if figure is not None:
-                figures[name][row] = figure / (BATCH if row == "batch item" else 1)
+            if figure is None:
+                continue
+            if row == "batch item":
+                figure /= BATCH
+            figures[name][row] = figure
     return figures
 
 

@@ -5,7 +5,7 @@ URL=${URL:-http://localhost:8000}                  # with https, the certificate
 BACKUPS=${BACKUPS:-/var/lib/feedsvc-backup}        # the newest one must be younger than two hours
 DATA=${DATA:-/var/lib}                             # a tenth of its file system must be free
 TELL=${TELL:-cat}                                  # reads the message: mail -s feedsvc you@example
-STATE=${STATE:-/var/lib/feedsvc-alarm}             # has the last message
+STATE=${STATE:-/var/lib/feedsvc/alarm}             # has the last message
 
 host=$(printf %s "$URL" | sed -nE 's#^https://([^/:]+).*#\1#p')
 problems=$(

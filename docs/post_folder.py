@@ -16,6 +16,7 @@ spreadsheet saves it) is a table of events. Its first line has the names of the 
 without a time is the day after the last one.
 """
 
+import argparse
 import csv
 import io
 import json
@@ -30,6 +31,12 @@ from urllib.request import Request, urlopen
 
 from markdown_it import MarkdownIt
 
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
+parser.add_argument("folder", help="the folder; its name is part of all ids")
+options = parser.parse_args()
+
 LISTS = ("categories", "authors")
 DATES = ("start", "end", "date_published", "expires")
 DAYS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%d.%m.%y", "%d/%m/%y")
@@ -40,7 +47,9 @@ def read_value(name, text):
     """Return the API's form of a text."""
     if name in LISTS:
         return [part.strip() for part in text.split(",")]
-    for form in (*TIMES, *DAYS) if name in DATES else ():
+    if name not in DATES:
+        return text
+    for form in (*TIMES, *DAYS):
         with suppress(ValueError):
             moment = datetime.strptime(text, form)  # noqa: DTZ007
             return moment.isoformat() if form in TIMES else f"{moment:%Y-%m-%d}"
@@ -55,6 +64,8 @@ def make_entry(kind, source, fields):
         # Rows may have more or fewer cells than the first one.
         if not (name and text):
             continue
+        if any(other.startswith(f"{name}.") for other in filter(None, fields)):
+            raise ValueError(f"Write `{name}.name` in place of `{name}`.")
         *path, member = name.strip().split(".")
         target = entry
         for part in path:
@@ -63,9 +74,17 @@ def make_entry(kind, source, fields):
     return entry
 
 
+def read_text(path):
+    """Return the text of a file."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("Save it in UTF-8, a table as “CSV UTF-8”.") from None
+
+
 def read_article(path):
     """Return the title, members and body of a Markdown file."""
-    head, _, body = path.read_text("utf-8-sig").strip().partition("\n\n")
+    head, _, body = read_text(path).strip().partition("\n\n")
     title, *lines = head.splitlines()
     if not all(":" in line for line in lines):
         raise ValueError("An empty line must be between title and text.")
@@ -76,10 +95,7 @@ def read_article(path):
 
 def read_table(path):
     """Return the rows of a table by their ids."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("Save it as “CSV UTF-8”.") from None
+    text = read_text(path)
     separator = ";" if ";" in text.partition("\n")[0] else ","
     rows = [*csv.DictReader(io.StringIO(text), delimiter=separator)]
     # Spreadsheets save empty rows too.
@@ -126,7 +142,7 @@ def send(items, query):
     ]
 
 
-entries = read_folder(Path(sys.argv[1]).resolve())
+entries = read_folder(Path(options.folder).resolve())
 try:
     refusals = send(entries, "?dry_run=true") or send(entries, "")
 except HTTPError as error:

@@ -332,7 +332,11 @@ def test_office_posts_a_folder_again_and_again(
     for wrong, reason in (
         ("title,start\nBuch,2026-12-24\n", "Each row needs an `id`."),
         ("id,title\n1,a\n1,b\n", "Each row needs an `id` of its own."),
-        ("id,title\n1,Bücher\n", "Save it as “CSV UTF-8”."),
+        (
+            "id,location.address,location\n1,a,b\n",
+            "Write `location.name` in place of `location`.",
+        ),
+        ("id,title\n1,Bücher\n", "Save it in UTF-8, a table as “CSV UTF-8”."),
     ):
         events.write_text(wrong, "cp1252")
         assert post() == (1, f"town-hall/events.csv: {reason}\n")

@@ -213,17 +213,19 @@ def build_directory(session: Session, feed: Feed) -> Directory:
 
 
 def _find_nearest(session: Session, feed: Feed) -> Sequence[Entry]:
-    """Return the next event, if the days of a list have none; of a later day, from it.
+    """Return the event to show, if the days of a list have none.
 
-    Days in which series take place take long to find, while those of a named period are
-    near.
+    It is the next one after these days, or, if there is none, the next one from now on.
     """
     if feed.stamps or not feed.first_day:
         return ()
     any_day = feed.query.with_parameters(**{"period": None, "from": None, "to": None})
-    following = any_day.with_parameters(**{"from": feed.first_day})
-    is_near = feed.query["period"] in PERIODS
-    for query in (any_day,) if is_near else (following, any_day):
+    queries = [any_day]
+    # Named periods begin soon, so that the next event needs no window, for which all
+    # series would be expanded.
+    if feed.query["period"] not in PERIODS:
+        queries.insert(0, any_day.with_parameters(**{"from": feed.first_day}))
+    for query in queries:
         found = build_list(session, query.with_parameters(limit=1), feed.site)
         if found.entries:
             return found.entries
@@ -273,15 +275,16 @@ def build_agenda(
         rest = [each for each in rest if each not in stamps]
         agenda[period] = stamps[: most - shown]
         shown += len(agenda[period])
-    # Those that have begun come last, and those after the weekend if none is before it.
+    # Those that have begun come last.
     rest = sorted(rest, key=lambda stamp: stamp.listed_at != stamp.starts_at)
     if agenda["weekend"]:
+        # Those after it follow only if none is before it.
         weekend = day_of(agenda["weekend"][0])
         rest = [each for each in rest if day_of(each) < weekend] or rest
     agenda["soon"] = rest[: max(0, _MIN_AGENDA - shown)]
-    parts = [(name, stamps) for name, stamps in agenda.items() if stamps]
-    parts.sort(key=lambda part: part[1][0].listed_at or 0)
-    return {name: read_entries(session, stamps) for name, stamps in parts}
+    names = [name for name, stamps in agenda.items() if stamps]
+    names.sort(key=lambda name: agenda[name][0].listed_at or 0)
+    return {name: read_entries(session, agenda[name]) for name in names}
 
 
 def listed_categories(

@@ -148,9 +148,9 @@ class Database:
         self._logged_failures: set[str] = set()
 
     def read(self) -> Session:
-        """Read one snapshot in a block.
+        """Return a session for a `with` statement, which reads one snapshot.
 
-        :raises OperationalError: within it, if the database does not respond.
+        Its statements raise OperationalError if the database does not respond.
         """
         return Session(self._read_engine)
 

@@ -89,6 +89,7 @@ def test_documented_commands_start_nginx_beside_debians_site(
     for response in (first, second):
         assert "Server: nginx\n" in response, "no version"
         assert "X-Request-ID: " in response
+        assert "Strict-Transport-Security: max-age=31536000\n" in response
         assert "<link>http://feeds.example" in response
     assert second.endswith("404"), "other hosts get Debian's site"
     assert list((tmp_path / "var/cache/feedsvc").iterdir()), "it caches"
