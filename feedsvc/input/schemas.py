@@ -224,7 +224,13 @@ class EntrySchema(ModelSchema):
     translation_key = fields.Identifier()
     date_published = fields.UtcDateTime(attribute="published")
     date_modified = fields.UtcDateTime(attribute="updated", dump_only=True)
-    status = fields.ParsedString(_our_spelling, validate=OneOf(models.STATUSES))
+    status = fields.ParsedString(
+        _our_spelling,
+        validate=OneOf(
+            models.STATUSES,
+            error="Must be one of: {choices}. To cancel an event, set event_status.",
+        ),
+    )
     notice = fields.Text(2000, multiline=True)
     expires = fields.UtcDateTime()
     version = ma.fields.Integer(dump_only=True)
@@ -425,13 +431,6 @@ class EventSchema(EntrySchema):
     """An event."""
 
     kind_name = "events"
-    status = fields.ParsedString(
-        _our_spelling,
-        validate=OneOf(
-            models.STATUSES,
-            error="Must be one of: {choices}. To cancel an event, set event_status.",
-        ),
-    )
     start = fields.DateOrTime(required=True, attribute="event.start")
     end = fields.DateOrTime(attribute="event.end")
     timezone = fields.ParsedString(
