@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import takewhile
 
 # Characters that XML 1.0 §2.2 forbids or discourages are invalid, surrogates,
 # noncharacters, and U+FFFD, which stands where a character was lost. The class lists
@@ -60,10 +61,7 @@ def unify_line_ends(text: str) -> str:
 
 def leading_marks(text: str) -> int:
     """Count the combining marks at the start of text."""
-    count = 0
-    while count < len(text) and unicodedata.combining(text[count]):
-        count += 1
-    return count
+    return sum(1 for _ in takewhile(unicodedata.combining, text))
 
 
 def _longest_run_of_marks(text: str) -> int:
@@ -101,14 +99,9 @@ def normalize_lines(text: str) -> str:
 
 def _strip_leading_marks(text: str) -> str:
     """Return text without the marks at its start, and the space among them."""
-    if not leading_marks(text):
-        return text
-    starts = (
-        index
-        for index, char in enumerate(text)
-        if not (char.isspace() or unicodedata.combining(char))
-    )
-    return text[next(starts, len(text)) :]
+    # No space is in front of them.
+    marks = takewhile(lambda char: char.isspace() or unicodedata.combining(char), text)
+    return text[sum(1 for _ in marks) :]
 
 
 def normalize_line(text: str) -> str:
