@@ -187,7 +187,5 @@ class CachedResponse:
 def _negotiate(accept_encoding: str) -> str:
     """Return the content coding that a client prefers; an empty one is none."""
     accepted = parse_accept_header(accept_encoding, Accept)
-    best = max(_COMPRESSORS, key=lambda coding: float(accepted.quality(coding)))
-    quality = accepted.quality(best)
-    is_preferred = quality > 0 and quality >= accepted.quality("identity")
-    return best if is_preferred else ""
+    best = accepted.best_match([*_COMPRESSORS, "identity"], "identity")
+    return "" if best == "identity" else best
