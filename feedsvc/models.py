@@ -276,22 +276,20 @@ class Recurrence:
         return dict(part.split("=", 1) for part in self.rrule.split(";"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON, without the lists that are empty.
+        """Return it as JSON, with empty lists and reasons that are None.
 
         Times are local ones without an offset: a time that a change to daylight saving
         time skips has none.
         """
-        document = {
+        return {
             "rrule": self.rrule,
             "exdates": [*map(local_iso, self.exdates)],
             "rdates": [*map(local_iso, self.rdates)],
             "cancelled": [
-                {"start": local_iso(each.start)}
-                | ({"notice": each.notice} if each.notice else {})
+                {"start": local_iso(each.start), "notice": each.notice}
                 for each in self.cancelled
             ],
         }
-        return {name: value for name, value in document.items() if value}
 
 
 def local_iso(moment: date) -> str:

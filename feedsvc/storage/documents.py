@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from feedsvc import timezones
-from feedsvc.models import Cancellation, Entry, Event, Recurrence
+from feedsvc.models import Cancellation, Entry, Event, Recurrence, local_iso
 
 #: Members that come from columns, from other rows, or from the query of a feed.
 COLUMN_MEMBERS = frozenset(
@@ -91,11 +91,10 @@ def _local_text(moment: date) -> str:
     Where clocks go back, the same local time comes twice; the text of the second one
     has its UTC offset.
     """
-    if not isinstance(moment, datetime):
-        return moment.isoformat()
     # The schema and `_local_moment` convert times to UTC and back, which leaves a fold
     # only on the second one.
-    return (moment if moment.fold else moment.replace(tzinfo=None)).isoformat()
+    is_second = isinstance(moment, datetime) and moment.fold
+    return moment.isoformat() if is_second else local_iso(moment)
 
 
 def _local_moment(text: str, zone: ZoneInfo) -> date:
@@ -109,15 +108,15 @@ def _local_moment(text: str, zone: ZoneInfo) -> date:
 
 
 def _without_empty(value: Any) -> Any:
-    """Return a value of JSON without members that are null or an empty tuple."""
-    if isinstance(value, tuple):
+    """Return a value of JSON without members that are null or an empty list."""
+    if isinstance(value, (tuple, list)):
         return [_without_empty(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {
         name: _without_empty(item)
         for name, item in value.items()
-        if item is not None and item != ()
+        if item not in (None, (), [])
     }
 
 
