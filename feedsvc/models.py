@@ -445,11 +445,16 @@ class Entry:
         return self.published or self.updated
 
     @property
+    def state(self) -> str:
+        """`withdrawn`, or else the status of an event; `confirmed` of an article."""
+        if self.status == "withdrawn":
+            return self.status
+        return self.event.known_status if self.event else "confirmed"
+
+    @property
     def is_cancelled(self) -> bool:
         """True of a withdrawn entry and a cancelled event: pages strike out both."""
-        if self.status == "withdrawn":
-            return True
-        return self.event is not None and self.event.status == "cancelled"
+        return self.state in ("withdrawn", "cancelled")
 
 
 class Stamp(NamedTuple):

@@ -227,8 +227,7 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
         # RFC 5545 has no escapes in parameters, but some programs interpret them.
         name = _parameters(CN=organizer.name.replace("\\", "/"))
         yield f"ORGANIZER{name}:mailto:{organizer.email}"
-    status = shown.state.name if shown.state else "confirmed"
-    yield f"STATUS:{_STATUSES[status]}"
+    yield f"STATUS:{_STATUSES[entry.state]}"
     # Nobody is busy during a fair because of a subscription.
     yield "TRANSP:TRANSPARENT"
     yield f"URL:{iri_to_uri(shown.url)}"

@@ -25,6 +25,14 @@ from feedsvc.recurrence import (
 #: Cancelled dates of a series that are listed.
 _MAX_DATES = 10
 
+#: The labels of notices by the state of the entry; of others they are corrections.
+_NOTICE_LABELS = {
+    "withdrawn": "state.withdrawn",
+    "cancelled": "entry.reason",
+    "postponed": "entry.reason",
+    "rescheduled": "entry.change",
+}
+
 #: Characters of the text in calendars instead of a summary.
 _SUMMARY_LENGTH = 300
 
@@ -144,14 +152,10 @@ class Shown:
         """The state before the title: that of the shown date, or else of the entry."""
         if self.cancellation and self.occurrence:
             return TitleState("cancelled", (self._day(self.occurrence, "short"),))
-        if self.entry.status == "withdrawn":
-            return TitleState("withdrawn")
-        event = self.entry.event
-        if event is None or event.known_status == "confirmed":
+        state = self.entry.state
+        if state == "confirmed":
             return None
-        if event.status == "rescheduled":
-            return TitleState("rescheduled", self._former_day)
-        return TitleState(event.known_status)
+        return TitleState(state, self._former_day if state == "rescheduled" else ())
 
     @property
     def _former_day(self) -> tuple[str, ...]:
@@ -180,15 +184,9 @@ class Shown:
 
         Before it is the reason of the cancellation of the occurrence that is shown.
         """
-        event, notice = self.entry.event, self.entry.notice or ""
-        key = "entry.correction"
-        if self.entry.status == "withdrawn":
-            key = "state.withdrawn"
-        elif event and event.status in ("cancelled", "postponed"):
-            key = "entry.reason"
-        elif event and event.status == "rescheduled":
-            key = "entry.change"
+        notice = self.entry.notice or ""
         if notice:
+            key = _NOTICE_LABELS.get(self.entry.state, "entry.correction")
             notice = titles.add_label(self.language, key, notice)
         return self._join(self.reason_of(self.cancellation), notice)
 
