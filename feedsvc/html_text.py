@@ -29,3 +29,10 @@ def separate_blocks(html: str) -> str:
 def strip_tags(html: str) -> str:
     """Return the characters between the tags of HTML."""
     return unescape(TAG.sub("", html))
+
+
+def truncate(text: str, length: int) -> str:
+    """Return at most `length` characters, cut between words, with an ellipsis."""
+    if len(text) <= length:
+        return text
+    return re.sub(r"\s+\S*$", "", text[: length - 1]).rstrip(" ,;:.–-") + "…"

@@ -108,13 +108,6 @@ def beginning(html: str, length: int) -> str:
     return begin if len(TAG.sub("", begin)) > length else html
 
 
-def shorten(text: str, length: int) -> str:
-    """Return at most `length` characters, cut between words, with an ellipsis."""
-    if len(text) <= length:
-        return text
-    return re.sub(r"\s+\S*$", "", text[: length - 1]) + "…"
-
-
 def _write_out(link: re.Match[str]) -> str:
     """Return the content of a link, and its address if that is not the same."""
     address, content = link[1], link[2]

@@ -12,6 +12,7 @@ from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.titles import feed_description
 from feedsvc.formats.xml import Element, sub_element
+from feedsvc.html_text import truncate
 from feedsvc.models import KINDS, Category, Site
 
 MEDIA_TYPE = "text/x-opml"
@@ -76,8 +77,7 @@ def _add_folder(
 
 def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
     """Append a feed; importers show its name alone, so it should contain the kind."""
-    if len(name) > _MAX_NAME:
-        name = name[: _MAX_NAME - 1].rstrip() + "…"
+    name = truncate(name, _MAX_NAME)
     # Pages without `lang` are in the portal's own language.
     lang = feed.query["lang"]
     page = feed.in_format(FORMATS["html"]).with_parameters(

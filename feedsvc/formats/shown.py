@@ -12,6 +12,7 @@ from feedsvc.formats import content, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import is_right_to_left, raise_first, translate
 from feedsvc.formats.titles import TitleState
+from feedsvc.html_text import truncate
 from feedsvc.iframes import iframes_to_links
 from feedsvc.languages import is_supported
 from feedsvc.models import Cancellation, Category, Entry, Event, Site
@@ -348,7 +349,7 @@ class Shown:
             html = content.beginning(self._whole_content, _SUMMARY_LENGTH)
             if not content.lead_text(text, html):
                 text = content.to_addressed_text(html)
-                text = content.shorten(text, _SUMMARY_LENGTH)
+                text = truncate(text, _SUMMARY_LENGTH)
         facts = content.event_facts(self.entry.event, self.language, with_email=True)
         parts = (
             self.notice,

@@ -22,7 +22,7 @@ from feedsvc.errors import (
     ValidationFailed,
 )
 from feedsvc.folding import slug_of
-from feedsvc.html_text import has_blocks
+from feedsvc.html_text import has_blocks, truncate
 from feedsvc.importers import ImportedEntry, Skipped, ics, syndication
 from feedsvc.input import plain_text, sanitize
 from feedsvc.input.loading import load_validated
@@ -172,7 +172,7 @@ class Importer:
                 removed = pointer not in _REQUIRED and _pop(payload, part)
                 if not removed:
                     raise Skipped(f"{pointer}: {error.detail}")
-                value = plain_text.truncate(str(removed), 80)
+                value = truncate(str(removed), 80)
                 label = f"{pointer} of {_label(item)}"
                 self._tell("left out", f"{label}: {error.detail} ({value})")
 
@@ -267,7 +267,7 @@ def _to_api_payload(item: ImportedEntry, schema: EntrySchema) -> dict[str, Any]:
     if "title" not in payload:
         # Posts of Mastodon have none.
         body = sanitize.to_plain_text(html) or payload.get("content_text", "")
-        payload["title"] = plain_text.truncate(body, _MAX_GENERATED_TITLE_LENGTH)
+        payload["title"] = truncate(body, _MAX_GENERATED_TITLE_LENGTH)
     return payload
 
 

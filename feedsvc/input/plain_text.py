@@ -111,10 +111,3 @@ def normalize_line(text: str) -> str:
     """
     words = normalize(_BIDI_CONTROLS.sub("", text)).split()
     return _strip_leading_marks(" ".join(words))
-
-
-def truncate(text: str, length: int) -> str:
-    """Return at most `length` characters, cut between words, with an ellipsis."""
-    if len(text) <= length:
-        return text
-    return text[: length - 1].rsplit(" ", 1)[0].rstrip(" ,;:.–-") + "…"

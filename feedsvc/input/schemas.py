@@ -15,6 +15,7 @@ from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
 from feedsvc import models, timezones
+from feedsvc.html_text import truncate
 from feedsvc.input import fields, plain_text, recurrence_validation, sanitize
 from feedsvc.input.recurrence_validation import (
     MAX_CANCELLED,
@@ -522,4 +523,4 @@ def derived_summary(content_html: str | None, content_text: str | None) -> str:
     """Return the start of the content, the summary of an entry without one."""
     body = sanitize.to_plain_text(content_html or "")
     body = body or plain_text.normalize_line(content_text or "")
-    return plain_text.truncate(body, DERIVED_SUMMARY_LENGTH)
+    return truncate(body, DERIVED_SUMMARY_LENGTH)

@@ -364,8 +364,8 @@ def test_opml_has_a_folder_for_each_kind(
         f"{PUBLIC}/feeds/events.rss": "Sự kiện mới nhất",
         f"{PUBLIC}/feeds/events/giao-thong.rss": "Sự kiện – Giao thông",
     }
-    assert len(long_title) == 200
-    assert long_title.endswith("…")
+    assert len(long_title) <= 200
+    assert long_title.endswith("Rất…")
     root: Any = etree.fromstring(document)
     # W3C's feed validator calls OPML's `docs` an undefined element.
     names = {element.tag for element in root.find("head")}
