@@ -23,8 +23,7 @@ _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 def part(shown: Shown) -> Part:
     """Return the item of an entry."""
-    item = _item(shown, shown.site.public_url + _ABOUT)
-    return Part(_encoder.encode(drop_empty(item)).encode())
+    return Part(_encoder.encode(drop_empty(_item(shown))).encode())
 
 
 def render(feed: Feed, parts: Iterable[Part]) -> bytes:
@@ -74,7 +73,7 @@ def drop_empty(members: Json) -> Json:
     return result
 
 
-def _item(shown: Shown, about: str) -> Json:
+def _item(shown: Shown) -> Json:
     entry = shown.entry
     title = shown.title
     summary = shown.summary
@@ -94,15 +93,15 @@ def _item(shown: Shown, about: str) -> Json:
         "tags": shown.category_titles,
         "language": entry.language,
         "attachments": [_attachment(file) for file in entry.attachments],
-        "_entry": _entry_extension(shown, about),
-        "_event": _event_extension(shown, about),
+        "_entry": _entry_extension(shown),
+        "_event": _event_extension(shown),
     }
 
 
-def _entry_extension(shown: Shown, about: str) -> Json:
+def _entry_extension(shown: Shown) -> Json:
     entry, site = shown.entry, shown.site
     return {
-        "about": about,
+        "about": site.public_url + _ABOUT,
         "id": entry.id,
         "categories": [category.slug for category in entry.categories],
         "source": _members(entry.source),
@@ -139,12 +138,12 @@ def _attachment(file: Attachment) -> Json:
     }
 
 
-def _event_extension(shown: Shown, about: str) -> Json | None:
+def _event_extension(shown: Shown) -> Json | None:
     event, occurrence = shown.entry.event, shown.occurrence
     if event is None or occurrence is None:
         return None
     return {
-        "about": about,
+        "about": shown.site.public_url + _ABOUT,
         **_times(event),
         "occurrence": {
             **_times(occurrence),
