@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import date, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -59,7 +58,7 @@ class Background:
         with self._database.read() as session:
             _, due_at, day = read_validity(session, *KINDS)
             must_renew_words = has_older_words(session)
-        if day != self._day_at(self._database.clock()):
+        if day != self._site.day_of(self._database.clock()):
             self._note_day()
         is_due = due_at is not None and due_at <= self._database.clock()
         while is_due:
@@ -71,14 +70,11 @@ class Background:
             with self._database.write() as transaction:
                 renew_words(transaction)
 
-    def _day_at(self, moment: datetime) -> date:
-        return moment.astimezone(self._site.timezone).date()
-
     def _note_day(self) -> None:
         """Store the site's day, and raise the revision of events with `period`."""
         with self._database.write() as transaction:
             # Another worker may have stored it, also one whose clock is ahead.
-            day = self._day_at(transaction.now)
+            day = self._site.day_of(transaction.now)
             if transaction.revisions.day != day:
                 transaction.revisions.day = day
                 transaction.next_revision("events")

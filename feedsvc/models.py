@@ -95,6 +95,10 @@ class Site:
         named = match_tag(self.languages, language)
         return named if named in self.languages[1:] else None
 
+    def day_of(self, moment: datetime) -> date:
+        """Return the day of a time in the site's zone."""
+        return moment.astimezone(self.timezone).date()
+
     def permalink(self, entry_id: str) -> str:
         """Return the URL of an entry's page in this service."""
         return f"{self.public_url}/entries/{entry_id}"

@@ -29,7 +29,7 @@ def load_sample_data(services: Services) -> bool:
     site = services.site
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
     text = text.replace("{pictures}", f"{site.public_url}/static/samples")
-    today = services.clock().astimezone(site.timezone).date()
+    today = site.day_of(services.clock())
 
     def to_day(days: re.Match[str]) -> str:
         return str(today + timedelta(days=int(days[0])))

@@ -262,8 +262,7 @@ def build_agenda(
     today = revision_row(session).day
 
     def day_of(stamp: Stamp) -> date:
-        starts = from_microseconds(stamp.starts_at or 0)
-        return starts.astimezone(site.timezone).date()
+        return site.day_of(from_microseconds(stamp.starts_at or 0))
 
     rest: Sequence[Stamp] = build_feed(session, query, site).stamps
     agenda: dict[str, Sequence[Stamp]] = {}

@@ -153,7 +153,7 @@ def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
         updated = max(updated, event.updated)
     calendar["LAST-MODIFIED"] = prop.vDatetime(updated.astimezone(UTC))
     if feed and last and last.starts and len(events) < feed.upcoming:
-        day = last.starts.astimezone(feed.site.timezone).date()
+        day = feed.site.day_of(last.starts)
         language = feed.site.words_language(feed.language)
         note = titles.calendar_note(day, language)
         for name in ("DESCRIPTION", "X-WR-CALDESC"):

@@ -55,7 +55,7 @@ def show_feed(kind: str, suffix: str, category_filter: str = "") -> Response:
         category_filter,
         request.args.to_dict(flat=False),
         site,
-        services.clock().astimezone(site.timezone).date(),
+        site.day_of(services.clock()),
     )
     try:
         if not is_canonical:
