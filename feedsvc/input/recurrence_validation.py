@@ -154,7 +154,11 @@ def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
     dates = {"exdates": recurrence.exdates, "rdates": recurrence.rdates}
     for name, moments in dates.items():
         for index, moment in enumerate(moments):
-            message = _check_moment(event, moment, is_added=name == "rdates")
+            message = ""
+            if isinstance(moment, datetime) == event.all_day:
+                message = "Must be a date if the start is one, else a time."
+            elif name == "rdates" and moment < event.start:
+                message = "Must not be before the start."
             if message:
                 errors.setdefault(name, {})[index] = [message]
     until = recurrence.rule_parts.get("UNTIL")
@@ -164,15 +168,6 @@ def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
             date_or_time = "a UTC time such as 20261231T165959Z"
         errors["rrule"] = [f"UNTIL must be {date_or_time}, as the start is."]
     return errors
-
-
-def _check_moment(event: Event, moment: date, *, is_added: bool) -> str | None:
-    """Return the error of a date that is left out or added."""
-    if isinstance(moment, datetime) == event.all_day:
-        return "Must be a date if the start is one, else a time."
-    if is_added and moment < event.start:
-        return "Must not be before the start."
-    return None
 
 
 def _check_rule(event: Event) -> ErrorMessages:
