@@ -71,8 +71,6 @@ class Categories:
 
     def find(self, slug: str) -> CategoryRow | None:
         """Return the category of a slug, a deleted one too; None if there is none."""
-        if "\0" in slug:
-            return None  # PostgreSQL refuses it in texts
         return self.session.scalar(_SELECT_BY_SLUG, {"slug": slug})
 
     def get(self, slug: str) -> CategoryRow:
@@ -82,19 +80,18 @@ class Categories:
         :raises CategoryRenamed: it has another slug now.
         :raises Gone: it was deleted.
         """
+        # PostgreSQL refuses NUL in texts.
+        slug = slug.replace("\0", "\ufffd")
         row = self.find(slug)
         if row is None:
-            former = None
-            if "\0" not in slug:
-                former = self.session.get(FormerSlugRow, slug)
+            former = self.session.get(FormerSlugRow, slug)
             if former:
                 raise CategoryRenamed(former.category.slug)
             # A comparison takes long, and others may wait for the lock.
-            first_letter = slug.strip("\0")[:1]
             slugs = (
                 sa.select(CategoryRow.slug)
                 .where(
-                    CategoryRow.slug.startswith(first_letter, autoescape=True),
+                    CategoryRow.slug.startswith(slug[:1], autoescape=True),
                     CategoryRow.deleted_at.is_(None),
                 )
                 .limit(_MAX_COMPARED)
