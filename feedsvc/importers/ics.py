@@ -159,10 +159,10 @@ def _marked_events(text: str) -> list[tuple[str, str]]:
     # Apple's server marks a calendar as a whole.
     heads = re.findall(r"(?ims)^BEGIN:VCALENDAR\b.*?(?=^BEGIN:|\Z)", text)
     whole = _find_mark("".join(heads))
-    components = []
-    for component in _components(text, "VEVENT"):
-        components.append((component, _find_mark(component) or whole))
-    return components
+    return [
+        (component, _find_mark(component) or whole)
+        for component in _components(text, "VEVENT")
+    ]
 
 
 def _find_mark(lines: str) -> str:
