@@ -12,6 +12,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,
 )
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
@@ -19,17 +20,12 @@ from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.build import build_list
-from feedsvc.feeds.cached_response import (
-    MAX_ACCEPT_LENGTH,
-    PAGE_MAX_AGE,
-    CachedResponse,
-)
+from feedsvc.feeds.cached_response import MAX_ACCEPT_LENGTH
 from feedsvc.feeds.query import FORMATS, FeedQuery
 from feedsvc.formats.html import render_page
 from feedsvc.models import PageLanguages
 from feedsvc.services import current_services
-from feedsvc.storage.changes import read_validity
-from feedsvc.web.responses import PAGE_HEADERS, public
+from feedsvc.web.responses import PAGE_HEADERS, cached_page, public
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -122,29 +118,19 @@ def _error_page(status: int, detail: str, error: Exception) -> Response:
 
 def _newest(languages: PageLanguages) -> str:
     """Return the newest articles as HTML, from the cache: anyone can miss a page."""
-    services = current_services()
-    parameters = {"lang": languages.lists, "ui": languages.ui, "limit": 3}
-    query = FeedQuery("news", FORMATS["html"], parameters=parameters)
+    site = current_services().site
+    parameters = {"lang": languages.lists, "ui": languages.ui}
+    query = FeedQuery("news", FORMATS["html"], parameters={**parameters, "limit": 3})
 
-    def render() -> CachedResponse:
-        with services.database.read() as session:
-            validity = read_validity(session, "news")
-            articles = build_list(session, query, services.site)
-        return CachedResponse(
-            render_page("_newest.html", services.site, languages, feed=articles),
-            query.format.media_type,
-            validity.revision,
-            validity.due_at,
-            PAGE_MAX_AGE,
-            kinds=(query.kind,),
-        )
+    def render(session: Session) -> tuple[bytes, bool]:
+        articles = build_list(session, query, site)
+        return render_page("_newest.html", site, languages, feed=articles), False
 
     try:
-        response = services.cache.get_or_render(f"newest{query.path}", render)
+        return cached_page("newest", parameters, render).body.decode()
     except _UNAVAILABLE:
         # The page is missing in any case.
         return ""
-    return response.body.decode()
 
 
 def _headers(status: int, error: Exception) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """Pages: the front page, OPML, and a page for each entry."""
 
-from collections.abc import Callable, Mapping
 from datetime import timedelta
-from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
@@ -14,7 +12,6 @@ from feedsvc.feeds.build import (
     categories_with_entries,
     listed_categories,
 )
-from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
 from feedsvc.feeds.query import (
     FORMATS,
     MAX_TERMS,
@@ -24,7 +21,6 @@ from feedsvc.feeds.query import (
 )
 from feedsvc.formats import ics, opml
 from feedsvc.formats.html import render_entry, render_front_page
-from feedsvc.formats.links import query_string
 from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import KINDS, Entry, PageLanguages
 from feedsvc.services import current_services
@@ -39,8 +35,8 @@ from feedsvc.storage.entries import (
 from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import EntryRow
 from feedsvc.web.responses import (
-    NOINDEX,
-    PAGE_HEADERS,
+    UNINDEXED_HEADERS,
+    cached_page,
     conditional_response,
     redirect_language,
 )
@@ -54,12 +50,6 @@ MAX_RELATED = 3
 #: Entries of its categories among which related ones are; some may be withdrawn.
 _RELATED_CANDIDATES = 8
 
-_UNINDEXED_HEADERS = (*PAGE_HEADERS, NOINDEX)
-
-#: Renders a page, and tells if crawlers may index it.
-Render = Callable[[Session], tuple[bytes, bool]]
-
-
 blueprint = Blueprint("pages", __name__)
 
 
@@ -72,6 +62,7 @@ def show_front_page() -> Response:
     parameters = {"lang": lang, "ui": languages.ui}
 
     def render(session: Session) -> tuple[bytes, bool]:
+        redirect_language(session, KINDS, lang)
         news, events = (
             FeedQuery(kind, FORMATS["html"], parameters=parameters) for kind in KINDS
         )
@@ -85,7 +76,7 @@ def show_front_page() -> Response:
         body = render_front_page(articles, agenda, top, slugs, languages)
         return body, articles.is_plain
 
-    return _cached_response("/", parameters, render)
+    return conditional_response(cached_page("/", parameters, render))
 
 
 @blueprint.get("/feeds.opml")
@@ -95,6 +86,7 @@ def show_opml() -> Response:
     lang = _requested_language()
 
     def render(session: Session) -> tuple[bytes, bool]:
+        redirect_language(session, KINDS, lang)
         categories = Categories(session)
         is_shown = is_in_language(lang, site.languages if lang else ())
         slugs = {
@@ -104,7 +96,9 @@ def show_opml() -> Response:
         body = opml.render(site, categories.all(), slugs, modified, lang)
         return body, True
 
-    return _cached_response("/feeds.opml", {"lang": lang}, render, opml.MEDIA_TYPE)
+    return conditional_response(
+        cached_page("/feeds.opml", {"lang": lang}, render, opml.MEDIA_TYPE)
+    )
 
 
 @blueprint.get("/entries/<id>")
@@ -118,7 +112,7 @@ def show_entry(id: str) -> Response:
 
     ui = request.args.get("ui")
     parameters = {"ui": ui if ui in UI_LANGUAGES else None}
-    return _cached_response(f"/entries/{id}", parameters, render)
+    return conditional_response(cached_page(f"/entries/{id}", parameters, render))
 
 
 @blueprint.get("/entries/<id>.ics")
@@ -136,7 +130,9 @@ def show_calendar(id: str) -> Response:
 
     try:
         media_type = FORMATS["ics"].media_type
-        return _cached_response(f"/entries/{id}.ics", {}, render, media_type)
+        return conditional_response(
+            cached_page(f"/entries/{id}.ics", {}, render, media_type)
+        )
     except NotFound:
         # The id of another entry may end in “.ics”.
         return show_entry(f"{id}.ics")
@@ -149,37 +145,6 @@ def _requested_language() -> str | None:
     """
     values = request.args.getlist("lang")
     return read_parameter("lang", values) if values else None
-
-
-def _cached_response(
-    path: str,
-    parameters: Mapping[str, str | None],
-    render: Render,
-    media_type: str = FORMATS["html"].media_type,
-) -> Response:
-    """Answer from the cache, or render the page from one snapshot.
-
-    :param path: equal for all spellings of the page's URL.
-    """
-    services = current_services()
-    url = quote(path) + query_string(parameters)
-
-    def render_response() -> CachedResponse:
-        with services.database.read() as session:
-            redirect_language(session, KINDS, parameters.get("lang"))
-            validity = read_validity(session, *KINDS)
-            body, is_indexed = render(session)
-        return CachedResponse(
-            body,
-            media_type,
-            validity.revision,
-            validity.due_at,
-            PAGE_MAX_AGE,
-            headers=PAGE_HEADERS if is_indexed else _UNINDEXED_HEADERS,
-        )
-
-    response = services.cache.get_or_render(url, render_response)
-    return conditional_response(response)
 
 
 def _preview(id: str, signature: str) -> Response:
@@ -198,7 +163,7 @@ def _preview(id: str, signature: str) -> Response:
     return Response(
         body,
         mimetype=FORMATS["html"].media_type,
-        headers=list(_UNINDEXED_HEADERS),
+        headers=list(UNINDEXED_HEADERS),
     )
 
 

@@ -1,16 +1,20 @@
 """Responses of the views of feeds and pages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, abort, current_app, request
 from sqlalchemy.orm import Session
 
 from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
+from feedsvc.feeds.query import FORMATS
 from feedsvc.formats.links import query_string
 from feedsvc.iframes import EMBEDS
 from feedsvc.languages import broader_tag
+from feedsvc.models import KINDS
 from feedsvc.services import current_services
+from feedsvc.storage.changes import read_validity
 from feedsvc.storage.sets import has_entries
 
 #: The Content-Security-Policy of pages.
@@ -38,6 +42,10 @@ PAGE_HEADERS = (
 )
 
 NOINDEX = ("X-Robots-Tag", "noindex")
+UNINDEXED_HEADERS = (*PAGE_HEADERS, NOINDEX)
+
+#: Renders a page, and tells if crawlers may index it.
+Render = Callable[[Session], tuple[bytes, bool]]
 
 #: Beginnings of the paths that scripts of other sites may read (CORS).
 #:
@@ -74,6 +82,35 @@ def conditional_response(response: CachedResponse) -> Response:
     )
     response_class = _NotModified if status == 304 else Response
     return response_class(body, status, headers)
+
+
+def cached_page(
+    path: str,
+    parameters: Mapping[str, str | None],
+    render: Render,
+    media_type: str = FORMATS["html"].media_type,
+) -> CachedResponse:
+    """Return a page from the cache, or render it from one snapshot.
+
+    :param path: equal for all spellings of the page's URL.
+    """
+    services = current_services()
+
+    def render_response() -> CachedResponse:
+        with services.database.read() as session:
+            validity = read_validity(session, *KINDS)
+            body, is_indexed = render(session)
+        return CachedResponse(
+            body,
+            media_type,
+            validity.revision,
+            validity.due_at,
+            PAGE_MAX_AGE,
+            headers=PAGE_HEADERS if is_indexed else UNINDEXED_HEADERS,
+        )
+
+    url = quote(path) + query_string(parameters)
+    return services.cache.get_or_render(url, render_response)
 
 
 def redirect(path: str) -> Response:
