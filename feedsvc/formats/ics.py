@@ -1,7 +1,7 @@
 """iCalendar (RFC 5545, RFC 7986), by icalendar but for the lines of events."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -55,9 +55,6 @@ _STATUSES = {
 #: subscribe get later ones in time.
 _TIMEZONE_HORIZON = timedelta(days=3653)
 
-#: icalendar's values by property name.
-Properties = Mapping[str, Any]
-
 
 def part(shown: Shown, *, is_alone: bool = False) -> Part:
     """Return the components of an event, and what its calendar needs for it.
@@ -87,7 +84,8 @@ def render_event(entry: Entry, site: Site) -> bytes:
     return render(None, [part(shown, is_alone=True)])
 
 
-def _calendar_properties(feed: Feed) -> Properties:
+def _properties(feed: Feed) -> dict[str, Any]:
+    """Return the properties of the calendar of a feed, which `Calendar.add` takes."""
     # Half of the programs read the properties of RFC 7986, the others the older X-
     # ones.
     site = feed.site
@@ -97,16 +95,16 @@ def _calendar_properties(feed: Feed) -> Properties:
     interval = timedelta(minutes=site.poll_minutes)
     uri_params = {"VALUE": "URI"}
     properties = {
-        "NAME": prop.vText(title),
-        "X-WR-CALNAME": prop.vText(title),
-        "DESCRIPTION": prop.vText(description),
-        "X-WR-CALDESC": prop.vText(description),
-        "X-WR-TIMEZONE": prop.vText(site.timezone.key),
-        "URL": prop.vUri(iri_to_uri(feed.home_url)),
+        "NAME": title,
+        "X-WR-CALNAME": title,
+        "DESCRIPTION": description,
+        "X-WR-CALDESC": description,
+        "X-WR-TIMEZONE": site.timezone.key,
+        "URL": iri_to_uri(feed.home_url),
         "SOURCE": prop.vUri(feed.self_url, params=uri_params),
         "REFRESH-INTERVAL": prop.vDuration(interval, params=duration_params),
         "X-PUBLISHED-TTL": prop.vDuration(interval),
-        "COLOR": prop.vText(_COLOR),
+        "COLOR": _COLOR,
     }
     if site.icon:
         properties["IMAGE"] = prop.vUri(iri_to_uri(site.icon), params=uri_params)
@@ -122,14 +120,11 @@ def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
     :param feed: None for the calendar of one event.
     """
     calendar = Calendar()
-    header = {
-        "VERSION": prop.vText("2.0"),
-        "PRODID": prop.vText("-//feedsvc//feedsvc"),
-        "LAST-MODIFIED": prop.vDatetime(NEVER_MODIFIED),
-    }
-    calendar.update(header)
-    if feed:
-        calendar.update(_calendar_properties(feed))
+    calendar.add("VERSION", "2.0")
+    calendar.add("PRODID", "-//feedsvc//feedsvc")
+    calendar.add("LAST-MODIFIED", NEVER_MODIFIED)
+    for name, value in _properties(feed).items() if feed else ():
+        calendar.add(name, value)
     size = len(calendar.to_ical())
     updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)
