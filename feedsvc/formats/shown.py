@@ -242,17 +242,11 @@ class Shown:
         if date:
             text = times.format_event_dates(date, self.site, self.language)
         if event and event.recurrence:
-            recurrence = times.describe_recurrence(
-                event, self.entry.ends, self.language
-            )
-            text = self._with_date(recurrence, text) if text else recurrence
+            often = times.describe_recurrence(event, self.entry.ends, self.language)
+            is_next = self.entry.is_next or self.cancellation
+            key = "recurrence.next" if is_next else "recurrence.including"
+            text = translate(self.language, key, often, text) if text else often
         return raise_first(text)
-
-    def _with_date(self, recurrence: str, date: str) -> str:
-        """Return how often an event takes place, and one date."""
-        is_next = self.entry.is_next or self.cancellation
-        kind = "next" if is_next else "including"
-        return translate(self.language, f"recurrence.{kind}", recurrence, date)
 
     @cached_property
     def time_and_place(self) -> str:
