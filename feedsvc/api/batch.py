@@ -54,17 +54,13 @@ NDJSON = "application/x-ndjson"
 class BatchItemSchema(ma.Schema):
     """An item: with the action `put`, all fields of an entry may follow."""
 
-    class Meta:
-        """The schema of the entry validates the other members."""
-
-        unknown = ma.EXCLUDE
-
     action = ma.fields.String(required=True, validate=OneOf(("put", "delete")))
     kind = ma.fields.String(required=True, validate=OneOf(KINDS))
     id = fields.EntryId(required=True)
 
 
-_ITEM_SCHEMA = BatchItemSchema()
+# The schema of the entry validates the other members.
+_ITEM_SCHEMA = BatchItemSchema(unknown=ma.EXCLUDE)
 
 
 @dataclass(frozen=True)

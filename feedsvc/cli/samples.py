@@ -30,11 +30,8 @@ def load_sample_data(services: Services) -> bool:
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
     text = text.replace("{pictures}", f"{site.public_url}/static/samples")
     today = site.day_of(services.clock())
-
-    def to_day(days: re.Match[str]) -> str:
-        return str(today + timedelta(days=int(days[0])))
-
-    samples = json.loads(_RELATIVE_DAY.sub(to_day, text))
+    text = _RELATIVE_DAY.sub(lambda days: f"{today + timedelta(int(days[0]))}", text)
+    samples = json.loads(text)
     entries = [
         services.entry_schemas[kind].load(sample)
         for kind, name in (("news", "articles"), ("events", "events"))
