@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from mimetypes import guess_type
-from string import digits
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -160,14 +159,15 @@ class Importer:
             "id": id,
             "guid": guid,
         }
-        # Each round leaves out one invalid member, or all invalid items of one list.
+        # Without what is invalid, further rules can be checked.
         while True:
             try:
                 entry: Entry = load_validated(self._schema, payload)
                 return entry
             except ValidationFailed as failure:
-                errors = _last_errors(failure)
-            for part, error in errors.items():
+                errors = {_part_to_remove(error): error for error in failure.errors}
+            # The last ones first, since items behind one that is left out move up.
+            for part, error in reversed(errors.items()):
                 pointer = error.pointer.removeprefix("#/")
                 removed = pointer not in _REQUIRED and _pop(payload, part)
                 if not removed:
@@ -214,21 +214,6 @@ def _find(entry: Entry, session: Session) -> Entry | None:
     if not row.is_imported:
         raise Skipped("it was edited here")
     return row.entry
-
-
-def _last_errors(failure: ValidationFailed) -> dict[str, FieldError]:
-    """Return the last error, or one for each invalid item of the list that it is in.
-
-    The keys are the pointers of what is to be left out. The last items come first,
-    since those behind one that is left out move up.
-    """
-    last_list = _part_to_remove(failure.errors[-1]).rstrip(digits)
-    errors = {_part_to_remove(error): error for error in failure.errors}
-    return {
-        part: error
-        for part, error in reversed(errors.items())
-        if part.rstrip(digits) == last_list
-    }
 
 
 def _part_to_remove(error: FieldError) -> str:
