@@ -164,12 +164,8 @@ class CategoryFilter:
 class FeedMoved(Exception):
     """Categories in the URL of the feed were renamed; the view redirects.
 
-    :param path: the path of the feed with their current slugs.
+    The message is the path of the feed with their current slugs.
     """
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
 
 
 @dataclass(frozen=True)

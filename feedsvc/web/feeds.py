@@ -67,7 +67,7 @@ def show_feed(kind: str, suffix: str, category_filter: str = "") -> Response:
             query.path, lambda: _render(services, query)
         )
     except FeedMoved as error:
-        return redirect(error.path)
+        return redirect(str(error))
     return conditional_response(response)
 
 
