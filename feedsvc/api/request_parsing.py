@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from flask import current_app, request
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema
 from werkzeug.exceptions import (
     LengthRequired,
     RequestEntityTooLarge,
@@ -17,7 +17,7 @@ from feedsvc.errors import (
     PreconditionFailed,
     ValidationFailed,
 )
-from feedsvc.input.loading import field_errors, load_validated
+from feedsvc.input.loading import load_validated
 from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
 from feedsvc.storage.entries import Precondition
@@ -62,10 +62,9 @@ def load_query(schema: Schema) -> dict[str, Any]:
     :raises BadRequest: a parameter is wrong.
     """
     try:
-        parameters: dict[str, Any] = schema.load(request.args.to_dict())
-    except ValidationError as error:
-        errors = field_errors(error.messages)
-        details = [f"{each.pointer[2:]}: {each.detail}" for each in errors]
+        parameters: dict[str, Any] = load_validated(schema, request.args.to_dict())
+    except ValidationFailed as failure:
+        details = [f"{each.pointer[2:]}: {each.detail}" for each in failure.errors]
         raise BadRequest(" ".join(details)) from None
     return parameters
 

@@ -19,7 +19,7 @@ def load_validated(schema: Schema, document: Any) -> Any:
     try:
         return schema.load(document)
     except ValidationError as error:
-        errors = field_errors(error.messages)
+        errors = _field_errors(error.messages)
         raise ValidationFailed(*errors[:MAX_ERRORS]) from None
 
 
@@ -48,17 +48,17 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
     return merged
 
 
-def field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
+def _field_errors(messages: Any, pointer: str = "#") -> list[FieldError]:
     """Return marshmallow's nested messages as errors with pointers."""
     if not isinstance(messages, dict):
         return [FieldError(pointer, _encodable(message)) for message in messages]
     errors = []
     for name, nested in messages.items():
         if name == SCHEMA:
-            errors += field_errors(nested, pointer)
+            errors += _field_errors(nested, pointer)
         else:
             escaped = _encodable(name).replace("~", "~0").replace("/", "~1")
-            errors += field_errors(nested, f"{pointer}/{escaped}")
+            errors += _field_errors(nested, f"{pointer}/{escaped}")
     return errors
 
 
