@@ -99,6 +99,7 @@ def _read(env: FileAwareEnv) -> Config:
         "base_url": _parse_base_url,
         "header_url": _parse_header_url,
         "base_urls": _parse_base_urls,
+        "language": check_language,
         "languages": _parse_languages,
         "timezone": zone,
     }
@@ -131,11 +132,7 @@ def _read(env: FileAwareEnv) -> Config:
 def _read_site(env: FileAwareEnv, default_url: str) -> Site:
     """Return the settings of the portal; `env` collects the errors."""
     public_url = env.header_url("FEEDSVC_PUBLIC_URL", default_url)
-    language = env.str(
-        "FEEDSVC_SITE_LANGUAGE",
-        "vi",
-        validate=partial(validate, check_language),
-    )
+    language = env.language("FEEDSVC_SITE_LANGUAGE", "vi")
     languages = env.languages("FEEDSVC_SITE_LANGUAGES", "")
     # Both are None if they are wrong. Entries without a language are in the portal's.
     if language and languages:
