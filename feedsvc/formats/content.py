@@ -151,8 +151,12 @@ def event_facts(event: Event | None, language: str, *, with_email: bool = False)
     performers = [_link(each.name, each.url) for each in event.performers]
     offers = [_link(offer_text(offer, language), offer.url) for offer in event.offers]
     facts = {"online": online, "performers": performers, "offers": offers}
-    if event.organizer:
-        facts["organizer"] = _contact(event.organizer, with_email)
+    organizer = event.organizer
+    if organizer:
+        facts["organizer"] = [_link(organizer.name, organizer.url)]
+    if organizer and organizer.email and with_email:
+        mailto = _link(organizer.email, f"mailto:{organizer.email}")
+        facts["organizer"].append(mailto)
     lines = (
         labelled_list(language, f"event.{name}", values)
         for name, values in facts.items()
@@ -184,14 +188,6 @@ def offer_text(offer: Offer, language: str) -> str:
         state = translate(language, f"event.{offer.availability}")
         text = translate(language, "punctuation.in_brackets", text, state)
     return text
-
-
-def _contact(person: Person, with_email: bool) -> list[str]:
-    """Return links to the page and perhaps the e-mail address of a person."""
-    links = [_link(person.name, person.url)]
-    if with_email and person.email:
-        links.append(_link(person.email, f"mailto:{person.email}"))
-    return links
 
 
 def _link(text: str, url: str | None) -> str:
