@@ -58,11 +58,6 @@ WHOLE_ENTRY = (
 _SELECT_BY_ID = (
     sa.select(EntryRow).where(EntryRow.id == sa.bindparam("id")).options(*WHOLE_ENTRY)
 )
-_SELECT_BY_GUID = (
-    sa.select(EntryRow)
-    .where(EntryRow.guid == sa.bindparam("guid"))
-    .options(*WHOLE_ENTRY)
-)
 
 _INSTANTS = (
     EntryRow.changed_at,
@@ -142,7 +137,8 @@ def find_entry(session: Session, id: str) -> EntryRow | None:
 
 def find_by_guid(session: Session, guid: str) -> EntryRow | None:
     """Return the entry of a guid, whatever its status; None if there is none."""
-    return session.scalar(_SELECT_BY_GUID, {"guid": guid})
+    statement = sa.select(EntryRow).filter_by(guid=guid).options(*WHOLE_ENTRY)
+    return session.scalar(statement)
 
 
 def get_entry(session: Session, kind: str, id: str) -> EntryRow:

@@ -23,12 +23,6 @@ _FORM = 2
 #: Entries whose words are renewed in one transaction, so that it is short.
 _MAX_RENEWED = 200
 
-_DELETE = (
-    sa.delete(EntryWordsRow)
-    .where(EntryWordsRow.entry_pk == sa.bindparam("pk"))
-    .execution_options(synchronize_session=False)
-)
-
 
 def words_of(entry: Entry) -> str:
     """Return the words by which readers find an entry.
@@ -58,7 +52,7 @@ def store_words(session: Session, entry_pk: int, entry: Entry) -> None:
     # Not as objects, which would be read only to be replaced. A first version has no
     # former words.
     if entry.version > 1:
-        session.execute(_DELETE, {"pk": entry_pk})
+        session.execute(sa.delete(EntryWordsRow).filter_by(entry_pk=entry_pk))
     if entry.status != "deleted":
         words = {"entry_pk": entry_pk, "words": words_of(entry), "form": _FORM}
         session.execute(sa.insert(EntryWordsRow), words)
