@@ -98,6 +98,7 @@ def render_front_page(
     site, lang = articles.site, languages.feeds
     newest = articles.entries[:_FRONT_ARTICLES]
     lead = [entry for entry in newest if entry.image][:1]
+    variants = {kind: _variants(site, kind, lang=lang) for kind in KINDS}
     others = [entry for entry in newest if entry not in lead]
     shown = [
         category
@@ -117,15 +118,12 @@ def render_front_page(
         section="front",
         # Readers offer all that a page announces, so it is one feed a kind.
         feeds=[
-            [FeedHead.of(site, "news", FORMATS["rss"], lang=lang)],
-            [
-                FeedHead.of(site, "events", FORMATS[name], lang=lang)
-                for name in ("rss", "ics")
-            ],
+            [each for each in feeds if each.query.format.suffix in ("rss", "ics")]
+            for feeds in variants.values()
         ],
         articles=lead + others,
         agenda=agenda,
-        variants={kind: _variants(site, kind, lang=lang) for kind in KINDS},
+        variants=variants,
         categories=shown,
         slugs=slugs,
     )
