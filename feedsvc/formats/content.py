@@ -230,17 +230,16 @@ def paragraphs(text: str) -> str:
 def figure(image: Image, language: str) -> str:
     """Return an image with its caption and credit."""
     alt = escape(image.alt or image.caption or "")
-    parts = [f'<figure><img src="{escape(image.url)}" alt="{alt}"']
+    html = f'<figure><img src="{escape(image.url)}" alt="{alt}"'
     if image.width:
-        parts.append(f' width="{image.width}"')
+        html += f' width="{image.width}"'
     if image.height:
-        parts.append(f' height="{image.height}"')
-    parts.append(">")
+        html += f' height="{image.height}"'
+    html += ">"
     caption = [escape(image.caption, quote=False)] if image.caption else []
     if image.credit:
         credit = translate(language, "entry.photo", image.credit)
         caption.append(f"<small>{escape(credit)}</small>")
     if caption:
-        parts.append(f"<figcaption>{' '.join(caption)}</figcaption>")
-    parts.append("</figure>")
-    return "".join(parts)
+        html += f"<figcaption>{' '.join(caption)}</figcaption>"
+    return f"{html}</figure>"
