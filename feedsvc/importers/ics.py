@@ -90,10 +90,12 @@ def read(data: bytes, site_zone: ZoneInfo) -> Iterator[ImportedEntry]:
     default = zone if isinstance(zone, ZoneInfo) else site_zone
     events = []
     overrides: dict[str, dict[date, Event]] = defaultdict(dict)
-    components = _marked_events(text)
-    private = _private_series(components)
+    private: dict[str, str] = {}
     # Each alone, so that a broken one costs no other; reminders are not read.
-    for component, mark in components:
+    for component, mark in _marked_events(text):
+        # Of what cannot be read too: the other occurrences of a private series do not
+        # repeat its mark.
+        private |= {uid.strip(): mark for uid in _UID.findall(component) if mark}
         try:
             event = _parse(_REMINDER.sub("", component))
             modified = event.last_modified or EPOCH
@@ -171,19 +173,6 @@ def _find_mark(lines: str) -> str:
     seen = "".join(char for char in lines if char == "\n" or char.isprintable())
     mark = _UNPUBLISHED.search(seen)
     return mark[0].strip() if mark else ""
-
-
-def _private_series(components: list[tuple[str, str]]) -> dict[str, str]:
-    """Return the marks of series by their UIDs, also of those that cannot be read.
-
-    The other occurrences of a private series do not repeat its mark.
-    """
-    return {
-        uid.strip(): mark
-        for component, mark in components
-        if mark
-        for uid in _UID.findall(component)
-    }
 
 
 def _define_zones(text: str) -> None:
