@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
-from dateutil.tz import datetime_ambiguous
-
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS
 from feedsvc.folding import is_cjk
@@ -64,18 +62,15 @@ def google_event(shown: Shown) -> str:
     """
     event = shown.next_date
     assert event is not None
-    moments = [event.starts, event.ends]
-    local = [moment.astimezone(event.timezone) for moment in moments]
-    pattern = "%Y%m%d" if event.all_day else "%Y%m%dT%H%M%S"
-    # Google takes a local time in an hour that clocks repeat for one of its passes.
-    if not event.all_day and any(map(datetime_ambiguous, local)):
-        pattern += "Z"
-        local = moments
-    start, end = (moment.strftime(pattern) for moment in local)
+    start, end = event.starts, event.ends
+    pattern = "%Y%m%dT%H%M%SZ"
+    if event.all_day:
+        start, end = (each.astimezone(event.timezone) for each in (start, end))
+        pattern = "%Y%m%d"
     parameters = {
         "action": "TEMPLATE",
         "text": replace(shown, is_whole=True).title,
-        "dates": f"{start}/{end}",
+        "dates": f"{start:{pattern}}/{end:{pattern}}",
     }
     # With a zone, Google Calendar on Android moves whole days.
     if not event.all_day:

@@ -113,7 +113,7 @@ def test_pages_say_so_while_the_date_is_the_next(
     assert '"eventStatus": "https://schema.org/EventCancelled"' in data
     # The link adds the next date that takes place.
     assert google()["text"] == ["Yoga"]
-    assert google()["dates"] == ["20261219T190000/20261219T200000"]
+    assert google()["dates"] == ["20261219T120000Z/20261219T130000Z"]
 
 
 def test_last_dates_that_are_off(
