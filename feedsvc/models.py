@@ -437,10 +437,11 @@ class Entry:
         return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
     def erased(self) -> Entry:
-        """Return what stays of the entry after its deletion."""
+        """Return what stays of the entry after its deletion, its next version."""
         members = _defaults(self, DELETED_MEMBERS)
         # Title and language have no defaults.
         members |= {"title": "", "language": "", "status": "deleted"}
+        members |= {"version": self.version + 1, "sequence": self.sequence + 1}
         return replace(self, **members)
 
     @property

@@ -30,7 +30,6 @@ from feedsvc.storage.write_rules import (
     check_id,
     check_others,
     check_permission,
-    decide_delete,
     decide_put,
 )
 
@@ -360,7 +359,7 @@ def delete_entry(
     _check_permission(transaction, row.categories)
     # Whoever deleted it meant it: no import may undo that.
     row.is_imported = False
-    deleted = decide_delete(old)
+    deleted = old.erased()
     _set_content(transaction, row, deleted, encode_document(deleted), [])
     store_words(transaction.session, row.pk, deleted)
     transaction.erases = True

@@ -128,11 +128,6 @@ def decide_put(
     )
 
 
-def decide_delete(old: Entry) -> Entry:
-    """Return what stays of an entry after its deletion."""
-    return replace(old.erased(), version=old.version + 1, sequence=old.sequence + 1)
-
-
 def _with_previous_start(old: Event | None, new: Event, *, is_patch: bool) -> Event:
     """Return an event with the start that it had before it was rescheduled, if any."""
     previous = new.previous_start

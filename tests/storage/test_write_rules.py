@@ -18,7 +18,6 @@ from feedsvc.models import (
 from feedsvc.storage.visibility import state_at
 from feedsvc.storage.write_rules import (
     SCHEDULE_MEMBERS,
-    decide_delete,
     decide_put,
 )
 
@@ -70,7 +69,7 @@ def stored(state: str) -> tuple[Entry | None, bool]:
     if state == "public":
         return public, True
     if state == "deleted":
-        return decide_delete(public), True
+        return public.erased(), True
     return decide_put(public, SENT[state], NOW - HOUR), True
 
 
