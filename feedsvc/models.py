@@ -99,6 +99,14 @@ class Site:
         """Return the day of a time in the site's zone."""
         return moment.astimezone(self.timezone).date()
 
+    def start_of(self, day: date) -> datetime:
+        """Return when a day begins in the site's zone."""
+        return datetime.combine(day, time(), self.timezone).astimezone(UTC)
+
+    def end_of(self, day: date) -> datetime:
+        """Return when a day ends in the site's zone."""
+        return self.start_of(day + timedelta(days=1))
+
     def permalink(self, entry_id: str) -> str:
         """Return the URL of an entry's page in this service."""
         return f"{self.public_url}/entries/{entry_id}"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.errors import NotFound
 from feedsvc.feeds.feed import Directory, Feed, FeedHead
-from feedsvc.feeds.period import days_of, end_of, start_of
+from feedsvc.feeds.period import days_of
 from feedsvc.feeds.query import (
     MAX_PAGE,
     PERIODS,
@@ -62,10 +62,10 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     if query["period"]:
         today = revision_row(session).day
         first_day, last_day = days_of(query["period"], today)
-        due_at = end_of(today, site)
+        due_at = site.end_of(today)
     if first_day or last_day:
-        begin = start_of(first_day, site) if first_day else EPOCH
-        end = end_of(last_day, site) if last_day else MAX_DATETIME
+        begin = site.start_of(first_day) if first_day else EPOCH
+        end = site.end_of(last_day) if last_day else MAX_DATETIME
         window = _find_window(session, query, included_keys, begin, end)
     # Without `lang`, pages are in one language, while programs get entries in all.
     is_mixed = not query["lang"] and not query.format.is_page

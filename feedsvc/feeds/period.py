@@ -1,11 +1,9 @@
 """The days of `period`, by which a feed selects events."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from dateutil.relativedelta import SU, relativedelta
-
-from feedsvc.models import Site
 
 _DAY = timedelta(days=1)
 
@@ -29,13 +27,3 @@ def days_of(period: Any, today: date) -> tuple[date, date]:
             return today, today + relativedelta(day=31)
         case count:
             return today, today + (count - 1) * _DAY
-
-
-def start_of(day: date, site: Site) -> datetime:
-    """Return when a day begins in the zone of the site."""
-    return datetime.combine(day, time(), site.timezone).astimezone(UTC)
-
-
-def end_of(day: date, site: Site) -> datetime:
-    """Return when a day ends in the zone of the site."""
-    return start_of(day + _DAY, site)
