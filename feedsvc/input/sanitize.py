@@ -82,7 +82,7 @@ _ATTRIBUTE = re.compile(
 _ATTRIBUTES = re.compile(rf"(?:[\s/]++|{_ATTRIBUTE.pattern})*+", re.ASCII)
 #: The text between two tags of sanitized HTML, which escapes < and > elsewhere.
 _TEXT_SEGMENT = re.compile("(?<![^>])[^<>]+")
-_MAX_PASSES = 4
+_MAX_PASSES = 5
 _IFRAME = re.compile(r"(<iframe[^>]*>).*?</iframe>", re.DOTALL)
 
 
@@ -104,14 +104,13 @@ def sanitize(html: str, base_url: str) -> str:
         raise _too_long()
     _check_complexity(html)
     cleaner = _build_cleaner(base_url)
-    sanitized = _sanitize_once(html, cleaner)
     # The parser moves content that is misplaced in a table in front of it, where it
     # may nest otherwise, so one pass is not always enough.
     for _ in range(_MAX_PASSES):
-        again = _sanitize_once(sanitized, cleaner)
-        if again == sanitized:
+        sanitized = _sanitize_once(html, cleaner)
+        if sanitized == html:
             return sanitized
-        sanitized = again
+        html = sanitized
     raise ValueError("The HTML is too broken to be sanitized.")
 
 
