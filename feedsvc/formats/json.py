@@ -58,19 +58,14 @@ def render(feed: Feed, parts: Iterable[Part]) -> bytes:
     return b'%s, "items": [%s]}' % (head, items)
 
 
-def drop_empty(members: Json) -> Json:
-    """Return the members, at any depth, that have a value; 0 and false are values."""
-    result = {}
-    for name, value in members.items():
-        if isinstance(value, dict):
-            value = drop_empty(value)
-        elif isinstance(value, list):
-            value = [
-                drop_empty(item) if isinstance(item, dict) else item for item in value
-            ]
-        if value or value == 0:
-            result[name] = value
-    return result
+def drop_empty(value: Any) -> Any:
+    """Return a value whose members, at any depth, have one; 0 and false are values."""
+    if isinstance(value, list):
+        return [drop_empty(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    members = {name: drop_empty(item) for name, item in value.items()}
+    return {name: item for name, item in members.items() if item or item == 0}
 
 
 def _item(shown: Shown) -> Json:
