@@ -46,9 +46,11 @@ def _check_depth(value: Any, max_depth: int) -> None:
         containers = [item for item in level if isinstance(item, (dict, list))]
         if not containers:
             return
-        level = []
-        for item in containers:
-            level.extend(item.values() if isinstance(item, dict) else item)
+        level = [
+            value
+            for item in containers
+            for value in (item.values() if isinstance(item, dict) else item)
+        ]
     raise _too_deep(max_depth)
 
 
