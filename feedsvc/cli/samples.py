@@ -9,7 +9,6 @@ from feedsvc.input.schemas import CategorySchema
 from feedsvc.models import EPOCH
 from feedsvc.services import Services
 from feedsvc.storage.categories import put_category
-from feedsvc.storage.database import revision_row
 from feedsvc.storage.entries import put_entry
 
 #: The days from today of a date or a time in the file.
@@ -22,10 +21,6 @@ def load_sample_data(services: Services) -> bool:
     Dates in the file are days from today: `+3T19:00:00` is in three days at 19:00 in
     the site's time zone. `{pictures}` is the URL of the folder of pictures.
     """
-    with services.database.read() as session:
-        # The time of the last write.
-        if revision_row(session).written_at > EPOCH:
-            return False
     site = services.site
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
     text = text.replace("{pictures}", f"{site.public_url}/static/samples")
@@ -38,7 +33,7 @@ def load_sample_data(services: Services) -> bool:
         for sample in samples[name]
     ]
     with services.database.write("demo") as transaction:
-        # Another process may have been first.
+        # The time of the last write.
         if transaction.revisions.written_at > EPOCH:
             return False
         for category in CategorySchema().load(samples["categories"], many=True):
