@@ -36,7 +36,6 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.register_blueprint(static_files.blueprint)
     app.register_blueprint(api_blueprint())
     app.register_blueprint(documentation.blueprint)
-    app.register_blueprint(documentation.swagger_ui)
     register_error_handlers(app)
     register_commands(app)
     # URLs begin with FEEDSVC_PUBLIC_URL, so the other headers of proxies do not count.

@@ -3,7 +3,7 @@
 import json
 from importlib.resources import files
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Response, jsonify, render_template
 
 from feedsvc import __version__
 from feedsvc.services import current_services
@@ -19,7 +19,14 @@ _SWAGGER_UI_POLICY = (
 #: The description without version and server. `make golden` writes it.
 _FILE = files(__package__) / "openapi.json"
 
-blueprint = Blueprint("openapi", __name__)
+# The blueprint of flask-swagger-ui reads its files anew for each client.
+blueprint = FilesBlueprint(
+    "documentation",
+    "flask_swagger_ui",
+    static_folder="dist",
+    static_url_path="/api/docs",
+    template_folder="templates",
+)
 
 
 @blueprint.get("/api/openapi.json")
@@ -33,18 +40,7 @@ def show_openapi() -> Response:
     return jsonify(document)
 
 
-# The blueprint of flask-swagger-ui reads its files anew for each client.
-swagger_ui = FilesBlueprint(
-    "swagger_ui",
-    "flask_swagger_ui",
-    url_prefix="/api/docs",
-    static_folder="dist",
-    static_url_path="",
-    template_folder="templates",
-)
-
-
-@swagger_ui.get("/")
+@blueprint.get("/api/docs/")
 def show_documentation() -> str:
     """Answer with the page, whose script reads the description."""
     config = {
@@ -63,14 +59,14 @@ def show_documentation() -> str:
     )
 
 
-@swagger_ui.get("")
+@blueprint.get("/api/docs")
 def redirect_to_slash() -> Response:
     """Redirect to the page; Werkzeug would lead where the Host header says."""
     return redirect("/api/docs/")
 
 
-@swagger_ui.after_request
+@blueprint.after_request
 def add_policy(response: Response) -> Response:
-    """Add the page's policy to it and its files."""
+    """Add the page's policy to it, its files and the description."""
     response.headers["Content-Security-Policy"] = _SWAGGER_UI_POLICY
     return response
