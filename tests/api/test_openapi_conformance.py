@@ -136,6 +136,9 @@ def test_sequences_of_calls_conform_to_openapi(
 
         def before_call(self, case: Case[Any]) -> None:
             """Keep rules that are beyond schemas, so that more calls succeed."""
+            # What a rehearsal deletes is still there, which Schemathesis takes for wrong.
+            if case.query:
+                case.query.pop("dry_run", None)
             if not isinstance(case.body, dict):
                 return
             excluded = {"id", "slug"} if case.method == "PUT" else set()
