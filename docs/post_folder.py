@@ -10,10 +10,11 @@ each change: what is the same is not written.
 A file *.md is an article. It begins with its title; lines such as `categories: van-hoa,
 the-thao` may follow, then an empty line and the text. A file *.csv (UTF-8, as a
 spreadsheet saves it) is a table of events. Its first line has the names of the columns:
-`id` (which stays when the row changes), `title`, `start`, and others such as `end`,
+`id`, `title`, `start`, and others such as `end`,
 `location.name`, `categories`. Times are 2026-12-24 19:00, 24.12.2026 19:00 or
 24/12/2026 19:00 (the day first), or dates alone; the year may have two digits. An `end`
-without a time is the day after the last one.
+without a time is the day after the last one. Folder, file and `id` keep their names, or
+entries come a second time.
 """
 
 import argparse
@@ -36,6 +37,8 @@ parser = argparse.ArgumentParser(
 )
 parser.add_argument("folder", help="the folder; its name is part of all ids")
 options = parser.parse_args()
+if not os.environ.get("FEEDS", "").startswith("http") or "TOKEN" not in os.environ:
+    sys.exit("First: export FEEDS=https://feeds.example TOKEN=fsv_…")
 
 LISTS = ("categories", "authors")
 DATES = ("start", "end", "date_published", "expires")
@@ -101,7 +104,7 @@ def read_table(path):
     # Spreadsheets save empty rows too.
     rows = [row for row in rows if any(row.values())]
     if not all(row.get("id") for row in rows):
-        raise ValueError("Each row needs an `id`.")
+        raise ValueError("The first line needs a column `id`, and each row an `id`.")
     by_id = {row.pop("id"): row for row in rows}
     if len(by_id) < len(rows):
         raise ValueError("Each row needs an `id` of its own.")

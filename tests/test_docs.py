@@ -303,12 +303,15 @@ def test_office_posts_a_folder_again_and_again(
     events = folder / "events.csv"
     events.write_text(textwrap.dedent(table).strip(), "utf-8-sig")
 
+    script = [sys.executable, str(ROOT / "docs/post_folder.py"), str(folder)]
+
     def post() -> tuple[int, str]:
-        script = [sys.executable, str(ROOT / "docs/post_folder.py"), str(folder)]
         environ = {**service.environ, "FEEDS": service.url, "TOKEN": service.token}
         done = subprocess.run(script, env=environ, capture_output=True, text=True)
         return done.returncode, done.stdout or done.stderr
 
+    done = subprocess.run(script, env=service.environ, capture_output=True, text=True)
+    assert done.stderr.startswith("First: export FEEDS=")
     refused = "town-hall/thông báo.md: #/categories/0 There is no category “van-hoa”."
     returncode, printed = post()
     assert (returncode, printed.partition(" GET")[0]) == (1, refused)
@@ -330,7 +333,10 @@ def test_office_posts_a_folder_again_and_again(
     assert event["start"] == "2026-12-26T19:00:00+07:00"
     assert event["location"]["name"] == "Phố sách"
     for wrong, reason in (
-        ("title,start\nBuch,2026-12-24\n", "Each row needs an `id`."),
+        (
+            "title,start\nBuch,2026-12-24\n",
+            "The first line needs a column `id`, and each row an `id`.",
+        ),
         ("id,title\n1,a\n1,b\n", "Each row needs an `id` of its own."),
         (
             "id,location.address,location\n1,a,b\n",

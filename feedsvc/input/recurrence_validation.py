@@ -163,10 +163,10 @@ def _check_value_types(event: Event, recurrence: Recurrence) -> ErrorMessages:
                 errors.setdefault(name, {})[index] = [message]
     until = recurrence.rule_parts.get("UNTIL")
     if until and ("T" in until) == event.all_day:
-        date_or_time = "a date such as 20261231"
-        if not event.all_day:
-            date_or_time = "a UTC time such as 20261231T165959Z"
-        errors["rrule"] = [f"UNTIL must be {date_or_time}, as the start is."]
+        message = "UNTIL must be a UTC time such as 20261231T165959Z."
+        if event.all_day:
+            message = "UNTIL must be a date such as 20261231, as the start is."
+        errors["rrule"] = [message]
     return errors
 
 
