@@ -339,6 +339,9 @@ function feedsvc_site_health() {
  * @return array|WP_Error The response.
  */
 function feedsvc_request( $method, $path, $body, $headers = array() ) {
+	if ( ! defined( 'FEEDSVC_URL' ) || ! defined( 'FEEDSVC_TOKEN' ) ) {
+		return new WP_Error( 'feedsvc', 'wp-config.php does not define FEEDSVC_URL and FEEDSVC_TOKEN' );
+	}
 	$headers['Authorization'] = 'Bearer ' . FEEDSVC_TOKEN;
 	$headers['Content-Type']  = 'application/json';
 	return wp_remote_request(

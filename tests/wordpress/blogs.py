@@ -35,6 +35,13 @@ def make_entry_id(guid: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, guid).hex
 
 
+def _constants(service: Service | None) -> dict[str, str]:
+    """Return what wp-config.php defines."""
+    if not service:
+        return {}
+    return {"FEEDSVC_URL": service.url, "FEEDSVC_TOKEN": service.token}
+
+
 class StubBlog:
     """A blog without WordPress: the plugin runs with the functions of stub.php.
 
@@ -42,7 +49,7 @@ class StubBlog:
     """
 
     def __init__(self) -> None:
-        self._connection: dict[str, str] = {}
+        self.connect(None)
         self._post_ids = itertools.count(1)
         self._posts: dict[int, dict[str, Any]] = {}
         self._terms: dict[int, dict[str, Any]] = {}
@@ -50,8 +57,8 @@ class StubBlog:
         self._stored: dict[str, Any] = {"events": [], "options": {}}
         self._log = ""
 
-    def connect(self, service: Service) -> None:
-        self._connection = {"url": service.url, "token": service.token}
+    def connect(self, service: Service | None) -> None:
+        self._constants = _constants(service)
 
     def add_category(self, slug: str, name: str, parent: str = "") -> int:
         """Create a category; return its id."""
@@ -116,7 +123,7 @@ class StubBlog:
 
     def _do(self, hook: str, *arguments: Any) -> None:
         document = {
-            **self._connection,
+            "constants": self._constants,
             "posts": self._posts,
             "terms": self._terms,
             "stored": self._stored,
@@ -148,9 +155,8 @@ class RealBlog:
         """Create WordPress's tables and activate the plugin."""
         self._do("install")
 
-    def connect(self, service: Service) -> None:
-        connection = {"url": service.url, "token": service.token}
-        (self._site / "feedsvc.json").write_text(json.dumps(connection))
+    def connect(self, service: Service | None) -> None:
+        (self._site / "feedsvc.json").write_text(json.dumps(_constants(service)))
 
     def add_category(self, slug: str, name: str, parent: str = "") -> int:
         term_id: int = self._do("add_category", slug=slug, name=name, parent=parent)
@@ -198,7 +204,7 @@ def real_blog(folder: Path) -> Iterator[RealBlog]:
     plugins = site / "wp-content/plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "deploy/wordpress/feedsvc.php", plugins)
-    (site / "feedsvc.json").write_text('{"url": "", "token": ""}')
+    (site / "feedsvc.json").write_text("{}")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = ["php", "-S", f"127.0.0.1:{port}", "-t", site]

@@ -2,7 +2,7 @@
 /**
  * The functions of WordPress that the plugin calls, for a run without WordPress.
  *
- * Standard input has the address of the service, a token, the blog's posts and terms, what an earlier run has stored, and
+ * Standard input has the constants of wp-config.php, the blog's posts and terms, what an earlier run has stored, and
  * the action that WordPress would do. WP-Cron runs at once. Standard output has what is stored for the next run.
  */
 
@@ -11,13 +11,14 @@ define( 'ABSPATH', __DIR__ );
 $input   = json_decode( stream_get_contents( STDIN ) );
 $events  = $input->stored->events ?? array();
 $options = (array) ( $input->stored->options ?? array() );
-define( 'FEEDSVC_URL', $input->url );
-define( 'FEEDSVC_TOKEN', $input->token );
+foreach ( (array) $input->constants as $name => $value ) {
+	define( $name, $value );
+}
 
 class WP_Error {
 	public $message;
 
-	public function __construct( $message ) {
+	public function __construct( $code, $message ) {
 		$this->message = $message;
 	}
 
@@ -121,7 +122,7 @@ function wp_remote_request( $url, $args ) {
 	);
 	$stream  = @fopen( $url, 'r', false, stream_context_create( array( 'http' => $options ) ) );
 	if ( ! $stream ) {
-		return new WP_Error( error_get_last()['message'] );
+		return new WP_Error( 'http_request_failed', error_get_last()['message'] );
 	}
 	$status_line = stream_get_meta_data( $stream )['wrapper_data'][0];
 	return array(

@@ -187,12 +187,15 @@ def test_refused_post_is_named_once_and_delays_no_other(
     assert get_entry(service, refused_id)["public"]
 
 
-def test_post_is_sent_again_after_the_token_was_wrong(
+def test_post_is_sent_again_after_the_token_was_missing_or_wrong(
     blog: Blog, service: Service
 ) -> None:
+    blog.connect(None)
+    post_id, entry_id = blog.save(**POST)
+    assert f"post {post_id} was not sent: wp-config.php" in blog.log()
+    assert blog.check_health()["status"] == "critical"
     token, service.token = service.token, "fsv_wrong"
     blog.connect(service)
-    _, entry_id = blog.save(**POST)
     health = blog.check_health()
     assert health["status"] == "critical"
     assert "The token is unknown." in health["description"]

@@ -16,9 +16,9 @@ define( 'WP_HTTP_BLOCK_EXTERNAL', true );
 define( 'WP_ACCESSIBLE_HOSTS', '127.0.0.1' );
 
 // Tests write it.
-$feedsvc = json_decode( file_get_contents( __DIR__ . '/feedsvc.json' ) );
-define( 'FEEDSVC_URL', $feedsvc->url );
-define( 'FEEDSVC_TOKEN', $feedsvc->token );
+foreach ( json_decode( file_get_contents( __DIR__ . '/feedsvc.json' ), true ) as $name => $value ) {
+	define( $name, $value );
+}
 
 $table_prefix = 'wp_';
 
