@@ -185,11 +185,14 @@ function feedsvc_entry( $post ) {
 	// Blocks and shortcodes ask for the current post, of which WP-Cron has none.
 	$GLOBALS['post'] = $post; // phpcs:ignore WordPress.WP.GlobalVariablesOverride
 	setup_postdata( $post );
+	// Of a scheduled post, only a sample has the address that it will have.
+	$sample         = clone $post;
+	$sample->filter = 'sample';
 	return array_filter(
 		array(
 			'guid'           => feedsvc_guid( $post ),
 			'title'          => feedsvc_plain_text( get_the_title( $post ) ),
-			'url'            => get_permalink( $post ),
+			'url'            => get_permalink( $sample ),
 			'content_html'   => apply_filters( 'the_content', $post->post_content ),
 			'summary'        => feedsvc_plain_text( apply_filters( 'the_excerpt', $post->post_excerpt ) ),
 			'authors'        => array_filter( array( get_the_author_meta( 'display_name', $post->post_author ) ) ),

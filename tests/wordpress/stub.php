@@ -164,7 +164,8 @@ function get_the_title( $post ) {
 }
 
 function get_permalink( $post ) {
-	return "https://blog.example/$post->ID/";
+	$has_address = 'future' !== $post->post_status || 'sample' === ( $post->filter ?? 'raw' );
+	return $has_address ? "https://blog.example/$post->ID/" : "https://blog.example/?p=$post->ID";
 }
 
 function get_the_author_meta( $field, $user_id ) {

@@ -102,6 +102,7 @@ def test_scheduled_post_is_sent_at_once(blog: Blog, service: Service) -> None:
     entry = get_entry(service, entry_id)
     assert entry["public"] is False
     assert entry["date_published"] == "2040-01-01T01:00:00Z"
+    assert entry["url"].endswith(f"/{post_id}/"), "as it will be"
     blog.save(post_id, **POST)
     assert get_entry(service, entry_id)["public"] is True
     # One that nobody has read is deleted.
