@@ -224,7 +224,9 @@ function feedsvc_image( $post ) {
  * @param string $html The HTML.
  */
 function feedsvc_plain_text( $html ) {
-	return html_entity_decode( wp_strip_all_tags( $html ), ENT_QUOTES | ENT_HTML5, 'UTF-8' );
+	// No strip_tags(), which takes "<5" for a tag too.
+	$text = preg_replace( '#<[a-z/!][^>]*>#i', '', $html );
+	return html_entity_decode( $text, ENT_QUOTES | ENT_HTML5, 'UTF-8' );
 }
 
 /**

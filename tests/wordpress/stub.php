@@ -143,10 +143,6 @@ function wp_json_encode( $data ) {
 	return json_encode( $data );
 }
 
-function wp_strip_all_tags( $text ) {
-	return trim( strip_tags( $text ) );
-}
-
 function apply_filters( $hook, $value ) {
 	return 'the_content' === $hook ? "<p>$value</p>\n" : $value;
 }
