@@ -63,7 +63,7 @@ def test_commands_of_readme_run(tmp_path: Path) -> None:
     assert start.startswith("make run ")
     assert check.startswith("make test ")
     # tests/test_packaging.py installs and serves.
-    assert install == f"pip install feedsvc-{__version__}-py3-none-any.whl"
+    assert install == f"pip install dist/feedsvc-{__version__}-py3-none-any.whl"
     assert serve == "feedsvc serve --demo"
     port = free_port()
     khal = tmp_path / ".config/khal/config"
