@@ -30,9 +30,14 @@ def loads_strict(body: bytes, max_depth: int = MAX_DEPTH) -> Any:
         raise BadRequest(f"The body has more than {MAX_VALUES:,} values.")
     try:
         value = _DECODER.decode(body.decode("utf-8"))
-    # It is not UTF-8, not JSON, or has a number of too many digits for Python.
-    except ValueError as error:
-        raise BadRequest(f"The body is not JSON: {error}.") from None
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise BadRequest(
+            f"The body is not UTF-8: byte {error.start}, at line {line}."
+        ) from None
+    except json.JSONDecodeError as error:
+        position = f"line {error.lineno}, column {error.colno}"
+        raise BadRequest(f"The body is not JSON: {error.msg} at {position}.") from None
     except RecursionError:
         raise _too_deep(max_depth) from None
     _check_depth(value, max_depth)
@@ -46,11 +51,9 @@ def _check_depth(value: Any, max_depth: int) -> None:
         containers = [item for item in level if isinstance(item, (dict, list))]
         if not containers:
             return
-        level = [
-            value
-            for item in containers
-            for value in (item.values() if isinstance(item, dict) else item)
-        ]
+        level = []
+        for item in containers:
+            level.extend(item.values() if isinstance(item, dict) else item)
     raise _too_deep(max_depth)
 
 
@@ -76,10 +79,10 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    number = int(text)
-    if not -(2**63) <= number < 2**63:
+    # The length is checked first: int() of a long text takes quadratic time.
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**63:
         raise BadRequest(f"The number {text[:40]} is too large.")
-    return number
+    return int(text)
 
 
 def _too_deep(max_depth: int) -> BadRequest:

@@ -319,9 +319,9 @@ def test_several_wrong_parameters_are_separate_sentences(
 @pytest.mark.parametrize(
     ("body", "position"),
     [
-        (b'[{"action": "put"},\n {"action" "put"}]', "line 2 column 12"),
-        (b'[{"action": "put"},\n {"title": "\xff"}]', "position 32"),
-        (b'{"action": "put"}\n{"action": "put"}', "line 2 column 1"),
+        (b'[{"action": "put"},\n {"action" "put"}]', "line 2, column 12"),
+        (b'[{"action": "put"},\n {"title": "\xff"}]', "at line 2"),
+        (b'{"action": "put"}\n{"action": "put"}', "line 2, column 1"),
         (b'[{"id": "a"},\n  {"id": NaN}]', "NaN is no number"),
     ],
 )
