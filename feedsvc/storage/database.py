@@ -111,7 +111,7 @@ class Transaction:
 
     def next_revision(self, *kinds: str) -> datetime:
         """Return the revision of a change, and raise that of the affected kinds."""
-        revision = max(self.now, self.revisions.last + timedelta.resolution)
+        revision = max(self.now, self.revisions.last + timedelta(microseconds=1))
         self.revisions.last = revision
         for kind in kinds:
             setattr(self.revisions, kind, revision)

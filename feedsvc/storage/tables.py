@@ -17,6 +17,8 @@ from feedsvc.models import EPOCH, Category, Entry
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.visibility import State
 
+_MICROSECOND = timedelta(microseconds=1)
+
 
 class UTCDateTime(sa.TypeDecorator[datetime]):
     """An instant, as the number of microseconds since 1970 in every database."""
@@ -38,7 +40,7 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
 def to_microseconds(moment: datetime) -> int:
     """Return the number of microseconds from 1970 to a time."""
     # A float has too few digits for today's microseconds.
-    return (moment - EPOCH) // timedelta.resolution
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(number: int) -> datetime:
