@@ -445,7 +445,7 @@ class Entry:
         return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
 
     def erased(self) -> Entry:
-        """Return what stays of the entry after its deletion, its next version."""
+        """Return the entry's next version, with what stays after its deletion."""
         members = _defaults(self, DELETED_MEMBERS)
         # Title and language have no defaults.
         members |= {"title": "", "language": "", "status": "deleted"}
@@ -459,7 +459,7 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """`withdrawn`, or else the status of an event; `confirmed` of an article."""
+        """`withdrawn`, else the status of an event; of an article `confirmed`."""
         if self.status == "withdrawn":
             return self.status
         return self.event.known_status if self.event else "confirmed"

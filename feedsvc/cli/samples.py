@@ -25,15 +25,18 @@ def load_sample_data(services: Services) -> bool:
     text = files(__package__).joinpath("samples.json").read_text("utf-8")
     text = text.replace("{pictures}", f"{site.public_url}/static/samples")
     today = site.day_of(services.clock())
-    text = _RELATIVE_DAY.sub(lambda days: f"{today + timedelta(int(days[0]))}", text)
-    samples = json.loads(text)
+
+    def to_day(days: re.Match[str]) -> str:
+        return str(today + timedelta(days=int(days[0])))
+
+    samples = json.loads(_RELATIVE_DAY.sub(to_day, text))
     entries = [
         services.entry_schemas[kind].load(sample)
         for kind, name in (("news", "articles"), ("events", "events"))
         for sample in samples[name]
     ]
     with services.database.write("demo") as transaction:
-        # The time of the last write.
+        # Somebody has written already.
         if transaction.revisions.written_at > EPOCH:
             return False
         for category in CategorySchema().load(samples["categories"], many=True):

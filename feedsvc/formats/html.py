@@ -98,13 +98,14 @@ def render_front_page(
     site, lang = articles.site, languages.feeds
     newest = articles.entries[:_FRONT_ARTICLES]
     lead = [entry for entry in newest if entry.image][:1]
-    variants = {kind: _variants(site, kind, lang=lang) for kind in KINDS}
     others = [entry for entry in newest if entry not in lead]
     shown = [
         category
         for category in categories
         if any(category.slug in slugs[kind] for kind in KINDS)
     ]
+
+    variants = {kind: _variants(site, kind, lang=lang) for kind in KINDS}
 
     def url_with(**changes: str | None) -> str:
         parameters = {"lang": articles.query["lang"], **changes}

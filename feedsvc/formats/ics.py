@@ -123,8 +123,9 @@ def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
     calendar.add("VERSION", "2.0")
     calendar.add("PRODID", "-//feedsvc//feedsvc")
     calendar.add("LAST-MODIFIED", NEVER_MODIFIED)
-    for name, value in _properties(feed).items() if feed else ():
-        calendar.add(name, value)
+    if feed:
+        for name, value in _properties(feed).items():
+            calendar.add(name, value)
     size = len(calendar.to_ical())
     updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)

@@ -59,7 +59,10 @@ def render(feed: Feed, parts: Iterable[Part]) -> bytes:
 
 
 def drop_empty(value: Any) -> Any:
-    """Return a value whose members, at any depth, have one; 0 and false are values."""
+    """Return a JSON value without members, at any depth, that are null or empty.
+
+    0 and false stay.
+    """
     if isinstance(value, list):
         return [drop_empty(item) for item in value]
     if not isinstance(value, dict):

@@ -70,7 +70,7 @@ def google_event(shown: Shown) -> str:
     parameters = {
         "action": "TEMPLATE",
         "text": replace(shown, is_whole=True).title,
-        "dates": f"{start:{pattern}}/{end:{pattern}}",
+        "dates": start.strftime(pattern) + "/" + end.strftime(pattern),
     }
     # With a zone, Google Calendar on Android moves whole days.
     if not event.all_day:

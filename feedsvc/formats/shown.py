@@ -26,7 +26,8 @@ from feedsvc.recurrence import (
 #: Cancelled dates of a series that are listed.
 _MAX_DATES = 10
 
-#: The labels of notices by the state of the entry; of others they are corrections.
+#: The label of a notice by the state of its entry; in any other state it is a
+#: correction.
 _NOTICE_LABELS = {
     "withdrawn": "state.withdrawn",
     "cancelled": "entry.reason",
@@ -156,7 +157,9 @@ class Shown:
         state = self.entry.state
         if state == "confirmed":
             return None
-        return TitleState(state, self._former_day if state == "rescheduled" else ())
+        if state == "rescheduled":
+            return TitleState(state, self._former_day)
+        return TitleState(state)
 
     @property
     def _former_day(self) -> tuple[str, ...]:
@@ -242,10 +245,14 @@ class Shown:
         if date:
             text = times.format_event_dates(date, self.site, self.language)
         if event and event.recurrence:
-            often = times.describe_recurrence(event, self.entry.ends, self.language)
+            recurrence = times.describe_recurrence(
+                event, self.entry.ends, self.language
+            )
             is_next = self.entry.is_next or self.cancellation
             key = "recurrence.next" if is_next else "recurrence.including"
-            text = translate(self.language, key, often, text) if text else often
+            text = (
+                translate(self.language, key, recurrence, text) if text else recurrence
+            )
         return raise_first(text)
 
     @cached_property
