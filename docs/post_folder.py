@@ -10,11 +10,10 @@ each change: what is the same is not written.
 A file *.md is an article. It begins with its title; lines such as `categories: van-hoa,
 the-thao` may follow, then an empty line and the text. A file *.csv (UTF-8, as a
 spreadsheet saves it) is a table of events. Its first line has the names of the columns:
-`id`, `title`, `start`, and others such as `end`,
-`location.name`, `categories`. Times are 2026-12-24 19:00, 24.12.2026 19:00 or
-24/12/2026 19:00 (the day first), or dates alone; the year may have two digits. An `end`
-without a time is the day after the last one. Folder, file and `id` keep their names, or
-entries come a second time.
+`id`, `title`, `start`, and others such as `end`, `location.name`, `categories`. Times
+are 2026-12-24 19:00, 24.12.2026 19:00 or 24/12/2026 19:00 (the day first), or dates
+alone; the year may have two digits. An `end` without a time is the day after the last
+one. Do not rename folder, file or `id`, or entries come twice.
 """
 
 import argparse
