@@ -1,4 +1,4 @@
-"""The service beside its last release and what people would use instead."""
+"""The service beside an earlier version and what people would use instead."""
 
 import statistics
 import time

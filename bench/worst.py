@@ -18,7 +18,7 @@ from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.dataset import TOPICS, fill, new_database
-from bench.servers import cpu_ms, unpack_release
+from bench.servers import RELEASE, cpu_ms, unpack_release
 from feedsvc.app import create_app
 from feedsvc.config import Config
 from feedsvc.feeds.cache import ResponseCache
@@ -33,10 +33,9 @@ MAX_USUAL_MS = 50.0
 MAX_MIB = 64.0
 """Limits of a request: CPU time, that of usual feeds, and memory."""
 
-BEFORE = "3.1.0"
 MAX_RATIO = 1.5
 NOISE_MS = 1.0
-"""The version before, and the limit beside its CPU time."""
+"""Limits beside the CPU time of the version before."""
 
 REPETITIONS = 5
 
@@ -130,14 +129,14 @@ def print_table(kind: str, count: int, part: str) -> None:
     :param part: such as `2/3`, the second of three parts of the requests.
     """
     print(f"\n{count:,} entries, {kind}, part {part}\n")
-    print(f"| request | status | ms of CPU | bar | {BEFORE} | MiB | bar | |")
+    print(f"| request | status | ms of CPU | bar | {RELEASE} | MiB | bar | |")
     print("|---|---|---|---|---|---|---|---|")
     with (
         new_database(kind) as (url, server),
         tempfile.TemporaryDirectory() as folder,
     ):
         fill(url, count)
-        before = unpack_release(Path(folder), BEFORE, "feedsvc")
+        before = unpack_release(Path(folder), RELEASE, "feedsvc")
         rows = [_rows(root, url, server, part) for root in (before, ROOT)]
         for old, new in zip(*rows, strict=True):
             print(_line(new, old), flush=True)

@@ -9,7 +9,7 @@ from flask.cli import ScriptInfo
 from feedsvc.app import create_app
 from feedsvc.cli.commands import commands
 from feedsvc.config import Config, unknown_settings
-from feedsvc.languages import UI_LANGUAGES, is_supported
+from feedsvc.languages import UI_LANGUAGES, has_phrases
 from feedsvc.services import get_services
 
 
@@ -24,7 +24,7 @@ def _create_app() -> Flask:
     # Here and not in `from_env`, which each worker calls.
     sentences = unknown_settings()
     site = config.site
-    if not is_supported(site.language):
+    if not has_phrases(site.language):
         sentences.append(
             f"No words in “{site.language}”; pages and feeds use English. "
             f"There are words in: {', '.join(UI_LANGUAGES)}."

@@ -118,13 +118,13 @@ async def _collect_and_answer(
     with ExitStack() as held:
         held.callback(memory.release, body)
         if not await collect_body(body, length, memory, receive):
-            await _refuse("Too many bodies are being sent.", scope, send)
+            await _refuse("Too many bodies are being sent. Try again.", scope, send)
             return
         if scope["path"] == batch.PATH:
             threads = _batch_threads
             answer = _answer_batch
             if not await _acquire_batch():
-                await _refuse("Too many batches are running.", scope, send)
+                await _refuse("Too many batches are running. Try again.", scope, send)
                 return
             held.callback(_batches.release)
         environ = build_environ(scope, body)  # type: ignore[arg-type]
@@ -139,7 +139,7 @@ async def _collect_and_answer(
     response = await asyncio.shield(asyncio.wrap_future(future))
     # Others may have filled the queue since the thread began.
     if response is None or _is_queue_full(scope["method"]):
-        await _refuse("Too many clients read too slowly.", scope, send)
+        await _refuse("Too many clients read too slowly. Try again.", scope, send)
         return
     await _send(
         response.status_code,
@@ -249,7 +249,7 @@ async def _send(status: int, headers: Headers, body: bytes, send: Send) -> None:
 
 
 def _collected_length(headers: dict[str, str]) -> int:
-    """Return the length of a body, or 0 if Flask refuses it by its headers."""
+    """Return the length of a body, or 0 if its headers show that Flask refuses it."""
     # gunicorn has refused what is no number.
     length = int(headers.get("content-length", "0"))
     # As check_body_headers in api/request_parsing.py, which answers with an error.

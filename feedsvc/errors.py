@@ -126,7 +126,7 @@ class TooManySearches(FeedsvcError):
 
 
 class Unavailable(FeedsvcError):
-    """The database cannot be used at the moment, such as before its upgrade."""
+    """The database cannot be used at the moment, or the service has too much to do."""
 
     status = 503
     retry_after: int = 5

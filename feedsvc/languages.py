@@ -41,7 +41,7 @@ def primary_subtag(language: str) -> str:
 
 # Both are asked for each phrase.
 @lru_cache
-def is_supported(tag: str) -> bool:
+def has_phrases(tag: str) -> bool:
     """Tell if there are phrases in the language of a tag."""
     primary, *subtags = tag.lower().split("-")
     if primary == "zh" and "hans" not in subtags:
@@ -52,7 +52,7 @@ def is_supported(tag: str) -> bool:
 @lru_cache
 def resolve_language(tag: str) -> str:
     """Return the language of the phrases for a tag: English if there are none in it."""
-    return primary_subtag(tag) if is_supported(tag) else "en"
+    return primary_subtag(tag) if has_phrases(tag) else "en"
 
 
 def is_in_range(tag: str, language_range: str) -> bool:
@@ -81,7 +81,7 @@ def broader_tag(tags: Iterable[str], tag: str) -> str | None:
     """
     primary = primary_subtag(tag)
     is_broader = primary in tags and tag not in tags
-    has_same_script = is_supported(tag) == is_supported(primary)
+    has_same_script = has_phrases(tag) == has_phrases(primary)
     return primary if is_broader and has_same_script else None
 
 

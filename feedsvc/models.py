@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from feedsvc.languages import (
     UI_LANGUAGES,
-    is_supported,
+    has_phrases,
     match_tag,
     resolve_language,
     text_in,
@@ -45,12 +45,13 @@ def utcnow() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The portal whose entries are published; its URLs have no slash at the end.
+    """The portal whose entries are published.
 
     `titles` and `descriptions` are those in further languages. `languages` are those in
     which the portal publishes, in lower case, its own first; empty if there is one.
     `hubs` are the WebSub hubs that are told of changes.
-    `imprint`, `privacy` and `accessibility` are URLs of its pages about these.
+    `imprint`, `privacy` and `accessibility` are URLs of pages about these. The other
+    URLs, but for hubs, have no slash at the end.
     `poll_minutes` divides an hour: readers should poll a feed no more often than that.
     """
 
@@ -87,11 +88,11 @@ class Site:
         return text_in(self.descriptions, language) or self.description
 
     def words_language(self, language: str) -> str:
-        """Return the language of our words around a language that may have none."""
-        return language if is_supported(language) else self.language
+        """Return a language if there are phrases in it, else the portal's own."""
+        return language if has_phrases(language) else self.language
 
     def list_language(self, language: str) -> str | None:
-        """Return the `lang` of pages with entries in a language; None without it."""
+        """Return the `lang` of lists with a language; None if they need none."""
         named = match_tag(self.languages, language)
         return named if named in self.languages[1:] else None
 
@@ -199,7 +200,7 @@ class Category:
 class Person:
     """A person or an organisation (RFC 4287 §3.2).
 
-    An author, a performer, or the first publisher of an entry, such as a newspaper.
+    An author, organizer or performer, or the first publisher, such as a newspaper.
     """
 
     name: str

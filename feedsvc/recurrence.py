@@ -18,13 +18,13 @@ from itertools import takewhile
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrule, rruleset, rrulestr
 
-from feedsvc.models import EPOCH, Cancellation, Entry, Event, Recurrence
+from feedsvc.models import EPOCH, YEARS, Cancellation, Entry, Event, Recurrence
 
 #: The names of weekdays in rules, indexed by `date.weekday()`.
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 #: The end of an unbounded series; no event takes place later.
-MAX_DATETIME = datetime(2201, 1, 1, tzinfo=UTC)
+MAX_DATETIME = datetime(YEARS.stop, 1, 1, tzinfo=UTC)
 
 _ONE_DAY = timedelta(days=1)
 

@@ -2,7 +2,7 @@
 
 Importing this module removes the host's files from the search path of zoneinfo for the
 whole process, libraries included. So every machine has the same zones and rules, and
-replicas give the same bytes. config.py and app.py import it before anything
+replicas give the same bytes. feedsvc/config.py and app.py import it before anything
 that loads a zone.
 """
 

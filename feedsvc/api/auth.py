@@ -40,7 +40,7 @@ def write_as_token() -> AbstractContextManager[Transaction]:
     """Begin a write transaction of this request's token, limited to its categories."""
     token: TokenRow = g.token
     return current_services().database.write(
-        token.name, token.category_ids, is_rehearsal=g.is_rehearsal
+        token.name, token.category_ids, is_dry_run=g.is_dry_run
     )
 
 

@@ -216,7 +216,7 @@ def _entry_response(
         collection = _COLLECTIONS[row.kind]
         base_url = current_services().site.public_url
         headers["Location"] = f"{base_url}/api/v1/{collection}/{row.id}"
-    if g.is_rehearsal:
+    if g.is_dry_run:
         # They are of what is not stored.
         headers.clear()
         document.pop("preview_url", None)

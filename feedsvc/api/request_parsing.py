@@ -85,7 +85,7 @@ def parse_dry_run() -> bool:
 
 
 def check_body_headers(media_types: Collection[str]) -> None:
-    """Decide from the headers if the body of a request will be read.
+    """Refuse a request whose body, by its headers, will not be read.
 
     :param media_types: those that the body may have besides JSON.
     :raises LengthRequired: the length is missing, or the body is chunked.

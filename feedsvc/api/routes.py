@@ -82,7 +82,7 @@ def _answer(route: Route, **arguments: Any) -> ResponseReturnValue:
     check_body_headers(route.media_types)
     if route.scopes:
         authorize(route.scopes)
-    g.is_rehearsal = is_write(route) and parse_dry_run()
+    g.is_dry_run = is_write(route) and parse_dry_run()
     if route.kind:
         arguments["kind"] = route.kind
     if route.query:

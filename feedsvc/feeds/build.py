@@ -67,7 +67,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
         begin = site.start_of(first_day) if first_day else EPOCH
         end = site.end_of(last_day) if last_day else MAX_DATETIME
         window = _find_window(session, query, included_keys, begin, end)
-    # Without `lang`, pages are in one language, while programs get entries in all.
+    # Without `lang`, a page leaves out the portal's other languages; programs get all.
     is_mixed = not query["lang"] and not query.format.is_page
     languages = () if is_mixed else site.languages
     stamps: dict[int, Stamp] = {}
@@ -226,9 +226,9 @@ def _find_nearest(session: Session, feed: Feed) -> Sequence[Entry]:
     if feed.query["period"] not in PERIODS:
         queries.insert(0, any_day.with_parameters(**{"from": feed.first_day}))
     for query in queries:
-        found = build_list(session, query.with_parameters(limit=1), feed.site)
-        if found.entries:
-            return found.entries
+        near = build_list(session, query.with_parameters(limit=1), feed.site)
+        if near.entries:
+            return near.entries
     return ()
 
 
@@ -237,17 +237,17 @@ def _count_matches(session: Session, feed: Feed) -> list[tuple[FeedHead, str]]:
 
     One that has none comes last.
     """
-    matches = []
+    lists = []
     for kind in KINDS:
         query = replace(feed.query, kind=kind).with_parameters(limit=None, page=None)
-        found = feed
+        matches = feed
         # The page may not have all.
         if query != feed.query or feed.has_more:
             longest = query.with_parameters(limit=query.format.max_limit)
-            found = build_feed(session, longest, feed.site)
-        number = f"{len(found.stamps)}{'+' if found.has_more else ''}"
-        matches.append((FeedHead(query, feed.site), number))
-    return sorted(matches, key=lambda match: match[1] == "0")
+            matches = build_feed(session, longest, feed.site)
+        number = f"{len(matches.stamps)}{'+' if matches.has_more else ''}"
+        lists.append((FeedHead(query, feed.site), number))
+    return sorted(lists, key=lambda pair: pair[1] == "0")
 
 
 def build_agenda(

@@ -383,7 +383,9 @@ def parse_feed_query(
     site: Site,
     today: date,
 ) -> tuple[FeedQuery, bool]:
-    """Return the canonical query of a feed's URL, and whether the URL spells it so.
+    """Return the canonical query of a feed's URL, and whether its text is canonical.
+
+    That depends on its filter, `limit` and `period` alone.
 
     Unknown parameters, and those that do not apply or have their default, are ignored.
 

@@ -81,9 +81,9 @@ def lead_text(summary: str, html: str) -> str:
     """Return the summary to show above the content, unless that begins with it."""
     # Compared without spaces: the text from which the API derives a summary has them
     # at other tags than this one.
-    beginning = "".join(summary.rstrip("…").split())
+    start = "".join(summary.rstrip("…").split())
     text = "".join(_to_text(html).split())
-    return "" if text.startswith(beginning) else summary
+    return "" if text.startswith(start) else summary
 
 
 def lead_image(image: Image | None, html: str) -> Image | None:

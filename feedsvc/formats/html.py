@@ -14,7 +14,7 @@ from feedsvc.formats import content, links, phrases, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
-from feedsvc.languages import is_supported, match_tag, resolve_language
+from feedsvc.languages import has_phrases, match_tag, resolve_language
 from feedsvc.models import KINDS, Category, Entry, PageLanguages, Site
 from feedsvc.recurrence import display_occurrence
 
@@ -268,7 +268,7 @@ def _words_links(
     for language in (*site.languages, languages.default):
         url = translations.get(language)
         ui = resolve_language(language)
-        if not url and is_supported(language) and ui != languages.words:
+        if not url and has_phrases(language) and ui != languages.words:
             url = url_with(None if ui == languages.default else ui)
         # Easy language has the words of its language, and so the same page.
         if url:

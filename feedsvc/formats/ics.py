@@ -68,7 +68,7 @@ def part(shown: Shown, *, is_alone: bool = False) -> Part:
     cancelled = b"".join(map(_fold, lines))
     if len(cancelled) > _MAX_CANCELLED:
         cancelled = b""
-    if shown.cancelled and not (is_alone and cancelled):
+    if shown.cancelled_occurrences and not (is_alone and cancelled):
         event = without_cancelled(event)
     components = b"".join(map(_fold, _event(shown, event))) + cancelled
     # Times in UTC end with Z and have no TZID.
@@ -243,7 +243,7 @@ def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
     entry = shown.entry
     language = _language(shown)
     title = titles.add_state(shown.language, TitleState("cancelled"), entry.title)
-    for cancellation, event in shown.cancelled:
+    for cancellation, event in shown.cancelled_occurrences:
         text = (shown.reason_of(cancellation), iri_to_uri(shown.url))
         yield "BEGIN:VEVENT"
         yield f"SUMMARY{language}:{_text(title)}"

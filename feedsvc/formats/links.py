@@ -98,7 +98,7 @@ def share_links(shown: Shown) -> dict[str, str]:
     }
 
 
-def preview_image(entries: Iterable[Entry], site: Site) -> Image | None:
+def metadata_image(entries: Iterable[Entry], site: Site) -> Image | None:
     """Return the picture of a link's preview: the first of an entry, or the site's.
 
     Networks show no SVG.

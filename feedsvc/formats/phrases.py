@@ -8,7 +8,7 @@ from importlib.resources import files
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 
-from feedsvc.languages import is_supported, resolve_language
+from feedsvc.languages import has_phrases, resolve_language
 
 
 def get_phrases(language: str) -> Mapping[str, str]:
@@ -56,7 +56,7 @@ def resolve_locale(language: str) -> Locale:
 
 def language_name(tag: str) -> str:
     """Return the name of a language in itself, such as English; or its tag."""
-    if tag.lower().endswith("-simple") and is_supported(tag):
+    if tag.lower().endswith("-simple") and has_phrases(tag):
         return translate(tag, "page.easy_language")
     try:
         locale = Locale.parse(tag, sep="-")

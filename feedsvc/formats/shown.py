@@ -14,7 +14,7 @@ from feedsvc.formats.phrases import is_right_to_left, raise_first, translate
 from feedsvc.formats.titles import TitleState
 from feedsvc.html_text import truncate
 from feedsvc.iframes import iframes_to_links
-from feedsvc.languages import is_supported
+from feedsvc.languages import has_phrases
 from feedsvc.models import Cancellation, Category, Entry, Event, Site
 from feedsvc.recurrence import (
     cancelled_occurrences,
@@ -85,9 +85,9 @@ class Shown:
     def language(self) -> str:
         """The language of the words about the entry, which is decided here alone.
 
-        A page has one language; in feeds it is that of the entry.
+        A page has one language; in feeds it is that of the entry, if it has phrases.
         """
-        if is_supported(self.entry.language) and not self.is_on_page:
+        if has_phrases(self.entry.language) and not self.is_on_page:
             return self.entry.language
         return self.site.words_language(self.feed_language)
 
@@ -122,7 +122,7 @@ class Shown:
         return display_occurrence(self.entry)
 
     @cached_property
-    def cancelled(self) -> list[tuple[Cancellation, Event]]:
+    def cancelled_occurrences(self) -> list[tuple[Cancellation, Event]]:
         """The cancelled occurrences of a series, in order; none if all of it is off."""
         event = self.entry.event
         if event is None or self.entry.is_cancelled:
@@ -137,7 +137,11 @@ class Shown:
         starts = self.occurrence.starts
         # By instants, since a time that the clocks skip has another local time.
         return next(
-            (each for each, event in self.cancelled if event.starts == starts),
+            (
+                each
+                for each, event in self.cancelled_occurrences
+                if event.starts == starts
+            ),
             None,
         )
 
@@ -210,7 +214,7 @@ class Shown:
             return []
         dates = [
             " – ".join(filter(None, (self._day(event), cancellation.notice)))
-            for cancellation, event in self.cancelled
+            for cancellation, event in self.cancelled_occurrences
             if event.starts >= self.occurrence.starts
         ]
         count = len(dates) - _MAX_DATES

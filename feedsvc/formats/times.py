@@ -10,7 +10,7 @@ from babel.dates import (
 from babel.lists import format_list
 
 from feedsvc.formats.phrases import raise_first, resolve_locale, translate
-from feedsvc.languages import is_supported
+from feedsvc.languages import has_phrases
 from feedsvc.models import Event, Site
 from feedsvc.recurrence import WEEKDAYS, is_unbounded
 
@@ -130,7 +130,7 @@ def _list_weekdays(days: list[str], language: str) -> str:
         for day in sorted(days, key=WEEKDAYS.index)
     ]
     # Without phrases, the names of the days are English.
-    locale = resolve_locale(language if is_supported(language) else "en")
+    locale = resolve_locale(language if has_phrases(language) else "en")
     return format_list(names, locale=locale)
 
 
@@ -154,7 +154,7 @@ def format_day(day: date, style: str, language: str) -> str:
         `long` or `short`: Babel's names.
     """
     locale = resolve_locale(language)
-    if not is_supported(language):
+    if not has_phrases(language):
         return format_date(day, style, locale=locale)
     # Babel's Vietnamese patterns spell dates out ("24 tháng 12, 2026"), which nobody
     # does in a list of events, and its weekdays ("Thứ Năm") begin a sentence.
@@ -173,7 +173,7 @@ def format_days(first: date, last: date, style: str, language: str) -> tuple[str
     :param style: `full`, `long`, or `month` for days of one month.
     """
     styles = (style, style)
-    if first.year == last.year and is_supported(language):
+    if first.year == last.year and has_phrases(language):
         styles = (f"{style}_first", f"{style}_last")
     return (
         format_day(first, styles[0], language),

@@ -37,7 +37,8 @@ SQLITE_VERSION: str = sqlite.sqlite_version
 #: SQLite before 3.51.3 can lose a commit in the mode WAL (https://sqlite.org/wal.html).
 JOURNAL_MODE = "WAL" if sqlite.sqlite_version_info >= (3, 51, 3) else "DELETE"
 
-#: Connections of a process: one for each thread of gunicorn, and some for our own.
+#: Connections that a process keeps, one for each thread of `asgi.py`. SQLAlchemy opens
+#: up to ten more, for the threads of `background.py` and `hubs.py`.
 _POOL_SIZE = 20
 
 #: The most by which the clocks of two machines may differ.
@@ -160,7 +161,7 @@ class Database:
         actor: str | None = None,
         category_ids: Iterable[int] = (),
         *,
-        is_rehearsal: bool = False,
+        is_dry_run: bool = False,
     ) -> Iterator[Transaction]:
         """Write in one transaction, and commit it at the end of the block.
 
@@ -170,7 +171,7 @@ class Database:
         :param actor: the name of the token or command that writes. None is the service
             itself, which publishes and expires what is due.
         :param category_ids: the categories to which the actor is limited, if to any.
-        :param is_rehearsal: nothing is stored at the end of the block.
+        :param is_dry_run: nothing is stored at the end of the block.
         :raises OperationalError: the database is locked, full, read-only or away.
         """
         with Session(self._write_engine, expire_on_commit=False) as session:
@@ -182,7 +183,7 @@ class Database:
             transaction = Transaction(session, row, self.clock, category_ids)
             last = row.last
             yield transaction
-            if is_rehearsal:
+            if is_dry_run:
                 return
             # What the service itself publishes or expires is no write for /readyz.
             if actor and row.last > last:

@@ -25,7 +25,7 @@ from feedsvc.feeds.query import FORMATS, FeedQuery
 from feedsvc.formats.html import render_page
 from feedsvc.models import PageLanguages
 from feedsvc.services import current_services
-from feedsvc.web.responses import PAGE_HEADERS, cached_page, public
+from feedsvc.web.responses import PAGE_HEADERS, cached_page, public_cache_headers
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -140,7 +140,7 @@ def _headers(status: int, error: Exception) -> dict[str, str]:
     if is_public and status in (404, 410):
         # Stored, it replaces the page that a cache has of a deleted entry. Otherwise
         # the cache would serve that page while the service is unreachable.
-        headers |= public(1)
+        headers |= public_cache_headers(1)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="feedsvc"'
     if isinstance(error, FeedsvcError) and error.retry_after is not None:

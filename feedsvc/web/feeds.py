@@ -34,7 +34,7 @@ from feedsvc.web.responses import (
     redirect_language,
 )
 
-#: A number of events for which any calendar has room.
+#: A number of events of usual length for which a calendar has room.
 _SHORT_CALENDAR = 500
 
 
@@ -139,6 +139,7 @@ def _has_long_calendar(session: Session, feed: Feed) -> bool:
     if query["when"] != "upcoming" or is_short:
         return False
     languages = PageLanguages.of(feed.site, query["lang"], query["ui"])
+    # The page behind that many, of one event each, exists if there are more.
     following = query.with_parameters(
         lang=languages.feeds, limit=1, page=_SHORT_CALENDAR + 1
     )

@@ -69,7 +69,7 @@ _CORS_HEADERS = {
 }
 
 
-def public(seconds: int) -> dict[str, str]:
+def public_cache_headers(seconds: int) -> dict[str, str]:
     """Return the header by which caches may keep a response; others they must not."""
     return {"Cache-Control": f"public, max-age={seconds}"}
 
@@ -116,7 +116,9 @@ def cached_page(
 def redirect(path: str) -> Response:
     """Redirect permanently; many feed readers do not know 308."""
     url = current_services().site.public_url + path
-    return Response(status=301, headers={"Location": url, **public(PAGE_MAX_AGE)})
+    return Response(
+        status=301, headers={"Location": url, **public_cache_headers(PAGE_MAX_AGE)}
+    )
 
 
 def redirect_language(session: Session, kinds: Iterable[str], lang: str | None) -> None:

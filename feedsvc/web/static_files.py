@@ -12,7 +12,7 @@ from werkzeug.security import safe_join
 
 from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
 from feedsvc.services import current_services
-from feedsvc.web.responses import conditional_response, public
+from feedsvc.web.responses import conditional_response, public_cache_headers
 
 #: Seconds that caches keep files.
 _MAX_AGE = 3600
@@ -65,7 +65,9 @@ def site_style_sheet() -> Response:
     if color:
         text_color = _readable_color(color)
         css = f":root {{ --brand: {color}; --on-brand: {text_color}; }}\n"
-    return Response(css, mimetype="text/css", headers=public(PAGE_MAX_AGE))
+    return Response(
+        css, mimetype="text/css", headers=public_cache_headers(PAGE_MAX_AGE)
+    )
 
 
 def _readable_color(background: str) -> str:

@@ -397,5 +397,5 @@ def test_hidden_texts_have_the_punctuation_of_the_language(
     portal: FlaskClient, ui: str, day: str, follow: str
 ) -> None:
     page = get_page(portal, f"/feeds/events.html?lang=en&ui={ui}")
-    texts = [each.text_content() for each in page.find_class("hush")]
+    texts = [each.text_content() for each in page.find_class("visually-hidden")]
     assert texts == [follow, day]

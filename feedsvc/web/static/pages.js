@@ -5,7 +5,7 @@
 document.documentElement.classList.toggle("framed", window !== window.top);
 
 const status = document.createElement("p");
-status.className = "hush";
+status.className = "visually-hidden";
 status.setAttribute("role", "status");
 document.querySelector("main").append(status);
 
