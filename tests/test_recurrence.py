@@ -128,6 +128,19 @@ def walk(event: Event, since: datetime, end: datetime) -> list[datetime]:
     return [moment for moment in before if moment + length > since]
 
 
+@pytest.mark.parametrize("day", [29, 30, 31])
+@pytest.mark.parametrize("rule", ["MONTHLY", "MONTHLY;INTERVAL=5", "YEARLY"])
+def test_days_that_some_months_lack_stay(day: int, rule: str) -> None:
+    # The 29th is that of a leap year.
+    start = datetime(2024, 2 if day == 29 else 3, day, 19, tzinfo=HANOI)
+    event = Event(start, None, HANOI, recurrence=Recurrence(f"FREQ={rule}"))
+    for month in range(120):
+        since = datetime(2025 + month // 12, month % 12 + 1, 15, tzinfo=UTC)
+        following = next(occurrences(event, since)).starts
+        end = following + timedelta(microseconds=1)
+        assert walk(event, since, end) == [following]
+
+
 @pytest.mark.parametrize(("start", "rrule", "expected"), RULES["last"])
 def test_last_occurrence_is_the_current_one_afterwards(
     start: date, rrule: str, expected: date
