@@ -2,7 +2,7 @@
 /**
  * Plugin Name:       feedsvc
  * Description:       Sends posts to a feedsvc service. An example, to be adapted to your site.
- * Version:           3.1.1
+ * Version:           3.2.0
  * Requires at least: 6.1
  * Requires PHP:      7.4
  * License:           MIT
