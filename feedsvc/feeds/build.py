@@ -66,7 +66,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     if first_day or last_day:
         begin = site.start_of(first_day) if first_day else EPOCH
         end = site.end_of(last_day) if last_day else MAX_DATETIME
-        window = _find_window(session, query, included_keys, begin, end)
+        window = _find_window(session, query, included_keys, excluded_keys, begin, end)
     # Without `lang`, a page leaves out the portal's other languages; programs get all.
     is_mixed = not query["lang"] and not query.format.is_page
     languages = () if is_mixed else site.languages
@@ -162,6 +162,7 @@ def _find_window(
     session: Session,
     query: FeedQuery,
     included: Sequence[Sequence[int]],
+    excluded: Sequence[int],
     begin: datetime,
     end: datetime,
 ) -> Window:
@@ -170,7 +171,7 @@ def _find_window(
     SQL does not know recurrence rules, so the series that may do so are expanded here.
     """
     series = {}
-    statement = select_series(session, query, included, begin, end)
+    statement = select_series(session, query, included, excluded, begin, end)
     for pk, ends, document in session.execute(statement):
         event = decode_document(document).event
         occurrence = event and first_in_period(event, begin, end, ends)
@@ -215,15 +216,18 @@ def build_directory(session: Session, feed: Feed) -> Directory:
 def _find_nearest(session: Session, feed: Feed) -> Sequence[Entry]:
     """Return the event to show, if the days of a list have none.
 
-    It is the next one after these days, or, if there is none, the next one from now on.
+    It is the next one after these days, or, if they are past or there is none, the next
+    one from now on.
+    A search, which may take long, has its numbers of both kinds instead.
     """
-    if feed.stamps or not feed.first_day:
+    if feed.stamps or not feed.first_day or feed.query["q"]:
         return ()
     any_day = feed.query.with_parameters(**{"period": None, "from": None, "to": None})
     queries = [any_day]
-    # Named periods begin soon, so that the next event needs no window, for which all
-    # series would be expanded.
-    if feed.query["period"] not in PERIODS:
+    # The next event behind named and past days needs no window, for which all series
+    # would be expanded.
+    is_ahead = feed.first_day > revision_row(session).day
+    if is_ahead and feed.query["period"] not in PERIODS:
         queries.insert(0, any_day.with_parameters(**{"from": feed.first_day}))
     for query in queries:
         near = build_list(session, query.with_parameters(limit=1), feed.site)
@@ -241,8 +245,9 @@ def _count_matches(session: Session, feed: Feed) -> list[tuple[FeedHead, str]]:
     for kind in KINDS:
         query = replace(feed.query, kind=kind).with_parameters(limit=None, page=None)
         matches = feed
-        # The page may not have all.
-        if query != feed.query or feed.has_more:
+        # The page may not have all. Another search takes as long as the first.
+        is_complete = feed.query.page == 1 and not feed.has_more
+        if kind != feed.query.kind or not is_complete:
             longest = query.with_parameters(limit=query.format.max_limit)
             matches = build_feed(session, longest, feed.site)
         number = f"{len(matches.stamps)}{'+' if matches.has_more else ''}"

@@ -122,16 +122,22 @@ def select_series(
     session: Session,
     query: FeedQuery,
     included: Sequence[Sequence[int]],
+    excluded: Sequence[int],
     begin: datetime,
     end: datetime,
 ) -> sa.Select[int, datetime | None, str]:
     """Return the statement for the series of a feed that may take place in a period.
 
-    It has their keys, ends and documents.
+    It has their keys, ends and documents, and all conditions of the feed: to expand a
+    series takes longer than to exclude it.
     """
+    conditions = in_all(session, query.kind, _sets(query, included))
+    if excluded:
+        conditions.append(~in_categories(query.kind, excluded).condition)
     statement = sa.select(EntryRow.pk, EntryRow.ends_at, EntryContentRow.document)
     return statement.join(EntryRow.content).where(
-        *in_all(session, query.kind, _sets(query, included)),
+        *conditions,
+        *_parameter_conditions(query),
         EntryRow.is_public,
         EntryRow.series_starts_at < end,
         EntryRow.ends_at >= begin,

@@ -93,9 +93,11 @@ def renew_words(transaction: Transaction) -> None:
 
 def has_words(search: str) -> sa.ColumnElement[bool]:
     """Return the condition that an entry has all words of a search."""
+    # SQLite stops at the first that an entry lacks, and long words are in few entries.
+    words = sorted(split_search(search), key=len, reverse=True)
     return sa.exists().where(
         EntryWordsRow.entry_pk == EntryRow.pk,
-        *map(_has_word, split_search(search)),
+        *map(_has_word, words),
     )
 
 
