@@ -6,6 +6,7 @@ responses are those of `feedsvc.wsgi:app`.
 
 import asyncio
 import ctypes
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,9 @@ _MAX_BATCHES = 4
 
 #: Time that a further batch waits for one of them.
 _BATCH_WAIT_SECONDS = 5
+
+#: Time that a read waits for a thread: its client may have gone long ago.
+_READ_WAIT_SECONDS = 5
 
 #: Bytes that wait for slow clients, beyond which nothing more is rendered.
 _MAX_QUEUED = 44 << 20
@@ -128,7 +132,7 @@ async def _collect_and_answer(
                 return
             held.callback(_batches.release)
         environ = build_environ(scope, body)  # type: ignore[arg-type]
-        future = threads.submit(answer, dict(environ))
+        future = threads.submit(answer, dict(environ), time.monotonic())
         # It may go on after its client has hung up, so its end alone releases what it
         # holds.
         release = held.pop_all().close
@@ -139,7 +143,7 @@ async def _collect_and_answer(
     response = await asyncio.shield(asyncio.wrap_future(future))
     # Others may have filled the queue since the thread began.
     if response is None or _is_queue_full(scope["method"]):
-        await _refuse("Too many clients read too slowly. Try again.", scope, send)
+        await _refuse("Too many clients are waiting. Try again.", scope, send)
         return
     await _send(
         response.status_code,
@@ -149,24 +153,26 @@ async def _collect_and_answer(
     )
 
 
-def _answer(environ: dict[str, Any]) -> Response | None:
+def _answer(environ: dict[str, Any], begun: float) -> Response | None:
     """Return Flask's response as a whole, so that the thread waits for no client.
 
     With a2wsgi's middleware it would wait while a client takes the response. Return
-    None if there is no room for it in the queue.
+    None for a read that has waited too long, or if there is no room in the queue.
     """
-    if _is_queue_full(environ["REQUEST_METHOD"]):
+    method = environ["REQUEST_METHOD"]
+    is_late = time.monotonic() - begun > _READ_WAIT_SECONDS
+    if _is_queue_full(method) or (method in _READS and is_late):
         return None
     return Response.from_app(flask_app, environ, buffered=True)
 
 
-def _answer_batch(environ: dict[str, Any]) -> Response | None:
+def _answer_batch(environ: dict[str, Any], begun: float) -> Response | None:
     """Answer a batch, and give the memory that it no longer needs to the system.
 
     glibc gives back by itself only what lies behind the last block in use, which may be
     that of a cached feed.
     """
-    response = _answer(environ)
+    response = _answer(environ, begun)
     if _malloc_trim:
         _malloc_trim(0)
     return response
