@@ -12,11 +12,11 @@ problems=$(
     # Not curl's messages: they have milliseconds, so that each would be told.
     status=$(curl -s -o /dev/null -w '%{http_code}' --max-time 10 "$URL/readyz")
     [ "$status" = 200 ] || echo "$URL/readyz: status $status (000: no answer)."
-    if [ "$host" ] && ! openssl s_client -connect "$host:443" -servername "$host" </dev/null 2>/dev/null |
+    if [ "$host" ] && ! timeout 10 openssl s_client -connect "$host:443" -servername "$host" </dev/null 2>/dev/null |
         openssl x509 -noout -checkend 1209600 >/dev/null 2>&1; then
         echo "The certificate of $host cannot be read, or ends within two weeks: certbot renew."
     fi
-    [ "$(find "$BACKUPS" -name 'feedsvc-*' -mmin -120 2>/dev/null)" ] ||
+    [ "$(find "$BACKUPS" -type f -name 'feedsvc-*' -mmin -120 2>/dev/null)" ] ||
         echo "There is no backup of the last two hours in $BACKUPS: journalctl -u feedsvc-backup."
     used=$(df -P "$DATA" | awk 'NR == 2 { print $5 + 0 }')
     [ "$used" -lt 90 ] || echo "The file system of $DATA is at least 90 % full."

@@ -228,7 +228,7 @@ def test_backup_unit_replaces_what_is_old_or_incomplete(
 def test_alarm_is_told_once_and_when_all_is_well_again(
     service: Service, tmp_path: Path
 ) -> None:
-    backups = tmp_path / "backups"
+    backups = tmp_path / "feedsvc-backup"
     backups.mkdir()
     told = tmp_path / "told"
     environ = {
