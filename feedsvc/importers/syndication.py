@@ -2,6 +2,7 @@
 
 import re
 from calendar import timegm
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -136,6 +137,8 @@ def _prepare(data: bytes) -> bytes:
 
     :raises ValueError: feedparser would take hours, or read drafts.
     """
+    # Themes and plugins of WordPress write blank lines before the declaration.
+    data = data.removeprefix(BOM_UTF8).lstrip()
     # The file is not trusted: it must not make the import read other files.
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:

@@ -27,6 +27,15 @@ def test_entries_before_the_damage_are_imported(app: Flask) -> None:
     assert "https://vensong.example/?p=812" in stored_entries(app, "news")
 
 
+@pytest.mark.parametrize("before", [b"\n", b" \r\n", b"\xef\xbb\xbf\n"])
+def test_blank_lines_before_an_export_do_not_matter(app: Flask, before: bytes) -> None:
+    data = (EXPORTERS / "wordpress-export.rss").read_bytes()
+    expected = import_file(app, data)
+    again = import_file(app, before + data)
+    assert again.stderr == expected.stderr
+    assert again.stdout.startswith("0 new, 0 changed")
+
+
 def test_length_of_many_digits_costs_no_attachment(app: Flask) -> None:
     enclosure = f'<enclosure url="https://a.example/a.mp3" type="audio/mpeg" length="{"9" * 5000}"/>'
     entry = import_item(app, f"<title>A</title>{enclosure}")
