@@ -61,7 +61,7 @@ def read_value(name, text):
 def make_entry(kind, source, fields):
     """Return an item of a batch; its id is always the same for its source."""
     id = uuid.uuid5(uuid.NAMESPACE_URL, source).hex
-    entry = {"action": "put", "kind": kind, "id": id}
+    entry = {}
     for name, text in fields.items():
         # Rows may have more or fewer cells than the first one.
         if not (name and text):
@@ -73,7 +73,7 @@ def make_entry(kind, source, fields):
         for part in path:
             target = target.setdefault(part, {})
         target[member] = read_value(member, text.strip())
-    return entry
+    return {**entry, "action": "put", "kind": kind, "id": id}
 
 
 def read_text(path):

@@ -296,7 +296,7 @@ def test_office_posts_a_folder_again_and_again(
     guide = CONNECTING.partition("## Without a CMS")[2].partition("\n## ")[0]
     article, table = re.findall(r"(?:^    .*\n|^\n(?=    ))+", guide, re.MULTILINE)[1:]
     (folder / "thông báo.md").write_text(textwrap.dedent(article), "utf-8")
-    (folder / "day.md").write_text("24.12.2026\n\nx")
+    (folder / "day.md").write_text("24.12.2026\nkind: events\n\nx")
     events = folder / "events.csv"
     events.write_text(textwrap.dedent(table).strip(), "utf-8-sig")
 

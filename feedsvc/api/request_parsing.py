@@ -26,6 +26,7 @@ from feedsvc.storage.entries import Precondition
 _LIKE_DRY_RUN = {
     "draft",
     "dry-run",
+    "dry_run",
     "dryrun",
     "preview",
     "status",
@@ -75,7 +76,9 @@ def parse_dry_run() -> bool:
     :raises BadRequest: `dry_run` is not `true`, or another parameter looks like it.
     """
     values = request.args.getlist("dry_run")
-    is_similar = any(name.lower() in _LIKE_DRY_RUN for name in request.args)
+    is_similar = any(
+        name.lower() in _LIKE_DRY_RUN and name != "dry_run" for name in request.args
+    )
     if is_similar or values not in ([], ["true"]):
         raise BadRequest(
             "To check a write without storing it, send dry_run=true alone. "

@@ -134,6 +134,9 @@ def _with_previous_start(old: Event | None, new: Event, *, is_patch: bool) -> Ev
     # A patch that lacks the stored one removes it; other writes may not know of it.
     if old and not previous and not (is_patch and old.previous_start):
         previous = old.previous_start or old.start
+    # The document has the times of an event in its zone, which may be a new one.
+    if isinstance(previous, datetime):
+        previous = previous.astimezone(new.timezone)
     if new.status != "rescheduled" or previous == new.start:
         previous = None
     return replace(new, previous_start=previous)

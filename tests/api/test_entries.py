@@ -135,6 +135,16 @@ def test_rescheduled_event_keeps_its_former_start(
         assert again == stored, "the same again writes nothing"
 
 
+def test_former_start_is_in_the_new_zone(editor: ApiClient) -> None:
+    moved = {"title": "x", "event_status": "rescheduled", "timezone": "Europe/Paris"}
+    hanoi = {"timezone": "Asia/Ho_Chi_Minh", "start": "2026-12-24T19:00:00"}
+    editor.put("/events/e", {"title": "x", **hanoi})
+    for _ in range(2):
+        body = {**moved, "start": "2026-12-24T19:00:00"}
+        stored = editor.put("/events/e", body).get_json()
+        assert stored["previous_start"] == "2026-12-24T13:00:00+01:00"
+
+
 def test_list_leaves_bodies_out(editor: ApiClient) -> None:
     html = {"title": "x", "content_html": "<p>Nội dung</p>"}
     text = {"title": "x", "content_text": "Nội dung", "start": "2026-12-24"}

@@ -7,7 +7,9 @@ import pytest
 from tests.conftest import ApiClient
 
 ARTICLE = {"title": "T", "content_text": "x"}
-LIKE_DRY_RUN = "dry-run dryrun dryRun draft status preview validate test".split()
+LIKE_DRY_RUN = (
+    "dry-run dryrun dryRun DRY_RUN draft status preview validate test".split()
+)
 
 
 def test_item_sees_those_before_it_in_its_hundred(editor: ApiClient) -> None:
