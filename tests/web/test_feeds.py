@@ -255,6 +255,16 @@ def test_periods_and_windows_of_events(
         assert ids(client_with_events, path) == expected.split()
 
 
+def test_without_a_first_day_a_series_stands_at_its_next_date(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    weekly = {"start": "2026-11-07", "recurrence": {"rrule": "FREQ=WEEKLY"}}
+    editor.put("/events/weekly", {"title": "x", **weekly})
+    editor.put("/events/single", {"title": "x", "start": "2026-11-27"})
+    path = "/feeds/events.json?to=2026-12-20&order=start"
+    assert ids(client, path) == ["single", "weekly"]
+
+
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"])
 def test_all_day_event_is_on_its_days_whatever_its_zone(
     editor: ApiClient, client: FlaskClient, wait: Wait, zone: str
