@@ -256,3 +256,12 @@ def test_description_without_a_summary_is_the_beginning_of_the_body(
     (event,) = calendar(shared_editor.client).events
     text = event["DESCRIPTION"].removesuffix(event["URL"]).rstrip("\n")
     assert text == expected
+
+
+def test_zone_of_an_old_series_has_the_changes_of_the_next_years(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    series = {"start": "2001-01-06T19:00:00", "recurrence": {"rrule": "FREQ=WEEKLY"}}
+    editor.put("/events/e", {"title": "x", "timezone": "Europe/Paris", **series})
+    text = client.get("/entries/e.ics").get_data(as_text=True)
+    assert "20270328T020000" in text

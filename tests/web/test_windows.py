@@ -136,3 +136,21 @@ def test_heading_of_a_category_names_the_days(
     assert page.findtext(".//p[@class='about']") == "Từ 14/12/2026"
     title = page.findtext(".//title")
     assert title.startswith("Sự kiện – Văn hoá – từ 14/12/2026")
+
+
+@pytest.mark.parametrize(
+    ("days", "nearest"),
+    [
+        ("from=2027-01-05&to=2027-01-06", "2027-03-01"),
+        ("from=2027-07-01&to=2027-07-02", "2026-11-27"),
+        ("from=2026-10-05&to=2026-10-05", "2026-11-27"),
+        ("period=today", "2026-11-27"),
+    ],
+)
+def test_empty_days_lead_to_the_next_event(
+    editor: ApiClient, client: FlaskClient, days: str, nearest: str
+) -> None:
+    for day in ("2026-11-27", "2027-03-01"):
+        editor.put(f"/events/{day}", {"title": day, "start": day})
+    page = get_page(client, f"/feeds/events.html?{days}")
+    assert [each.text_content() for each in page.iter("h3")] == [nearest]
