@@ -39,7 +39,7 @@ fast: $(VENV)/.tests $(BIN)/feedsvc
 pytest: $(VENV)/.tests $(BIN)/feedsvc
 	$(BIN)/pytest -n 3 --dist worksteal
 
-# Writes what tests compare with what the code makes: tests/golden, api/openapi.json, lists in deploy/nginx.conf.
+# Writes what tests compare with what the code makes: tests/golden, openapi.json, lists in deploy/nginx.conf.
 golden: $(VENV)/.tests $(BIN)/feedsvc
 	GOLDEN=write $(BIN)/pytest -m golden
 

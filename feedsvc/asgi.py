@@ -153,26 +153,28 @@ async def _collect_and_answer(
     )
 
 
-def _answer(environ: dict[str, Any], begun: float) -> Response | None:
+def _answer(environ: dict[str, Any], waiting_since: float) -> Response | None:
     """Return Flask's response as a whole, so that the thread waits for no client.
 
     With a2wsgi's middleware it would wait while a client takes the response. Return
     None for a read that has waited too long, or if there is no room in the queue.
+
+    :param waiting_since: the monotonic time at which it began to wait for a thread.
     """
     method = environ["REQUEST_METHOD"]
-    is_late = time.monotonic() - begun > _READ_WAIT_SECONDS
+    is_late = time.monotonic() - waiting_since > _READ_WAIT_SECONDS
     if _is_queue_full(method) or (method in _READS and is_late):
         return None
     return Response.from_app(flask_app, environ, buffered=True)
 
 
-def _answer_batch(environ: dict[str, Any], begun: float) -> Response | None:
+def _answer_batch(environ: dict[str, Any], waiting_since: float) -> Response | None:
     """Answer a batch, and give the memory that it no longer needs to the system.
 
     glibc gives back by itself only what lies behind the last block in use, which may be
     that of a cached feed.
     """
-    response = _answer(environ, begun)
+    response = _answer(environ, waiting_since)
     if _malloc_trim:
         _malloc_trim(0)
     return response

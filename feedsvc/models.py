@@ -92,7 +92,7 @@ class Site:
         return language if has_phrases(language) else self.language
 
     def list_language(self, language: str) -> str | None:
-        """Return the `lang` of lists with a language; None if they need none."""
+        """Return the `lang` of lists that have a language; None if they need none."""
         named = match_tag(self.languages, language)
         return named if named in self.languages[1:] else None
 

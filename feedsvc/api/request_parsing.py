@@ -22,7 +22,7 @@ from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
 from feedsvc.storage.entries import Precondition
 
-#: What other services call `dry_run`, or take for it.
+#: What other services call `dry_run`, or take for it, in lower case.
 _LIKE_DRY_RUN = {
     "draft",
     "dry-run",

@@ -128,8 +128,8 @@ def select_series(
 ) -> sa.Select[int, datetime | None, str]:
     """Return the statement for the series of a feed that may take place in a period.
 
-    It has their keys, ends and documents, and all conditions of the feed: to expand a
-    series takes longer than to exclude it.
+    It has their keys, ends and documents, and the conditions of the feed's categories
+    and parameters: to expand a series takes longer than to leave it out here.
     """
     conditions = in_all(session, query.kind, _sets(query, included))
     if excluded:

@@ -104,7 +104,6 @@ def render_front_page(
         for category in categories
         if any(category.slug in slugs[kind] for kind in KINDS)
     ]
-
     variants = {kind: _variants(site, kind, lang=lang) for kind in KINDS}
 
     def url_with(**changes: str | None) -> str:
