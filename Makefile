@@ -18,7 +18,7 @@ serve: $(BIN)/feedsvc
 dev: $(BIN)/feedsvc
 	@$(BIN)/feedsvc demo
 	@exec $(BIN)/flask --app wsgi run --debug --port $${PORT:-8000} \
-		--extra-files "$$(ls feedsvc/formats/templates/* feedsvc/formats/*.toml | paste -sd: -)"
+		--extra-files "$$(ls feedsvc/pages/templates/* feedsvc/formats/*.toml | paste -sd: -)"
 
 test: lint pytest
 
@@ -43,7 +43,7 @@ pytest: $(VENV)/.tests $(BIN)/feedsvc
 golden: $(VENV)/.tests $(BIN)/feedsvc
 	GOLDEN=write $(BIN)/pytest -m golden
 
-# Processor time beside version 3.1.0 and what others would use instead; writes it to docs/performance.md and .svg.
+# Processor time beside the version before and what others would use instead; writes it to docs/performance.md and .svg.
 bench: $(VENV)/.bench
 	@exec $(BIN)/python -m bench
 

@@ -14,7 +14,9 @@ ENTRIES = 50
 
 EVENTS = 400
 
-WORDS = re.findall(r"\w+", (ROOT / "feedsvc/cli/samples.json").read_text("utf-8"))
+WORDS = re.findall(
+    r"\w+", (ROOT / "feedsvc/extensions/demo/samples.json").read_text("utf-8")
+)
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 Documents = Iterator[tuple[str, dict[str, Any]]]

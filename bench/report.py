@@ -4,6 +4,7 @@ import os
 import platform
 
 from bench.compare import Figures
+from feedsvc import __version__
 from feedsvc.models import utcnow
 from tests.server import ROOT
 
@@ -32,7 +33,8 @@ PICTURED_ROWS = ("cold RSS", "304")
 def write_report(columns: dict[str, Figures]) -> str:
     """Write the table into the document, and the picture; return the table."""
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores"
-    table = f"{utcnow():%Y-%m-%d}, {machine}:\n\n{format_table(columns)}"
+    head = f"Version {__version__}, {utcnow():%Y-%m-%d}, {machine}:"
+    table = f"{head}\n\n{format_table(columns)}\n{list_losses(columns)}"
     before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
@@ -48,6 +50,21 @@ def format_table(columns: dict[str, Figures]) -> str:
             [row, *(format_cell(figures, row) for figures in columns.values())]
         )
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def list_losses(columns: dict[str, Figures]) -> str:
+    """Return the rows in which others take less time than this service."""
+    own = columns["feedsvc"]
+    lines = ["Others take less time than feedsvc in these rows:\n\n"]
+    for name, figures in columns.items():
+        rows = [
+            f"{row} ({format_cell(figures, row)} beside {format_cell(own, row)})"
+            for row in ROWS
+            if row in figures and figures[row] < own[row]
+        ]
+        if rows:
+            lines.append(f"- {name}: {'; '.join(rows)}\n")
+    return "".join(lines)
 
 
 def format_cell(figures: Figures, row: str) -> str:

@@ -26,7 +26,9 @@ from tests.fork_server import END_WITH_PARENT
 from tests.server import ROOT, Service, free_port
 from tests.waiting import wait_until
 
-RELEASE = "3.1.0"
+RELEASE = "3.2.0"
+"""The version before, with which this one is compared."""
+
 CACHED = "/feeds/news/c0.rss"
 """The feed that is requested again and again."""
 

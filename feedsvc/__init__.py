@@ -1,3 +1,3 @@
 """feedsvc stores a portal's articles and events and publishes them as feeds."""
 
-__version__ = "3.2.0"
+__version__ = "3.2.1"

@@ -6,11 +6,8 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from feedsvc.app import create_app
 from feedsvc.cli.commands import commands
-from feedsvc.config import Config, unknown_settings
-from feedsvc.languages import UI_LANGUAGES, has_phrases
-from feedsvc.services import get_services
+from feedsvc.text.languages import UI_LANGUAGES, has_phrases
 
 
 def main() -> None:
@@ -20,6 +17,11 @@ def main() -> None:
 
 
 def _create_app() -> Flask:
+    # These import all that serves, which takes most of the start of a command.
+    from feedsvc.app import create_app
+    from feedsvc.config import Config, unknown_settings
+    from feedsvc.services import get_services
+
     config = Config.from_env()
     # Here and not in `from_env`, which each worker calls.
     sentences = unknown_settings()

@@ -3,14 +3,18 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from feedsvc import timezones  # noqa: F401 (first, before a zone is read from the host)
+# First, before a zone is read from the host.
+from feedsvc.text import timezones  # noqa: F401  # isort: skip
 from feedsvc.api import documentation
 from feedsvc.api.routes import api_blueprint
 from feedsvc.cli.commands import register_commands
 from feedsvc.config import Config
+from feedsvc.extension import extensions
 from feedsvc.models import Clock, utcnow
+from feedsvc.pages import static_files, views
+from feedsvc.pages.errors import error_page
 from feedsvc.services import EXTENSION, Services
-from feedsvc.web import feeds, health, pages, static_files
+from feedsvc.web import feeds, health
 from feedsvc.web.errors import register_error_handlers
 from feedsvc.web.responses import add_common_headers, answer_preflight
 
@@ -32,11 +36,13 @@ def create_app(config: Config, clock: Clock = utcnow) -> Flask:
     app.after_request(add_common_headers)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(feeds.blueprint)
-    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(views.blueprint)
     app.register_blueprint(static_files.blueprint)
     app.register_blueprint(api_blueprint())
     app.register_blueprint(documentation.blueprint)
-    register_error_handlers(app)
+    for extension in extensions():
+        extension.init_app(app)
+    register_error_handlers(app, error_page)
     register_commands(app)
     # URLs begin with FEEDSVC_PUBLIC_URL, so the other headers of proxies do not count.
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

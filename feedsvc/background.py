@@ -1,4 +1,4 @@
-"""The threads of a process that serves: what is due, revisions, WebSub hubs."""
+"""The threads of a process that serves: what is due, revisions, tasks."""
 
 import hashlib
 import logging
@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from feedsvc import __version__
 from feedsvc.errors import FeedsvcError
-from feedsvc.hubs import HubNotifier
 from feedsvc.models import KINDS, Site
 from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import Database, installation_row
@@ -25,11 +24,15 @@ _log = logging.getLogger(__name__)
 
 
 class Background:
-    """The threads, which `start` starts once."""
+    """The threads, which `start` starts once.
+
+    Extensions append to `tasks`. Each has a thread that repeats it every second.
+    """
 
     def __init__(self, database: Database, site: Site) -> None:
         self._database = database
         self._site = site
+        self.tasks: list[Callable[[], None]] = []
         self._start_once = threading.Lock()
         self._has_ticked = False
 
@@ -40,10 +43,9 @@ class Background:
             return
         self._repeat(self.tick, _TICK_SECONDS)
         self._repeat(self._database.poll, _POLL_SECONDS)
-        for hub in self._site.hubs:
+        for task in self.tasks:
             # In a thread of its own, so that a slow hub delays no other.
-            notifier = HubNotifier(self._database, self._site, hub)
-            self._repeat(notifier.notify, _TICK_SECONDS)
+            self._repeat(task, _TICK_SECONDS)
 
     def tick(self) -> None:
         """Publish, expire and advance what is due.

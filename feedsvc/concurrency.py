@@ -1,58 +1,87 @@
-"""Limit how many searches and pages of changes a worker makes at the same time."""
+"""Which requests wait for each other, and how many of them a worker answers at once.
+
+In `asgi.py` those that wait occupy no thread. Under another server a thread waits, but
+not for long.
+"""
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+from flask import request
 
 from feedsvc.errors import FeedsvcError, TooManySearches, Unavailable
+from feedsvc.feeds.query import WINDOW
 
-#: Searches that run at the same time: few, so that threads are left for others.
-MAX_SEARCHES = 2
-
-#: Seconds that a further search waits for one of them.
-SEARCH_WAIT_SECONDS = 1
-
-#: Seconds that a page of changes waits for another one.
-CHANGES_WAIT_SECONDS = 2
+#: Seconds that a thread waits for its turn under a server other than `asgi.py`.
+THREAD_WAIT_SECONDS = 1
 
 
-class Concurrency:
-    """The places for searches and pages of changes."""
+class Work(NamedTuple):
+    """Requests that wait for each other, and for no others.
 
-    def __init__(self) -> None:
-        self._changes = threading.BoundedSemaphore(1)
-        self._searches = threading.BoundedSemaphore(MAX_SEARCHES)
+    :param name: the plural of their name, for messages.
+    :param places: how many a worker answers at the same time.
+    :param seconds: how long another one may wait for its turn.
+    :param error: what tells its client that this was too long.
+    """
 
-    def limit_searches(self, words: str) -> AbstractContextManager[None]:
-        """Run the block when fewer than `MAX_SEARCHES` other searches run.
+    name: str
+    places: int
+    seconds: int = 5
+    error: type[FeedsvcError] = Unavailable
 
-        :param words: those of the search; without any, the block runs at once.
-        :raises TooManySearches: they take too long.
-        """
-        if not words:
-            return nullcontext()
-        error = TooManySearches("Too many searches at the same time. Try again.")
-        return _hold(self._searches, SEARCH_WAIT_SECONDS, error)
+    def refusal(self) -> FeedsvcError:
+        """Return the error for a request that has waited too long."""
+        return self.error(f"Too many {self.name} at the same time. Try again.")
 
-    def limit_changes(self) -> AbstractContextManager[None]:
-        """Run the block when no other thread makes a page of changes.
 
-        A page needs some 20 MiB, and threads take turns at the processor in any case.
+READS = Work("reads", 8)
+WRITES = Work("writes", 8, seconds=10)
+BATCHES = Work("batches", 4)
+SEARCHES = Work("searches", 2, error=TooManySearches)
+CALENDARS = Work("calendars and lists of days", 2)
+# A page of changes needs some 20 MiB.
+EXPORTS = Work("exports", 1)
 
-        :raises Unavailable: that takes too long.
-        """
-        error = Unavailable("Too many followers at the same time. Try again.")
-        return _hold(self._changes, CHANGES_WAIT_SECONDS, error)
+ALL_WORK = (READS, WRITES, BATCHES, SEARCHES, CALENDARS, EXPORTS)
+
+#: Of the reads that may take long; under `asgi.py` they are always free.
+_places = {
+    work: threading.BoundedSemaphore(work.places)
+    for work in (SEARCHES, CALENDARS, EXPORTS)
+}
+
+_EXPORT_PATHS = ("/api/v1/categories", "/api/v1/changes", "/feeds.opml")
+
+
+def read_work(path: str, query_string: str) -> Work:
+    """Return the work of a read, whose URL tells if it may take more than 50 ms."""
+    parameters = parse_qs(query_string)
+    if "q" in parameters:
+        return SEARCHES
+    if path in _EXPORT_PATHS:
+        return EXPORTS
+    is_feed = path.startswith("/feeds/")
+    if is_feed and (path.endswith(".ics") or parameters.keys() & set(WINDOW)):
+        return CALENDARS
+    return READS
 
 
 @contextmanager
-def _hold(
-    places: threading.Semaphore, seconds: float, error: FeedsvcError
-) -> Iterator[None]:
-    """Run the block with a place, or raise the error if none is free in time."""
-    if not places.acquire(timeout=seconds):
-        raise error
+def limit_work() -> Iterator[None]:
+    """Run the block, which answers the current request, when its work has a place.
+
+    :raises FeedsvcError: that takes too long.
+    """
+    work = read_work(request.path, request.query_string.decode("latin-1"))
+    places = _places.get(work)
+    if places and not places.acquire(timeout=THREAD_WAIT_SECONDS):
+        raise work.refusal()
     try:
         yield
     finally:
-        places.release()
+        if places:
+            places.release()

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import limits
@@ -17,10 +18,11 @@ from environs import EnvValidationError, FileAwareEnv
 from marshmallow.validate import URL, Email, OneOf, Range, Regexp
 from sqlalchemy.engine import make_url
 
+from feedsvc.extension import extensions
 from feedsvc.input.fields import validate
-from feedsvc.languages import UI_LANGUAGES, check_language, match_tag
 from feedsvc.models import Site
-from feedsvc.timezones import zone
+from feedsvc.text.languages import UI_LANGUAGES, check_language, match_tag
+from feedsvc.text.timezones import zone
 
 _is_page = URL(schemes={"http", "https"})
 
@@ -74,14 +76,19 @@ class Config:
         return config
 
 
+def setting_names() -> set[str]:
+    """Return the names of all settings. `Config.from_env` was called before."""
+    env = FileAwareEnv(eager=False)
+    _read(env)
+    return {*env.dump(), "FEEDSVC_SETTINGS"}
+
+
 def unknown_settings() -> list[str]:
     """Return a sentence for each variable that is named like a setting and is none.
 
     They are probably misspelled. `Config.from_env` was called before.
     """
-    env = FileAwareEnv(eager=False)
-    _read(env)
-    names = {*env.dump(), "FEEDSVC_SETTINGS"}
+    names = setting_names()
     short_names = {name.removeprefix("FEEDSVC_"): name for name in names}
     sentences = []
     for name in sorted(os.environ):
@@ -165,11 +172,19 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
         poll_minutes=env.int(
             "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
         ),
-        hubs=env.base_urls("FEEDSVC_HUBS", ""),
         titles=_read_translations(env, "FEEDSVC_SITE_TITLE"),
         descriptions=_read_translations(env, "FEEDSVC_SITE_DESCRIPTION"),
         languages=languages if languages and len(languages) > 1 else (),
+        **_read_extensions(env),
     )
+
+
+def _read_extensions(env: FileAwareEnv) -> dict[str, Any]:
+    """Return the members of `Site` that extensions read."""
+    members: dict[str, Any] = {}
+    for extension in extensions():
+        members |= extension.read_settings(env)
+    return members
 
 
 def _read_translations(env: FileAwareEnv, name: str) -> dict[str, str]:

@@ -9,11 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from feedsvc.languages import (
-    UI_LANGUAGES,
+from feedsvc.text.languages import (
     has_phrases,
     match_tag,
-    resolve_language,
     text_in,
 )
 
@@ -115,52 +113,6 @@ class Site:
     def entry_url(self, entry: Entry | Translation) -> str:
         """Return the URL of an entry's page: the portal's, or else this service's."""
         return entry.url or self.permalink(entry.id)
-
-
-@dataclass(frozen=True, slots=True)
-class PageLanguages:
-    """The languages of a page, which are decided here alone.
-
-    `ui` is the language of its words that its URL names, `default` the one without it.
-    `lists` and `feeds` are the `lang` of the lists and feeds to which it leads.
-    """
-
-    default: str
-    ui: str | None
-    lists: str | None
-    feeds: str | None
-
-    @classmethod
-    def of(
-        cls,
-        site: Site,
-        lang: str | None,
-        ui: str | None,
-        language: str | None = None,
-    ) -> PageLanguages:
-        """Return the languages of a page.
-
-        :param lang: the `lang` of its entries; None is the portal's own language.
-        :param ui: any text; what is no other language of pages counts as absent.
-        :param language: that of its words without `ui`, if it is another than `lang`.
-        """
-        words = site.words_language(language or lang or site.language)
-        default = resolve_language(words)
-        is_other = ui in UI_LANGUAGES and ui != default
-        # Without `lang`, pages are in the portal's own language, but feeds in all.
-        own = next(iter(site.languages), None)
-        return cls(
-            default,
-            ui if is_other else None,
-            # Others would be empty in a language in which the portal does not publish.
-            lists=lang if lang in site.languages else None,
-            feeds=lang or own,
-        )
-
-    @property
-    def words(self) -> str:
-        """The language of the words of the page."""
-        return self.ui or self.default
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Session
 
 from feedsvc.background import Background
-from feedsvc.concurrency import Concurrency
 from feedsvc.config import Config
 from feedsvc.feeds.cache import ResponseCache
 from feedsvc.formats.parts import PartCache
@@ -40,7 +39,6 @@ class Services:
         self.background = Background(self.database, self.site)
         self.entry_schemas = create_entry_schemas(self.site)
         self.rate_writes = parse(config.rate_writes)
-        self.concurrency = Concurrency()
 
     @cached_property
     def rate_limiter(self) -> MovingWindowRateLimiter:

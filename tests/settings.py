@@ -1,8 +1,6 @@
 """Settings of tests, which the environment of their process does not change."""
 
-import inspect
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -10,6 +8,7 @@ from unittest.mock import patch
 
 from feedsvc import config
 from feedsvc.config import Config
+from feedsvc.text.languages import UI_LANGUAGES
 
 
 def read_settings(environ: Mapping[str, str]) -> Config:
@@ -19,8 +18,13 @@ def read_settings(environ: Mapping[str, str]) -> Config:
 
 
 def setting_names() -> set[str]:
-    """Return the names of all settings."""
-    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', inspect.getsource(config)))
+    """Return the names of all settings, but for texts in other languages."""
+    with patch.dict(os.environ, clear=True):
+        names = config.setting_names()
+    texts = {
+        f"{name}_{language}".upper() for name in names for language in UI_LANGUAGES
+    }
+    return names - texts - {"FEEDSVC_SETTINGS"}
 
 
 def with_changes(settings: Config, **changes: Any) -> Config:

@@ -1,4 +1,7 @@
-"""The packages import only what docs/architecture.md allows, under TYPE_CHECKING too."""
+"""The packages import only what docs/architecture.md allows, under TYPE_CHECKING too.
+
+An extension, a folder of `feedsvc/extensions`, is a package of its own.
+"""
 
 import ast
 import re
@@ -7,12 +10,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "feedsvc"
-PACKAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+EXTENSIONS = {
+    f"extensions/{path.name}"
+    for path in (PACKAGE / "extensions").iterdir()
+    if path.is_dir()
+}
+PACKAGES = {
+    path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()
+} - {"extensions", "text"} | EXTENSIONS
 
 MAY_IMPORT = {
     name: set(filter(None, imported.split(", ")))
     for name, imported in re.findall(
-        r"^- `(\w+)/`(?: \((.*)\))?:",
+        r"^- `([\w/]+)/`(?: \((.*)\))?:",
         (PACKAGE.parent / "docs/architecture.md").read_text("utf-8"),
         re.M,
     )
@@ -22,7 +32,6 @@ MAY_IMPORT = {
 MUST_NOT_IMPORT = {
     "feeds": {"flask"},
     "formats": {"flask", "sqlalchemy", "socket", "time"},
-    "importers": {"flask"},
     "input": {"flask", "sqlalchemy"},
     "storage": {"flask", "marshmallow", "feedgen"},
 }
@@ -40,6 +49,13 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+def package_of(name: str) -> str:
+    """Return the package that something imported is in, as a path."""
+    top, *parts = name.split(".")
+    length = 2 if parts[:1] == ["extensions"] else 1
+    return "/".join(parts[:length]) if top == "feedsvc" else ""
+
+
 def modules(package: str) -> list[Path]:
     """Return every module of a package except the migrations."""
     paths = (PACKAGE / package).rglob("*.py")
@@ -52,14 +68,45 @@ def test_package_imports_what_it_may(package: str) -> None:
         for name in imports(path):
             for library in MUST_NOT_IMPORT.get(package, ()):
                 assert not f"{name}.".startswith(f"{library}."), f"{path}: {name}"
-            top, _, rest = name.partition(".")
-            imported = rest.split(".")[0]
-            if top == "feedsvc" and imported in PACKAGES - {package}:
+            imported = package_of(name)
+            if imported in PACKAGES - {package}:
                 assert imported in MAY_IMPORT[package], f"{path}: {name}"
 
 
+def test_texts_know_no_package() -> None:
+    for path in modules("text"):
+        known = {name for name in imports(path) if name.startswith("feedsvc.")}
+        assert all(name.startswith("feedsvc.text.") for name in known), path
+
+
+def test_core_knows_no_extension() -> None:
+    core = [
+        *PACKAGE.glob("*.py"),
+        *(path for package in PACKAGES - EXTENSIONS for path in modules(package)),
+    ]
+    for path in core:
+        assert not EXTENSIONS & {package_of(name) for name in imports(path)}, path
+
+
+#: Modules that are pure functions of values, as formats are.
+PURE_PAGES = [
+    PACKAGE / f"pages/{name}.py"
+    for name in ("html", "json_ld", "links", "values", "words")
+]
+
+
+def test_pages_are_made_of_values() -> None:
+    for path in PURE_PAGES:
+        tops = {".".join(name.split(".")[:2]) for name in imports(path)}
+        assert not tops & {"feedsvc.storage", "feedsvc.web", "feedsvc.services"}, path
+        assert (
+            not {name.split(".")[0] for name in imports(path)}
+            & MUST_NOT_IMPORT["formats"]
+        ), path
+
+
 def test_formats_read_no_clock() -> None:
-    for path in modules("formats"):
+    for path in [*modules("formats"), *PURE_PAGES]:
         nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
         names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
         names |= {node.id for node in nodes if isinstance(node, ast.Name)}

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from feedsvc.config import SettingError
-from feedsvc.languages import UI_LANGUAGES
+from feedsvc.text.languages import UI_LANGUAGES
 from tests.data import read
 from tests.fork_server import run_module
 from tests.settings import read_settings, setting_names
@@ -161,6 +161,6 @@ def test_invalid_value_stops_the_start(tmp_path: Path, command: str) -> None:
 
 def test_gunicorn_has_the_default_address_of_the_settings() -> None:
     with patch.dict(os.environ, clear=True):
-        bind = runpy.run_module("feedsvc.gunicorn_conf")["bind"]
+        bind = runpy.run_module("feedsvc.serving.gunicorn_conf")["bind"]
     settings = read_settings({})
     assert bind == f"{settings.host}:{settings.port}"

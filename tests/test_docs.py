@@ -19,6 +19,7 @@ import pytest
 from flask import Flask
 
 from feedsvc.cli.commands import commands
+from feedsvc.concurrency import ALL_WORK
 from feedsvc.errors import FeedsvcError
 from feedsvc.feeds.query import PARAMETERS
 from feedsvc.models import SCOPES
@@ -193,12 +194,43 @@ def busy(service: Service) -> HTTPServer:
     return HTTPServer(("127.0.0.1", 0), Busy)
 
 
+def example(language: str) -> str:
+    """Return the first example in a language that calls the API."""
+    script, *_ = re.findall(rf"```{language}\n(.*?)```", CONNECTING, re.DOTALL)
+    return str(script)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_examples_take_no_redirect_for_a_success(
+    shared_service: Service, language: str
+) -> None:
+    """A server may redirect http to https, where a PUT would become a GET."""
+
+    class Moved(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(301)
+            self.send_header("Location", shared_service.url + self.path)
+            self.end_headers()
+
+    script = example(language)
+    (path,) = set(re.findall(r"/articles/cms-\d+", script))
+    shared_service.put(path, {"title": "Cũ"})
+    with serving(HTTPServer(("127.0.0.1", 0), Moved)) as url:
+        token = shared_service.token
+        environ = {**shared_service.environ, "TOKEN": token, "FEEDS": url}
+        done = run_script(language, script, environ)
+    assert done.returncode != 0
+    stored = shared_service.request("GET", f"/api/v1{path}").json()
+    assert stored["title"] == "Cũ"
+    shared_service.request("DELETE", f"/api/v1{path}")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_examples_try_again_while_busy_and_say_why_a_document_is_refused(
     shared_service: Service, language: str
 ) -> None:
-    pattern = rf"```{language}\n(.*?)```"
-    script = re.findall(pattern, CONNECTING, re.DOTALL)[0]
+    script = example(language)
     shared_service.put("/categories/van-hoa", {"title": "Văn hóa"})
     before = shared_service.request("GET", "/api/v1/changes").json()["next"]
     with serving(busy(shared_service)) as url:
@@ -288,6 +320,19 @@ def test_script_for_wordpress_sends_all_that_the_api_takes(
     ]
 
 
+POST_FOLDER = ROOT / "docs/post_folder.py"
+
+
+def post_folder(service: Service, folder: Path) -> tuple[int, str]:
+    """Post a folder; return the exit status, and what is printed."""
+    environ = {**service.environ, "FEEDS": service.url, "TOKEN": service.token}
+    script = [sys.executable, str(POST_FOLDER), str(folder)]
+    done = subprocess.run(
+        script, env=environ, capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stdout or done.stderr
+
+
 def test_office_posts_a_folder_again_and_again(
     service: Service, tmp_path: Path
 ) -> None:
@@ -300,13 +345,10 @@ def test_office_posts_a_folder_again_and_again(
     events = folder / "events.csv"
     events.write_text(textwrap.dedent(table).strip(), "utf-8-sig")
 
-    script = [sys.executable, str(ROOT / "docs/post_folder.py"), str(folder)]
-
     def post() -> tuple[int, str]:
-        environ = {**service.environ, "FEEDS": service.url, "TOKEN": service.token}
-        done = subprocess.run(script, env=environ, capture_output=True, text=True)
-        return done.returncode, done.stdout or done.stderr
+        return post_folder(service, folder)
 
+    script = [sys.executable, str(POST_FOLDER), str(folder)]
     done = subprocess.run(script, env=service.environ, capture_output=True, text=True)
     assert done.stderr.startswith("First: export FEEDS=")
     refused = "town-hall/thông báo.md: #/categories/0 There is no category “van-hoa”."
@@ -335,6 +377,11 @@ def test_office_posts_a_folder_again_and_again(
             "The first line needs a column `id`, and each row an `id`.",
         ),
         ("id,title\n1,a\n1,b\n", "Each row needs an `id` of its own."),
+        ("id,title\n1,a\n1 ,b\n", "Each row needs an `id` of its own."),
+        (
+            f"id,title\n1,{'x' * 200_000}\n",
+            "field larger than field limit (131072)",
+        ),
         (
             "id,location.address,location\n1,a,b\n",
             "Write `location.name` in place of `location`.",
@@ -348,6 +395,66 @@ def test_office_posts_a_folder_again_and_again(
     assert post()[1].startswith(f"{service.url}: <urlopen error ")
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "member"),
+    [
+        ("guid: a:1", "guid: a:1", "guid"),
+        ("guid: 5d2c", "guid: urn:uuid:5d2c", "guid"),
+        ("guid: URN:UUID:5d2c", "guid: 5d2c", "guid"),
+        ("translation_key: k", "translation_key: k", "translation_key"),
+        ("translation_key: k", "translation_key: k\nlanguage: VI", "translation_key"),
+        (
+            "translation_key: k\nlanguage: en-gb",
+            "translation_key: k\nlanguage: en_GB",
+            "translation_key",
+        ),
+    ],
+)
+def test_folder_with_one_refused_entry_is_not_posted(
+    shared_service: Service, tmp_path: Path, first: str, last: str, member: str
+) -> None:
+    folder = tmp_path / "office"
+    folder.mkdir()
+    (folder / "000.md").write_text(f"First\n{first}\n\nx")
+    for number in range(1, 100):
+        (folder / f"{number:03}.md").write_text("Other\n\nx")
+    (folder / "100.md").write_text(f"Last\n{last}\n\nx")
+    message = f"office/100.md: #/{member} office/000.md has the same.\n"
+    assert post_folder(shared_service, folder) == (1, message)
+    articles = shared_service.request("GET", "/api/v1/articles").json()["items"]
+    assert not {"First", "Other", "Last"} & {each["title"] for each in articles}
+
+
+def test_folder_with_translations_is_posted(service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "office"
+    folder.mkdir()
+    for number, members in enumerate(
+        (
+            "translation_key: k",
+            "translation_key: k\nlanguage: en",
+            "translation_key: k\nlanguage: en-GB",
+            "translation_key: K",
+            "guid: a",
+            "guid: A",
+        )
+    ):
+        (folder / f"{number}.md").write_text(f"Title\n{members}\n\nx")
+    table = "id,title,start,translation_key\n1,Event,2026-12-24,k\n"
+    (folder / "events.csv").write_text(table)
+    assert post_folder(service, folder) == (0, "7 entries are posted.\n")
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_path_that_is_no_folder_is_named(
+    shared_service: Service, tmp_path: Path, is_file: bool
+) -> None:
+    path = tmp_path / "office"
+    if is_file:
+        path.touch()
+    message = f"{path}: There is no such folder.\n"
+    assert post_folder(shared_service, path) == (1, message)
+
+
 def figures(name: str) -> dict[str, dict[str, str]]:
     """Return the cells of a document's first table, by row and column."""
     text = read_project_file(name)
@@ -358,11 +465,19 @@ def figures(name: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
 
 
+def test_numbers_of_requests_at_the_same_time_are_documented() -> None:
+    rows = re.findall(r"\| ([a-z ]+)[^|]* \| (\d+) \| (\d+) s \|", OPERATING)
+    assert sorted(rows) == sorted(
+        (work.name, str(work.places), str(work.seconds)) for work in ALL_WORK
+    )
+
+
 def test_figures_of_readme_are_those_of_performance() -> None:
     measured = figures("docs/performance.md")
     section = read_project_file("README.md").partition("## How large, how fast")[2]
     assert re.findall(r"\d+\.\d+", section.partition("##")[0]) == [
         measured[row][column]
-        for row in ("cold RSS", "304")
+        for row in ("cold RSS", "304", "first RSS", "PUT")
         for column in ("feedsvc", "Django", "by hand")
+        if measured[row][column] != "–"
     ]

@@ -10,7 +10,7 @@ import pytest
 import tzdata
 
 from feedsvc.config import SettingError
-from feedsvc.timezones import zone, zone_names
+from feedsvc.text.timezones import zone, zone_names
 from tests.api.problems import pointers
 from tests.conftest import ApiClient
 from tests.settings import read_settings
@@ -44,7 +44,7 @@ def test_zone_files_of_the_host_are_not_read(tmp_path: Path) -> None:
     for name in ("Europe/Paris", "Europe/Atlantis", "localtime"):
         (tmp_path / name).write_bytes(source.read_bytes())
     code = (
-        "from feedsvc.timezones import zone, zone_names\n"
+        "from feedsvc.text.timezones import zone, zone_names\n"
         "from datetime import datetime\n"
         "print(datetime(2026, 7, 1, tzinfo=zone('Europe/Paris')).utcoffset(), 'Europe/Atlantis' in zone_names())"
     )

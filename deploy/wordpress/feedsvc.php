@@ -2,7 +2,7 @@
 /**
  * Plugin Name:       feedsvc
  * Description:       Sends posts to a feedsvc service. An example, to be adapted to your site.
- * Version:           3.2.0
+ * Version:           3.2.1
  * Requires at least: 6.1
  * Requires PHP:      7.4
  * License:           MIT
@@ -127,7 +127,12 @@ function feedsvc_send_pending() {
 		}
 		if ( $is_done || feedsvc_is_refused( $response ) ) {
 			// A post that was saved meanwhile has another value, and is sent again.
-			$wpdb->delete( $wpdb->options, (array) $row ); // phpcs:ignore WordPress.DB.DirectDatabaseQuery
+			$is_removed = $wpdb->delete( $wpdb->options, (array) $row ); // phpcs:ignore WordPress.DB.DirectDatabaseQuery
+			if ( ! $is_removed ) {
+				// Another process has sent it too, and nobody knows whose request came last.
+				add_option( $row->option_name, $row->option_value, '', 'no' );
+				wp_schedule_single_event( time(), 'feedsvc_send' );
+			}
 		} elseif ( ! $status || $status >= 500 ) {
 			// The service is down, and each request could take long.
 			return;

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from feedsvc.api.auth import write_as_token
 from feedsvc.api.request_parsing import MAX_ATTEMPTS, load_body, parse_patch
+from feedsvc.concurrency import limit_work
 from feedsvc.errors import CategoryRenamed, Unavailable
 from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
 from feedsvc.input.loading import load_patched
@@ -28,7 +29,8 @@ _schema = CategorySchema()
 
 def list_() -> Response:
     """List all categories, by slug."""
-    with current_services().database.read() as session:
+    services = current_services()
+    with limit_work(), services.database.read() as session:
         revision = read_validity(session, *KINDS).revision
         categories = Categories(session).all()
     document = {"categories": _schema.dump(categories, many=True)}

@@ -8,6 +8,7 @@ from flask import Response, current_app, request
 from marshmallow.validate import OneOf, Range
 from sqlalchemy.orm import Session
 
+from feedsvc.concurrency import limit_work
 from feedsvc.errors import Gone
 from feedsvc.input.schemas import ClosedSchema
 from feedsvc.models import KINDS
@@ -38,7 +39,7 @@ QUERY = ChangesQuery()
 def list_(**parameters: Any) -> Response:
     """List public changes after a cursor, oldest first."""
     services = current_services()
-    with services.concurrency.limit_changes(), services.database.read() as session:
+    with limit_work(), services.database.read() as session:
         return _page(session, **parameters)
 
 

@@ -17,8 +17,8 @@ from feedsvc.api.request_parsing import (
     parse_patch,
     request_precondition,
 )
+from feedsvc.concurrency import limit_work
 from feedsvc.errors import FieldError, Unavailable, ValidationFailed
-from feedsvc.folding import parse_search
 from feedsvc.input import fields
 from feedsvc.input.loading import load_patched, load_validated
 from feedsvc.input.schemas import ClosedSchema, EntrySchema, derived_summary
@@ -32,6 +32,7 @@ from feedsvc.storage.entries import (
     put_entry,
 )
 from feedsvc.storage.tables import EntryRow
+from feedsvc.text.folding import parse_search
 
 #: The last part of the URL of each kind.
 _COLLECTIONS = {"news": "articles", "events": "events"}
@@ -59,10 +60,7 @@ def list_(
 ) -> Response:
     """List entries without their bodies, those that changed last first."""
     services = current_services()
-    with (
-        services.concurrency.limit_searches(words),
-        services.database.read() as session,
-    ):
+    with limit_work(), services.database.read() as session:
         rows = list_entries(
             session, kind, page=page, limit=limit, words=words, **filters
         )

@@ -1,7 +1,9 @@
 """Parse requests: JSON bodies, query parameters, preconditions."""
 
+import re
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import current_app, request
 from marshmallow import Schema
@@ -22,17 +24,10 @@ from feedsvc.input.strict_json import loads_strict
 from feedsvc.models import Entry
 from feedsvc.storage.entries import Precondition
 
-#: What other services call `dry_run`, or take for it, in lower case.
-_LIKE_DRY_RUN = {
-    "draft",
-    "dry-run",
-    "dry_run",
-    "dryrun",
-    "preview",
-    "status",
-    "test",
-    "validate",
-}
+#: Letters of the names that other services have for `dry_run`.
+_LIKE_DRY_RUN = (
+    "check draft dry dryrun noop preview simulate status test validate validateonly"
+).split()
 
 #: Times that a patch is applied to what others have written meanwhile.
 MAX_ATTEMPTS = 5
@@ -75,16 +70,20 @@ def parse_dry_run() -> bool:
 
     :raises BadRequest: `dry_run` is not `true`, or another parameter looks like it.
     """
-    values = request.args.getlist("dry_run")
-    is_similar = any(
-        name.lower() in _LIKE_DRY_RUN and name != "dry_run" for name in request.args
-    )
-    if is_similar or values not in ([], ["true"]):
+    # Some clients separate parameters by semicolons, which Werkzeug does not.
+    query = request.environ["QUERY_STRING"].replace(";", "&;")
+    pairs = [
+        pair
+        for pair in parse_qsl(query, keep_blank_values=True)
+        if re.sub("[^a-z]", "", pair[0].lower()) in _LIKE_DRY_RUN
+    ]
+    if pairs and pairs != [("dry_run", "true")]:
         raise BadRequest(
+            f"{', '.join(dict(pairs))}: "
             "To check a write without storing it, send dry_run=true alone. "
             'To store a draft, send "status": "draft" in the body.'
         )
-    return bool(values)
+    return bool(pairs)
 
 
 def check_body_headers(media_types: Collection[str]) -> None:

@@ -1,41 +1,29 @@
-"""The commands."""
+"""The commands.
+
+Each imports what it needs when it runs, so that help and completion are quick.
+"""
 
 import os
 import socket
 import sys
-from collections.abc import Iterable
-from contextlib import closing
-from typing import IO, Any
+from typing import TYPE_CHECKING
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
-from sqlalchemy.exc import SQLAlchemyError
 
 from feedsvc import __version__
-from feedsvc.cli.samples import load_sample_data
-from feedsvc.config import SettingError, check_database_url
+from feedsvc.cli.output import printable
 from feedsvc.errors import FeedsvcError
-from feedsvc.feeds.query import FORMATS
-from feedsvc.models import ENTRY_SCOPES, KINDS, SCOPES
-from feedsvc.services import checked_database, current_services
-from feedsvc.storage.changes import renew_revisions
-from feedsvc.storage.copy import copy_rows, count_rows
-from feedsvc.storage.database import Database
-from feedsvc.storage.migrations.runner import upgrade as upgrade_database
-from feedsvc.storage.tables import CategoryRow, TokenRow
-from feedsvc.storage.tokens import create_token, revoke_token, stored_tokens
+from feedsvc.extension import extensions
+from feedsvc.models import ENTRY_SCOPES, SCOPES
 
-_COUNTERS = (
-    "new",
-    "changed",
-    "unchanged",
-    "skipped",
-    "repaired",
-    "left out",
-)
-#: Messages of one kind that are shown.
-_SAME_MESSAGES = 3
+if TYPE_CHECKING:
+    from feedsvc.storage.tables import TokenRow
+
+#: The key of `Context.meta` with a function that `serve` calls before it serves, to
+#: which it passes the context. An option of an extension sets it.
+BEFORE_SERVING = "feedsvc.before_serving"
 
 
 class _ErrorHandlingGroup(AppGroup):
@@ -45,12 +33,16 @@ class _ErrorHandlingGroup(AppGroup):
     """
 
     def invoke(self, ctx: click.Context) -> object:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from feedsvc.config import SettingError
+
         try:
             return super().invoke(ctx)
         except SettingError as error:
             raise click.UsageError(str(error)) from None
         except (FeedsvcError, OSError) as error:
-            raise click.ClickException(_printable(str(error))) from None
+            raise click.ClickException(printable(str(error))) from None
         except SQLAlchemyError as error:
             # PostgreSQL's errors go on with hints in further lines.
             reason = str(getattr(error, "orig", error)).partition("\n")[0]
@@ -77,6 +69,9 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Create the database, or migrate it to the newest schema."""
+    from feedsvc.services import current_services
+    from feedsvc.storage.migrations.runner import upgrade as upgrade_database
+
     schema = upgrade_database(current_services().database)
     click.echo(f"The database has schema {schema}, which this version can use.")
 
@@ -84,6 +79,9 @@ def upgrade() -> None:
 @db.command()
 def restored() -> None:
     """Let those who follow the changes begin again, after a restore of a backup."""
+    from feedsvc.services import checked_database
+    from feedsvc.storage.changes import renew_revisions
+
     with checked_database().write() as transaction:
         floor = renew_revisions(transaction)
     click.echo(
@@ -92,43 +90,27 @@ def restored() -> None:
     )
 
 
-@db.command("copy")
-@click.argument("url")
-def copy_database(url: str) -> None:
-    """Fill a new database with all rows of the one at URL.
-
-    URL is as in FEEDSVC_DATABASE_URL, which names the new one. Stop the service before.
-    """
-    check_database_url(url)
-    target = current_services().database
-    source = Database(url, target.clock, is_read_only=True)
-    with closing(source), source.read() as session:
-        old = session.connection()
-        length = count_rows(old)
-        upgrade_database(target)
-        with (
-            target.begin_migration() as new,
-            _progress_bar(None, length) as bar,
-        ):
-            for number in copy_rows(old, new):
-                bar.update(number)
-    click.echo(f"{length} rows copied")
-
-
 @commands.command()
-@click.option("--demo", "with_demo", is_flag=True, help="Run the command `demo` first.")
 @click.pass_context
-def serve(ctx: click.Context, with_demo: bool) -> None:
+def serve(ctx: click.Context) -> None:
     """Migrate the database, and start gunicorn."""
+    from feedsvc.services import current_services
+    from feedsvc.storage.migrations.runner import upgrade as upgrade_database
+
     services = current_services()
     config = services.config
     # With one of these variables gunicorn may listen elsewhere.
     if not os.environ.keys() & {"GUNICORN_CMD_ARGS", "LISTEN_FDS"}:
         _check_address(config.host, config.port)
     upgrade_database(services.database)
-    if with_demo:
-        ctx.invoke(demo)
-        _publish_languages_of_samples()
+    if prepare := ctx.meta.get(BEFORE_SERVING):
+        prepare(ctx)
+    elif not os.environ.keys() & {"FEEDSVC_SITE_TITLE", "FEEDSVC_SITE_TITLE_FILE"}:
+        click.echo(
+            "Warning: FEEDSVC_SITE_TITLE is not set: this portal is published as "
+            f"“{config.site.title}”.",
+            err=True,
+        )
     os.environ.update(
         HOST=config.host,
         PORT=str(config.port),
@@ -141,23 +123,6 @@ def serve(ctx: click.Context, with_demo: bool) -> None:
     options = ["-c", "python:feedsvc.gunicorn_conf"]
     arguments = [sys.executable, "-m", "gunicorn", *options]
     os.execv(sys.executable, arguments)  # noqa: S606
-
-
-def _publish_languages_of_samples() -> None:
-    """Set the languages of the samples, unless the settings name others."""
-    if not os.environ.keys() & {
-        "FEEDSVC_SITE_LANGUAGE",
-        "FEEDSVC_SITE_LANGUAGES",
-    }:
-        os.environ["FEEDSVC_SITE_LANGUAGES"] = "vi,en,en-simple"
-    # The title of another portal is no translation of this one.
-    if "FEEDSVC_SITE_TITLE" not in os.environ:
-        os.environ.setdefault("FEEDSVC_SITE_TITLE_EN", "Hanoi City Portal")
-    if "FEEDSVC_SITE_DESCRIPTION" not in os.environ:
-        os.environ.setdefault(
-            "FEEDSVC_SITE_DESCRIPTION_EN",
-            "News and events of the city of Hanoi",
-        )
 
 
 def _check_address(host: str, port: int) -> None:
@@ -206,6 +171,9 @@ def create(
     days: int | None,
 ) -> None:
     """Create a token and print it. It is never shown again."""
+    from feedsvc.services import checked_database
+    from feedsvc.storage.tokens import create_token
+
     if categories and "categories:write" in scopes:
         raise click.UsageError("--category excludes --scope categories:write.")
     scopes = scopes or (ENTRY_SCOPES if categories else SCOPES)
@@ -216,6 +184,10 @@ def create(
 @token.command("list")
 def list_tokens() -> None:
     """List the tokens: name, scopes, day of creation, state, categories."""
+    from feedsvc.services import checked_database
+    from feedsvc.storage.tables import CategoryRow
+    from feedsvc.storage.tokens import stored_tokens
+
     with checked_database().read() as session:
         for stored in stored_tokens(session):
             columns = [
@@ -231,7 +203,7 @@ def list_tokens() -> None:
             click.echo("\t".join(columns))
 
 
-def _state(stored: TokenRow) -> str:
+def _state(stored: "TokenRow") -> str:
     if stored.revoked_at:
         return f"revoked {stored.revoked_at:%F}"
     if stored.expires_at:
@@ -243,78 +215,11 @@ def _state(stored: TokenRow) -> str:
 @click.argument("name")
 def revoke(name: str) -> None:
     """End a token at once and for good."""
+    from feedsvc.services import checked_database
+    from feedsvc.storage.tokens import revoke_token
+
     revoke_token(checked_database(), name)
 
 
-@commands.command("import")
-@click.argument("file", type=click.File("rb"))
-@click.option(
-    "--kind",
-    type=click.Choice(KINDS),
-    help="Kind of all entries (default: events for calendars, news for others).",
-)
-def import_(file: IO[bytes], kind: str | None) -> None:
-    """Import RSS, Atom or a calendar.
-
-    FILE can be - for standard input.
-    """
-    # feedparser and icalendar take 0.3 s to import, and no other command needs them.
-    from feedsvc.importers.importer import Importer, is_calendar, read
-
-    data = file.read()
-    database = checked_database()
-    kind = kind or ("events" if is_calendar(data) else "news")
-    schema = current_services().entry_schemas[kind]
-    entries = list(read(data, schema.site.timezone))
-    importer = Importer(database, schema)
-    with _progress_bar(importer.run(entries), len(entries)) as bar:
-        for _ in bar:
-            pass
-    for lines in importer.messages.values():
-        for line in lines[:_SAME_MESSAGES]:
-            click.echo(_printable(line), err=True)
-        if len(lines) > _SAME_MESSAGES:
-            more = len(lines) - _SAME_MESSAGES
-            click.echo(f"… and {more} more", err=True)
-    click.echo(", ".join(f"{importer.counts[name]} {name}" for name in _COUNTERS))
-
-
-def _progress_bar(iterable: Iterable[Any] | None, length: int) -> Any:
-    # Not on standard output, which may be redirected to a file.
-    is_hidden = not sys.stderr.isatty()
-    return click.progressbar(
-        iterable, length, show_pos=True, file=sys.stderr, hidden=is_hidden
-    )
-
-
-def _printable(text: str) -> str:
-    """Return a text without characters that control a terminal.
-
-    Messages quote files, which strangers wrote.
-    """
-    return "".join(filter(str.isprintable, text))
-
-
-@commands.command()
-def demo() -> None:
-    """Load sample entries into an empty database, create a token, print the URLs."""
-    services = current_services()
-    upgrade_database(services.database)
-    if load_sample_data(services):
-        new_token = create_token(services.database, "editor", SCOPES)
-        click.echo(
-            f"\nAn editor's token, shown once:\n\n    export TOKEN={new_token}\n"
-        )
-    else:
-        click.echo(
-            "\nThe database is not empty. For another token:\n\n"
-            f"    {sys.executable} -m feedsvc token create NAME\n"
-        )
-    base_url = services.site.public_url
-    click.echo(f"front page  {base_url}/")
-    for kind in KINDS:
-        for name, format in FORMATS.items():
-            if kind in format.kinds:
-                click.echo(f"{kind:>10}  {base_url}/feeds/{kind}.{name}")
-    click.echo(f"  category  {base_url}/feeds/news/giao-thong.rss")
-    click.echo(f"   post to  {base_url}/api/v1/articles")
+for _extension in extensions():
+    _extension.add_commands(commands)

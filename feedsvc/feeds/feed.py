@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from feedsvc.feeds.query import CategoryFilter, FeedQuery, Format
-from feedsvc.models import NEVER_MODIFIED, Category, Entry, Site, Stamp
+from feedsvc.models import NEVER_MODIFIED, Category, Site, Stamp
 
 
 @dataclass(frozen=True)
@@ -97,31 +96,13 @@ class FeedHead:
 
 
 @dataclass(frozen=True)
-class Directory:
-    """The links of the page of a list: to categories, and to lists of the other kind.
-
-    `path` leads from the top to its own category. `levels` are those on top, then those
-    below each one of the path. Its own has entries of `other_kinds` too. `matches` are
-    the lists of both kinds for its search, each with its number of entries. `nearest`
-    is the event to show instead of days that have none.
-    """
-
-    path: Sequence[Category] = ()
-    levels: Sequence[Sequence[Category]] = ()
-    other_kinds: Sequence[str] = ()
-    matches: Sequence[tuple[FeedHead, str]] = ()
-    nearest: Sequence[Entry] = ()
-
-
-@dataclass(frozen=True)
 class Feed(FeedHead):
     """A feed with the stamps of its entries.
 
     `updated` is the last change of the entries that it shows. `has_more` tells that
     another page follows. `upcoming` is the number of those that are not over, with one
     that has no room. `first_day` and `last_day` are those by which it selects events;
-    at `due_at` they change. Pages alone have `entries`, `directory` and
-    `has_long_calendar`, true if the calendar may lack events.
+    at `due_at` they change.
     """
 
     updated: datetime = NEVER_MODIFIED
@@ -131,9 +112,6 @@ class Feed(FeedHead):
     first_day: date | None = None
     last_day: date | None = None
     due_at: datetime | None = None
-    entries: Sequence[Entry] = ()
-    has_long_calendar: bool = False
-    directory: Directory = Directory()
 
     @property
     def next_url(self) -> str | None:

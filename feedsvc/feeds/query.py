@@ -20,16 +20,16 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
-from feedsvc.folding import fold_search, parse_search
-from feedsvc.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
-from feedsvc.models import KINDS, SLUG_PATTERN, PageLanguages, Site
+from feedsvc.models import KINDS, SLUG_PATTERN
+from feedsvc.text.folding import fold_search, parse_search
+from feedsvc.text.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 
 #: Limits of `from` and `to` around today: recurring events are expanded there.
 YEARS_BACK = 10
 YEARS_AHEAD = 5
 
 #: The parameters that select events by days.
-_WINDOW = ("period", "from", "to")
+WINDOW = ("period", "from", "to")
 PERIODS = ("today", "week", "weekend", "month")
 _MAX_DAYS = 366
 
@@ -162,10 +162,16 @@ class CategoryFilter:
 
 
 class FeedMoved(Exception):
-    """Categories in the URL of the feed were renamed; the view redirects.
+    """Categories in the URL of the feed were renamed or deleted; the view redirects.
 
-    The message is the path of the feed with their current slugs.
+    :param path: the path of the feed with the current slugs of those that are left.
+    :param is_permanent: none was deleted, which a PUT would bring back.
     """
+
+    def __init__(self, path: str, *, is_permanent: bool) -> None:
+        super().__init__(path)
+        self.path = path
+        self.is_permanent = is_permanent
 
 
 @dataclass(frozen=True)
@@ -272,8 +278,8 @@ def _defaults(kind: str, format: Format, given: Mapping[str, Any]) -> dict[str, 
     if is_of_events:
         # Calendar programs drop an event that is no longer listed, and a window has all
         # its events.
-        has_all = format.is_calendar or any(map(given.get, _WINDOW))
-        defaults |= dict.fromkeys(_WINDOW)
+        has_all = format.is_calendar or any(map(given.get, WINDOW))
+        defaults |= dict.fromkeys(WINDOW)
         defaults["when"] = "all" if has_all else "upcoming"
     if is_of_events and not format.is_calendar:
         defaults["order"] = "start" if format.is_page else "published"
@@ -380,7 +386,6 @@ def parse_feed_query(
     format: Format,
     category_filter: str,
     given: Mapping[str, Sequence[str]],
-    site: Site,
     today: date,
 ) -> tuple[FeedQuery, bool]:
     """Return the canonical query of a feed's URL, and whether its text is canonical.
@@ -406,9 +411,6 @@ def parse_feed_query(
         for name in _defaults(kind, format, {})
         if name in given
     }
-    if "ui" in parameters:
-        languages = PageLanguages.of(site, parameters.get("lang"), parameters["ui"])
-        parameters["ui"] = languages.ui
     _check_dates(parameters, today)
     query = FeedQuery(kind, format, parsed_filter, parameters)
     # A decoded “+” of a URL may be a space.
@@ -442,7 +444,7 @@ def _check_dates(parameters: Mapping[str, Any], today: date) -> None:
         raise BadRequest("“period” cannot be combined with “from” and “to”.", "period")
     first = today - relativedelta(years=YEARS_BACK)
     last = today + relativedelta(years=YEARS_AHEAD)
-    for name in _WINDOW:
+    for name in WINDOW:
         day = parameters.get(name)
         if isinstance(day, date) and not first <= day <= last:
             raise BadRequest(
@@ -452,3 +454,9 @@ def _check_dates(parameters: Mapping[str, Any], today: date) -> None:
     since, until = parameters.get("from"), parameters.get("to")
     if since and until and until < since:
         raise BadRequest("The parameter “to” must not be before “from”.", "to")
+
+
+def query_string(parameters: Mapping[str, str | None]) -> str:
+    """Return the end of a URL with the parameters that are not None, or nothing."""
+    present = {name: value for name, value in parameters.items() if value is not None}
+    return f"?{urlencode(present)}" if present else ""

@@ -3,7 +3,7 @@
 A format is an entry of FORMATS (`feeds/query.py`) and the module of its suffix here:
 its `part` shows an entry, which it takes as a `Shown`, so that none forgets its notice,
 or its state before the title; its `render` makes the document of a feed and its parts.
-Pages have no parts. Equal feeds give equal bytes.
+Pages are in `pages/`. Equal feeds give equal bytes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,9 @@ _BATCH = 100
 ReadEntries = Callable[[Sequence[Stamp]], Sequence[Entry]]
 
 _MODULES: dict[str, Any] = {
-    suffix: import_module(f"{__name__}.{suffix}") for suffix in FORMATS
+    suffix: import_module(f"{__name__}.{suffix}")
+    for suffix, format in FORMATS.items()
+    if not format.is_page
 }
 
 
@@ -33,8 +35,6 @@ def render_feed(feed: Feed, cache: PartCache, read: ReadEntries) -> bytes:
     :param read: for the entries whose parts are not cached.
     """
     render: Callable[..., bytes] = _MODULES[feed.query.format.suffix].render
-    if feed.query.format.is_page:
-        return render(feed)
     return render(feed, _parts(feed, cache, read))
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from feedsvc.models import Place, Site
+from feedsvc.models import Event, Place, Site
 
 _URL = re.compile(r"https?://\S+")
 
@@ -27,6 +27,13 @@ def format_iso(moment: date) -> str:
 def place_text(place: Place) -> str:
     """Return the name and the address of a place in one line."""
     return f"{place.name}, {place.address}" if place.address else place.name
+
+
+def location_text(event: Event) -> str:
+    """Return the place of an event in one line, else its address online, if any."""
+    if event.location:
+        return place_text(event.location)
+    return iri_to_uri(event.online_url or "")
 
 
 def coordinates(place: Place) -> list[str]:

@@ -8,14 +8,13 @@ from urllib.parse import unquote
 
 from babel.numbers import format_currency
 from babel.units import format_unit
-from markupsafe import Markup
 
-from feedsvc.folding import split_hits
 from feedsvc.formats.phrases import translate
-from feedsvc.html_text import TAG, strip_tags
-from feedsvc.iframes import iframes_to_links
-from feedsvc.languages import is_in_range, resolve_language
+from feedsvc.formats.titles import split_label
 from feedsvc.models import Attachment, Event, Image, Offer, Person
+from feedsvc.text.html_text import TAG, strip_tags
+from feedsvc.text.iframes import iframes_to_links
+from feedsvc.text.languages import resolve_language
 
 _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 
@@ -27,7 +26,6 @@ _LINK = re.compile(
     r'<a [^>]*?href="(?:(?i:mailto|tel):)?([^"]*)"[^>]*>(.*?)</a>', re.DOTALL
 )
 _LIST_ITEM = re.compile(r"<li(?: [^>]*)?>\s*")
-_HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 _BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
 _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
@@ -65,16 +63,6 @@ def _attachment_link(file: Attachment, language: str) -> str:
         return link
     size = format_size(file.length, language)
     return translate(language, "punctuation.in_brackets", link, size)
-
-
-def shift_headings(html: str, level: int) -> str:
-    """Return HTML with its headings below a level of the page, without gaps (WCAG)."""
-    levels = sorted({tag[2] for tag in _HEADING_TAG.finditer(html)})
-
-    def shifted(tag: re.Match[str]) -> str:
-        return f"{tag[1]}{min(6, level + 1 + levels.index(tag[2]))}"
-
-    return _HEADING_TAG.sub(shifted, html)
 
 
 def lead_text(summary: str, html: str) -> str:
@@ -116,28 +104,6 @@ def _write_out(link: re.Match[str]) -> str:
     words = content.rstrip()
     space = content[len(words) :]
     return f"{words} ({address}){space}"
-
-
-def mark_hits(text: str, search: str | None, language: str) -> str:
-    """Return a text in a language, with marks around the words that a search finds."""
-    if not search:
-        return text
-    mark = Markup("<mark>{}</mark>")
-    return Markup().join(
-        mark.format(part) if is_hit else part
-        for part, is_hit in split_hits(text, search, language)
-    )
-
-
-def mark_language(
-    text: str, part: str | None, part_language: str, language: str
-) -> str:
-    """Return a text as HTML, with the language of its part if that is another one."""
-    if not part or is_in_range(part_language, language):
-        return escape(text)
-    before, _, after = map(escape, text.rpartition(part))
-    marked = f'<span lang="{part_language}" dir="auto">{escape(part)}</span>'
-    return f"{before}{marked}{after}"
 
 
 def event_facts(event: Event | None, language: str, *, with_email: bool = False) -> str:
@@ -227,6 +193,12 @@ def paragraphs(text: str) -> str:
     )
 
 
+def photo_credit(credit: str, language: str) -> str:
+    """Return the credit of an image with its label, which editors may have written."""
+    _, names = split_label(credit, "entry.photo")
+    return translate(language, "entry.photo", names)
+
+
 def figure(image: Image, language: str) -> str:
     """Return an image with its caption and credit."""
     alt = escape(image.alt or image.caption or "")
@@ -238,8 +210,7 @@ def figure(image: Image, language: str) -> str:
     html += ">"
     caption = [escape(image.caption, quote=False)] if image.caption else []
     if image.credit:
-        credit = translate(language, "entry.photo", image.credit)
-        caption.append(f"<small>{escape(credit)}</small>")
+        caption.append(f"<small>{escape(photo_credit(image.credit, language))}</small>")
     if caption:
         html += f"<figcaption>{' '.join(caption)}</figcaption>"
     return f"{html}</figure>"

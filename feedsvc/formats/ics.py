@@ -12,7 +12,7 @@ from icalendar.timezone import tzid_from_dt
 
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
-from feedsvc.formats.common import coordinates, iri_to_uri, place_text
+from feedsvc.formats.common import coordinates, iri_to_uri, location_text
 from feedsvc.formats.parts import Part
 from feedsvc.formats.shown import Shown
 from feedsvc.formats.titles import TitleState
@@ -216,8 +216,8 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
         parameters = _parameters(FMTTYPE=entry.image.type, VALUE="URI")
         yield f"IMAGE{parameters}:{iri_to_uri(entry.image.url)}"
     yield f"LAST-MODIFIED:{_utc(entry.updated)}"
-    if place:
-        yield f"LOCATION:{_text(place_text(place))}"
+    if location := location_text(event):
+        yield f"LOCATION:{_text(location)}"
     organizer = event.organizer
     if organizer and organizer.email:
         # RFC 5545 has no escapes in parameters, but some programs interpret them.
@@ -261,8 +261,8 @@ def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
         description = "\n\n".join(filter(None, text))
         yield f"DESCRIPTION{language}:{_text(description)}"
         yield f"LAST-MODIFIED:{_utc(entry.updated)}"
-        if event.location:
-            yield f"LOCATION:{_text(place_text(event.location))}"
+        if location := location_text(event):
+            yield f"LOCATION:{_text(location)}"
         yield "TRANSP:TRANSPARENT"
         yield f"URL:{iri_to_uri(shown.url)}"
         yield "END:VEVENT"

@@ -6,9 +6,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from babel import Locale, UnknownLocaleError
-from babel.core import get_global
 
-from feedsvc.languages import has_phrases, resolve_language
+from feedsvc.text.languages import resolve_language
 
 
 def get_phrases(language: str) -> Mapping[str, str]:
@@ -52,23 +51,3 @@ def resolve_locale(language: str) -> Locale:
         return Locale.parse(language, sep="-")
     except (UnknownLocaleError, ValueError):
         return Locale("en")
-
-
-def language_name(tag: str) -> str:
-    """Return the name of a language in itself, such as English; or its tag."""
-    if tag.lower().endswith("-simple") and has_phrases(tag):
-        return translate(tag, "page.easy_language")
-    try:
-        locale = Locale.parse(tag, sep="-")
-    except (ValueError, UnknownLocaleError):
-        return tag
-    # Many languages write their own name with a small letter, such as français.
-    return raise_first(locale.get_display_name() or tag)
-
-
-def likely_locale(tag: str) -> str:
-    """Return the language and region of a tag, such as vi_VN of vi."""
-    locale = resolve_locale(tag)
-    likely = get_global("likely_subtags")
-    subtags = likely.get(str(locale)) or likely[locale.language]
-    return f"{locale.language}_{locale.territory or subtags.split('_')[-1]}"

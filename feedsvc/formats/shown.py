@@ -12,9 +12,6 @@ from feedsvc.formats import content, times, titles
 from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import is_right_to_left, raise_first, translate
 from feedsvc.formats.titles import TitleState
-from feedsvc.html_text import truncate
-from feedsvc.iframes import iframes_to_links
-from feedsvc.languages import has_phrases
 from feedsvc.models import Cancellation, Category, Entry, Event, Site
 from feedsvc.recurrence import (
     cancelled_occurrences,
@@ -22,6 +19,9 @@ from feedsvc.recurrence import (
     next_that_takes_place,
     without_cancelled,
 )
+from feedsvc.text.html_text import truncate
+from feedsvc.text.iframes import iframes_to_links
+from feedsvc.text.languages import has_phrases
 
 #: Cancelled dates of a series that are listed.
 _MAX_DATES = 10
@@ -233,10 +233,10 @@ class Shown:
     @property
     def hours(self) -> str:
         """The hours of an event beside its day."""
-        date = self.next_date or self.occurrence
-        if date is None:
+        if self.occurrence is None:
             return ""
-        return raise_first(times.format_event_hours(date, self.site, self.language))
+        hours = times.format_event_hours(self.occurrence, self.site, self.language)
+        return raise_first(hours)
 
     @property
     def time(self) -> str:

@@ -4,15 +4,14 @@ from datetime import date, datetime, timedelta
 
 from babel.dates import (
     format_date,
-    format_skeleton,
     get_timezone_location,
 )
 from babel.lists import format_list
 
-from feedsvc.formats.phrases import raise_first, resolve_locale, translate
-from feedsvc.languages import has_phrases
+from feedsvc.formats.phrases import resolve_locale, translate
 from feedsvc.models import Event, Site
 from feedsvc.recurrence import WEEKDAYS, is_unbounded
+from feedsvc.text.languages import has_phrases
 
 _ONE_DAY = timedelta(days=1)
 
@@ -36,8 +35,8 @@ def format_event_dates(event: Event, site: Site, language: str) -> str:
         text = translate(
             language,
             "event.days_with_hours",
-            _at(start, first_day, language),
-            _at(end, last_day, language),
+            format_moment(start, first_day, language),
+            format_moment(end, last_day, language),
         )
     return _name_zone(text, event, site, language)
 
@@ -62,7 +61,7 @@ def format_event_hours(event: Event, site: Site, language: str) -> str:
     else:
         first_hour = translate(language, "event.hours", f"{start:%H:%M}")
         last_day = format_day(end, "long", language)
-        last_hour = _at(end, last_day, language)
+        last_hour = format_moment(end, last_day, language)
         text = translate(language, "event.until", first_hour, last_hour)
     return _name_zone(text, event, site, language)
 
@@ -132,19 +131,6 @@ def _list_weekdays(days: list[str], language: str) -> str:
     # Without phrases, the names of the days are English.
     locale = resolve_locale(language if has_phrases(language) else "en")
     return format_list(names, locale=locale)
-
-
-def month_name(day: date, language: str) -> str:
-    """Return the name of the month of a day, with its year."""
-    name = format_skeleton("yMMMM", day, locale=resolve_locale(language))
-    return raise_first(name)
-
-
-def format_date_and_time(moment: datetime, site: Site, language: str) -> str:
-    """Return a date and time in the site's time zone."""
-    local = moment.astimezone(site.timezone)
-    day = format_day(local, "full", language)
-    return _at(local, day, language)
 
 
 def format_day(day: date, style: str, language: str) -> str:
@@ -220,5 +206,6 @@ def _clock_times(event: Event, language: str) -> str:
     return translate(language, "event.from_to", start, end)
 
 
-def _at(moment: datetime, day: str, language: str) -> str:
+def format_moment(moment: datetime, day: str, language: str) -> str:
+    """Return the hour of a time with its day in words."""
     return translate(language, "event.at", f"{moment:%H:%M}", day)

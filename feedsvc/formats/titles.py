@@ -1,26 +1,19 @@
 """Titles: the names of feeds, and the labels before titles and notices of entries."""
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
 from babel.lists import format_list
 
-from feedsvc.feeds.feed import Feed, FeedHead
-from feedsvc.feeds.query import PERIODS
-from feedsvc.folding import fold
+from feedsvc.feeds.feed import FeedHead
 from feedsvc.formats.phrases import (
     get_phrases,
-    raise_first,
     resolve_locale,
     translate,
 )
-from feedsvc.formats.times import format_day, format_range
-from feedsvc.languages import UI_LANGUAGES
-from feedsvc.models import EVENT_STATUSES, Category, Site
-
-_STATES = {*EVENT_STATUSES, "rescheduled_date", "withdrawn"} - {"confirmed"}
+from feedsvc.formats.times import format_day
+from feedsvc.text.languages import UI_LANGUAGES
 
 
 class TitleState(NamedTuple):
@@ -48,7 +41,7 @@ def calendar_title(feed: FeedHead) -> str:
     """Return the title of a calendar, of which phones show only the beginning."""
     has_category = feed.query.category_filter.include
     kind_key = None if has_category else "kind.events"
-    return f"{_name(feed, kind_key, feed.language)} – {feed.site_title}"
+    return f"{join_name(feed, kind_key, feed.language)} – {feed.site_title}"
 
 
 def feed_name(feed: FeedHead, language: str) -> str:
@@ -56,34 +49,7 @@ def feed_name(feed: FeedHead, language: str) -> str:
     kind_key = f"feed.{feed.query.kind}"
     if feed.query["period"]:
         kind_key = "kind.events"
-    return _name(feed, kind_key, language)
-
-
-def page_title(feed: Feed, language: str) -> str:
-    """Return the title of the page of a feed, which lists events by their own dates."""
-    when = feed.query["when"]
-    if when is None:
-        return feed_name(feed, language)
-    kind_key = "kind.events" if when == "all" else f"feed.{when}"
-    name = _name(feed, kind_key, language)
-    days = window_text(feed, language)
-    return f"{name} – {days}" if days else name
-
-
-def page_heading(feed: Feed, language: str) -> str:
-    """Return the heading of a list as people say it; `window_text` has its days."""
-    query = feed.query
-    heading = translate(language, f"kind.{query.kind}")
-    if query["q"] or query.category_filter.all_slugs:
-        kind_key = None if query["q"] else f"kind.{query.kind}"
-        heading = _name(feed, kind_key, language)
-    elif query["period"] in PERIODS:
-        heading = translate(language, f"feed.period_{query['period']}")
-    elif query["period"] and feed.first_day == feed.last_day:
-        heading = window_text(feed, language)
-    elif query["when"] == "past":
-        heading = translate(language, "feed.past")
-    return raise_first(heading)
+    return join_name(feed, kind_key, language)
 
 
 def feed_description(feed: FeedHead) -> str:
@@ -97,14 +63,6 @@ def calendar_note(day: date, language: str) -> str:
     """Return the note that a calendar has no events after a day for lack of room."""
     text = format_day(day, "long", language)
     return translate(language, "follow.calendar_end", text)
-
-
-def by_title(
-    categories: Iterable[Category], language: str, site: Site
-) -> list[Category]:
-    """Return categories in a language, in the order of their titles."""
-    translated = [category.in_language(language, site) for category in categories]
-    return sorted(translated, key=lambda category: fold(category.title))
 
 
 def add_label(language: str, key: str, text: str, *before: str) -> str:
@@ -130,42 +88,25 @@ def _without_spaces(text: str) -> str:
     return "".join(text.casefold().split())
 
 
-def split_state(title: str) -> tuple[str | None, str]:
-    """Return the state before a title, in a language of the phrases, and the title.
-
-    For example, ("cancelled", "Concert") of "Cancelled: Concert".
-    """
-    key, title = split_label(title, *(f"state.{state}" for state in _STATES))
-    return key and key.removeprefix("state.").removesuffix("_date"), title
-
-
 def split_label(text: str, *keys: str) -> tuple[str | None, str]:
     """Return the key of the label before a text, in any language, and the text."""
     for language in UI_LANGUAGES:
         for key in keys:
             *before, _ = get_phrases(language)[key].split("{}")
             # A day begins with a digit in all languages.
-            label = re.match("[0-9].{,40}?".join(map(re.escape, before)), text)
+            pattern = "[0-9].{,40}?".join(map(re.escape, before))
+            # The API makes spaces of those without a break, which French has.
+            label = re.match(pattern.replace("\xa0", r"\s"), text)
             if label:
                 return key, text[label.end() :]
     return None, text
 
 
-def window_text(feed: Feed, language: str) -> str:
-    """Return the days by which a feed selects; an empty text if it does not."""
-    first, last = feed.first_day, feed.last_day
-    if first and last and first != last:
-        return format_range(first, last, language)
-    day = first or last
-    if day is None:
-        return ""
-    if first == last:
-        return format_day(day, "full", language)
-    text = format_day(day, "long", language)
-    return translate(language, "feed.from" if first else "feed.to", text)
+def join_name(feed: FeedHead, kind_key: str | None, language: str) -> str:
+    """Return the name of a feed from that of its kind, categories and parameters.
 
-
-def _name(feed: FeedHead, kind_key: str | None, language: str) -> str:
+    :param kind_key: the phrase of its kind, if the name has it.
+    """
     category_filter = feed.query.category_filter
     titles = {
         category.slug: category.title_in(language) for category in feed.categories

@@ -3,6 +3,9 @@
 icalendar 7.3 can make them too, but with errors: it gives the onsets of daylight saving
 time in the new offset, where the RFC wants the old one, and it misses changes that are
 reversed within 64 days, such as Morocco's for Ramadan.
+
+A zone has yearly rules if its changes follow the same ones in all years, else dates:
+Emacs and others read no RDATE, and npm's icalendar no zone that has both.
 """
 
 from bisect import bisect_left
@@ -15,6 +18,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from icalendar import prop
+
+from feedsvc.recurrence import WEEKDAYS
 
 #: A year whose changes are always written.
 #:
@@ -49,12 +54,17 @@ def vtimezone(key: str, first: int, last: int) -> bytes:
         # Every time of an event needs an observance that is in effect.
         observance, onset = _change_at(zone, _new_year(first - 1))
         onsets[observance].append(onset)
-    for year in sorted({_YEAR_FOR_VOBJECT, *range(first - 1, last + 2)}):
+    years = sorted({_YEAR_FOR_VOBJECT, *range(first - 1, last + 2)})
+    for year in years:
         for observance, onset in _changes(zone, year):
             onsets[observance].append(onset)
+    is_regular = all(
+        len(its_onsets) == len(years) and len(set(map(_rule, its_onsets))) == 1
+        for its_onsets in onsets.values()
+    )
     lines = ["BEGIN:VTIMEZONE", f"TZID:{key}"]
     for observance, its_onsets in onsets.items():
-        lines += _component(observance, its_onsets)
+        lines += _component(observance, its_onsets, is_regular)
     lines += ["END:VTIMEZONE", ""]
     return "\r\n".join(lines).encode()
 
@@ -123,10 +133,26 @@ def _new_year(year: int) -> datetime:
     return datetime.combine(date(year, 1, 1), time())
 
 
-def _component(observance: _Observance, onsets: Sequence[str]) -> Iterator[str]:
+def _rule(onset: str) -> tuple[str, str]:
+    """Return the time of an onset, and the yearly rule for its day."""
+    day = datetime.fromisoformat(onset)
+    number = (day.day + 6) // 7
+    if (day + timedelta(days=7)).month != day.month:
+        number = -1
+    weekday = WEEKDAYS[day.weekday()]
+    rule = f"FREQ=YEARLY;BYMONTH={day.month};BYDAY={number}{weekday}"
+    return f"{day:%H%M%S}", rule
+
+
+def _component(
+    observance: _Observance, onsets: Sequence[str], is_regular: bool
+) -> Iterator[str]:
     yield f"BEGIN:{observance.component}"
     yield f"DTSTART:{onsets[0]}"
-    if len(onsets) > 1:
+    if is_regular:
+        _, rule = _rule(onsets[0])
+        yield f"RRULE:{rule}"
+    elif len(onsets) > 1:
         # The first onset is in the list too, although it is DTSTART's: ical.js ignores
         # DTSTART if there is an RDATE. And like vobject it reads only the first value
         # of each RDATE.

@@ -10,10 +10,10 @@ from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 from marshmallow.validate import Length, Range, Regexp
 
-from feedsvc.folding import slug_of
 from feedsvc.input import plain_text, urls
-from feedsvc.languages import check_language
 from feedsvc.models import SLUG_PATTERN, YEARS, local_iso
+from feedsvc.text.folding import slug_of
+from feedsvc.text.languages import check_language
 
 _Input = TypeVar("_Input")
 _Value = TypeVar("_Value")

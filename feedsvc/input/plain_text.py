@@ -75,11 +75,11 @@ def _longest_run_of_marks(text: str) -> int:
 
 
 def strip_invalid_chars(text: str) -> str:
-    """Return text without the characters that `check` refuses, and with LF for NEL.
+    """Return text without the characters that `check` refuses.
 
     Use it for text that a parser has decoded from references such as `&#x0b;`.
     """
-    return _INVALID.sub("", text.replace("\x85", "\n"))
+    return _INVALID.sub("", text)
 
 
 def normalize_lines(text: str) -> str:

@@ -7,9 +7,9 @@ from urllib.parse import urljoin
 
 import nh3
 
-from feedsvc.html_text import separate_blocks, strip_tags
-from feedsvc.iframes import SANDBOX, iframes_to_links, is_embed
 from feedsvc.input import plain_text, urls
+from feedsvc.text.html_text import separate_blocks, strip_tags
+from feedsvc.text.iframes import SANDBOX, iframes_to_links, is_embed
 
 #: Bytes of the content, as UTF-8.
 MAX_LENGTH = 256 * 1024

@@ -14,13 +14,14 @@ from babel.numbers import get_currency_precision, is_currency
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
-from feedsvc import models, timezones
-from feedsvc.html_text import truncate
+from feedsvc import models
 from feedsvc.input import fields, plain_text, recurrence_validation, sanitize
 from feedsvc.input.recurrence_validation import (
     MAX_CANCELLED,
     MAX_OCCURRENCES,
 )
+from feedsvc.text import timezones
+from feedsvc.text.html_text import truncate
 
 MAX_TITLE_LENGTH = 500
 MAX_SUMMARY_LENGTH = 2000

@@ -8,16 +8,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.models import KINDS, Category
+from feedsvc.models import KINDS
 from feedsvc.storage.database import Transaction, lift_timeouts
 from feedsvc.storage.entries import WHOLE_ENTRY
-from feedsvc.storage.tables import (
-    CategoryRow,
-    EntryCategoryRow,
-    EntryRow,
-    RevisionRow,
-    to_microseconds,
-)
+from feedsvc.storage.tables import EntryRow, RevisionRow, to_microseconds
 
 #: Entries that are read together for followers of the changes.
 _STEP = 100
@@ -84,39 +78,6 @@ def renew_revisions(transaction: Transaction) -> datetime:
     newest = transaction.session.scalar(sa.select(sa.func.max(EntryRow.changed_at)))
     revisions.last = newest or revisions.floor
     return revisions.floor
-
-
-def list_changed_categories(
-    session: Session, after: datetime
-) -> dict[tuple[str, Category | None, str], datetime]:
-    """Return the kinds and categories with public entries that changed later.
-
-    A kind alone has None. With each category come those above it. The third member is a
-    language of these entries, in lower case. The value is the revision of the last
-    change of those in it.
-    """
-    # The statement reads keys alone, since every entry may have changed.
-    statement = (
-        sa.select(
-            EntryRow.kind,
-            EntryRow.language,
-            EntryCategoryRow.category_id,
-            sa.func.max(EntryRow.changed_at),
-        )
-        .outerjoin(EntryCategoryRow, EntryCategoryRow.entry_pk == EntryRow.pk)
-        .where(EntryRow.changed_at > after, EntryRow.is_public)
-        .group_by(EntryRow.kind, EntryRow.language, EntryCategoryRow.category_id)
-        # So the last revision of those below one category is set last.
-        .order_by(sa.func.max(EntryRow.changed_at))
-    )
-    changes: dict[tuple[str, Category | None, str], datetime] = {}
-    for kind, language, category_id, revision in session.execute(statement):
-        changes[kind, None, language] = revision
-        if category_id:
-            category = session.get_one(CategoryRow, category_id)
-            for row in category.iter_upwards():
-                changes[kind, row.category, language] = revision
-    return changes
 
 
 def read_validity(session: Session, *kinds: str) -> Validity:

@@ -37,9 +37,10 @@ SQLITE_VERSION: str = sqlite.sqlite_version
 #: SQLite before 3.51.3 can lose a commit in the mode WAL (https://sqlite.org/wal.html).
 JOURNAL_MODE = "WAL" if sqlite.sqlite_version_info >= (3, 51, 3) else "DELETE"
 
-#: Connections that a process keeps, one for each thread of `asgi.py`. SQLAlchemy opens
-#: up to ten more, for the threads of `background.py` and `hubs.py`.
-_POOL_SIZE = 20
+#: Connections that a process keeps, one for each thread of `asgi.py`, and those that it
+#: opens besides for the threads of `background.py` and `hubs.py`.
+_POOL_SIZE = 25
+_MAX_OVERFLOW = 5
 
 #: The most by which the clocks of two machines may differ.
 MAX_CLOCK_SKEW = timedelta(seconds=2)
@@ -280,6 +281,7 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
         ),
         module=sqlite,
         pool_size=_POOL_SIZE,
+        max_overflow=_MAX_OVERFLOW,
         pool_timeout=BUSY_SECONDS,
     )
 
@@ -304,7 +306,8 @@ def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
     @sa.event.listens_for(engine, "handle_error")
     def handle_error(context: sa.ExceptionContext) -> None:
         # A connection that was opened while the file could not be written never writes.
-        # While it is open, new ones share its memory, and so are read-only too.
+        # Until it is closed, new connections share its memory of the file, and cannot
+        # write either.
         nonlocal generation
         code = getattr(context.original_exception, "sqlite_errorcode", 0)
         if code & 0xFF == sqlite.SQLITE_READONLY:
@@ -347,6 +350,7 @@ def _create_postgresql_engine(url: sa.URL) -> sa.Engine:
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
         pool_size=_POOL_SIZE,
+        max_overflow=_MAX_OVERFLOW,
         # A writer that waited for the lock must see what was committed meanwhile, and
         # the server's default may be another level.
         isolation_level="READ COMMITTED",

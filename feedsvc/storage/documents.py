@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from feedsvc import timezones
 from feedsvc.models import Cancellation, Entry, Event, Recurrence, local_iso
+from feedsvc.text import timezones
 
 #: Members that come from columns, from other rows, or from the query of a feed.
 COLUMN_MEMBERS = frozenset(

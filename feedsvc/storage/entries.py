@@ -248,7 +248,7 @@ def read_entries(session: Session, stamps: Collection[Stamp]) -> list[Entry]:
     for stamp in stamps:
         row = sources[stamp.pk]
         entry = whole_entry(row.document, row, stamp.categories).public_view()
-        if stamp.translations:
+        if stamp.translations and entry.status != "withdrawn":
             translations = tuple(translation(pk) for pk, _ in stamp.translations)
             entry = replace(entry, translations=translations)
         if stamp.occurrence:
@@ -357,8 +357,6 @@ def delete_entry(
     if check:
         check(old)
     _check_permission(transaction, row.categories)
-    # Whoever deleted it meant it: no import may undo that.
-    row.is_imported = False
     deleted = old.erased()
     _set_content(transaction, row, deleted, encode_document(deleted), [])
     store_words(transaction.session, row.pk, deleted)

@@ -9,13 +9,13 @@ is one word, of which any part is found.
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.folding import MIN_BEGINNING, is_cjk, split_search, split_words
-from feedsvc.html_text import separate_blocks, strip_tags
 from feedsvc.models import KINDS, Entry
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.sets import is_in_language
 from feedsvc.storage.tables import EntryContentRow, EntryRow, EntryWordsRow
+from feedsvc.text.folding import MIN_BEGINNING, is_cjk, split_search, split_words
+from feedsvc.text.html_text import separate_blocks, strip_tags
 
 #: The form of words that this version stores; that of versions before 3.2 is 1.
 _FORM = 2

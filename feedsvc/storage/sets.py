@@ -6,8 +6,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.languages import narrower_tags
 from feedsvc.storage.tables import EntryCategoryRow, EntryRow
+from feedsvc.text.languages import narrower_tags
 
 #: Entries of a category or a language that are read as a whole, and sorted.
 _FEW = 1000
@@ -47,7 +47,8 @@ def in_language(kind: str, language: str) -> EntrySet:
     pks = sa.select(EntryRow.pk).where(
         EntryRow.kind == kind,
         EntryRow.is_public,
-        # In tags, only the hyphen comes before the full stop.
+        # The hyphen sorts before the full stop, letters and digits after it: these are
+        # the tag itself and those that continue with a hyphen.
         EntryRow.language >= language,
         EntryRow.language < f"{language}.",
     )

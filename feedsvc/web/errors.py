@@ -1,7 +1,9 @@
 """Answer every error: with a problem document (RFC 9457), or a page for browsers."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, request
@@ -12,25 +14,23 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError,
 )
-from sqlalchemy.orm import Session
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
 
 from feedsvc import errors
 from feedsvc.errors import FeedsvcError
-from feedsvc.feeds.build import build_list
 from feedsvc.feeds.cached_response import MAX_ACCEPT_LENGTH
-from feedsvc.feeds.query import FORMATS, FeedQuery
-from feedsvc.formats.html import render_page
-from feedsvc.models import PageLanguages
 from feedsvc.services import current_services
-from feedsvc.web.responses import PAGE_HEADERS, cached_page, public_cache_headers
+from feedsvc.web.responses import public_cache_headers
 
 MEDIA_TYPE = "application/problem+json"
 
+#: Returns a page that shows a status, its detail and the exception.
+ErrorPage = Callable[[int, str, Exception], Response]
+
 #: SQLAlchemy's errors that are answered with 503; others are defects.
-_UNAVAILABLE = (
+UNAVAILABLE = (
     # The database is locked, full, read-only or away.
     InternalError,
     OperationalError,
@@ -40,14 +40,18 @@ _UNAVAILABLE = (
 )
 
 
-def register_error_handlers(app: Flask) -> None:
-    """Register the handler of exceptions; HTTPException includes that of a defect."""
-    for exception in (FeedsvcError, HTTPException, *_UNAVAILABLE):
-        app.register_error_handler(exception, error_response)
+def register_error_handlers(app: Flask, error_page: ErrorPage) -> None:
+    """Register the handler of exceptions; HTTPException includes that of a defect.
+
+    :param error_page: returns the response for a browser.
+    """
+    handler = partial(_error_response, error_page)
+    for exception in (FeedsvcError, HTTPException, *UNAVAILABLE):
+        app.register_error_handler(exception, handler)
 
 
-def error_response(
-    error: FeedsvcError | HTTPException | SQLAlchemyError,
+def _error_response(
+    error_page: ErrorPage, error: FeedsvcError | HTTPException | SQLAlchemyError
 ) -> Response:
     """Return the response to an exception."""
     if isinstance(error, SQLAlchemyError):
@@ -64,15 +68,15 @@ def error_response(
             detail = "There is nothing at this URL."
     is_api = request.path.startswith("/api/")
     response = (
-        _error_page(status, detail, error)
+        error_page(status, detail, error)
         if _prefers_page() and not is_api
-        else problem_response(status, detail, error)
+        else _problem_response(status, detail, error)
     )
     response.headers.update(_headers(status, error))
     return response
 
 
-def problem_response(status: int, detail: str, error: Exception) -> Response:
+def _problem_response(status: int, detail: str, error: Exception) -> Response:
     """Return the response with the problem document of an exception.
 
     It has no `type`, so its title is the phrase of the status (RFC 9457 §4.2.1).
@@ -95,42 +99,6 @@ def _prefers_page() -> bool:
     accept = request.headers.get("Accept", "")[:MAX_ACCEPT_LENGTH]
     accepted = parse_accept_header(accept, MIMEAccept)
     return accepted.best_match([MEDIA_TYPE, "text/html"]) == "text/html"
-
-
-def _error_page(status: int, detail: str, error: Exception) -> Response:
-    site = current_services().site
-    lang, ui = request.args.get("lang"), request.args.get("ui")
-    languages = PageLanguages.of(site, lang, ui)
-    page = render_page(
-        "error.html",
-        site,
-        languages,
-        newest=_newest(languages) if status in (404, 410) else "",
-        status=status,
-        detail=detail,
-        notice=error.reason if isinstance(error, errors.Gone) else "",
-        parameter=error.parameter if isinstance(error, errors.BadRequest) else "",
-        # Links are relative, since the page may be read under another host or prefix.
-        root="/".join([".."] * (request.path.count("/") - 1)) or ".",
-    )
-    return Response(page, status, PAGE_HEADERS, mimetype="text/html")
-
-
-def _newest(languages: PageLanguages) -> str:
-    """Return the newest articles as HTML, from the cache: anyone can miss a page."""
-    site = current_services().site
-    parameters = {"lang": languages.lists, "ui": languages.ui}
-    query = FeedQuery("news", FORMATS["html"], parameters={**parameters, "limit": 3})
-
-    def render(session: Session) -> tuple[bytes, bool]:
-        articles = build_list(session, query, site)
-        return render_page("_newest.html", site, languages, feed=articles), False
-
-    try:
-        return cached_page("newest", parameters, render).body.decode()
-    except _UNAVAILABLE:
-        # The page is missing in any case.
-        return ""
 
 
 def _headers(status: int, error: Exception) -> dict[str, str]:

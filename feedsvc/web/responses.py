@@ -1,51 +1,16 @@
-"""Responses of the views of feeds and pages."""
+"""Responses of views, and the headers of all."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response, abort, current_app, request
 from sqlalchemy.orm import Session
 
 from feedsvc.feeds.cached_response import PAGE_MAX_AGE, CachedResponse
-from feedsvc.feeds.query import FORMATS
-from feedsvc.formats.links import query_string
-from feedsvc.iframes import EMBEDS
-from feedsvc.languages import broader_tag
-from feedsvc.models import KINDS
+from feedsvc.feeds.query import query_string
 from feedsvc.services import current_services
-from feedsvc.storage.changes import read_validity
 from feedsvc.storage.sets import has_entries
-
-#: The Content-Security-Policy of pages.
-#:
-#: Entries may show images, sound and film from any host, and players from the hosts
-#: that the sanitizer allows. `connect-src` is for Lighthouse, which reads robots.txt
-#: from within the page.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; "
-    "img-src https: http:; media-src https: http:; "
-    f"frame-src {' '.join(f'https://{host}' for host in EMBEDS)}; "
-    "form-action 'self'; base-uri 'none'"
-)
-
-_REFERRER_POLICY = ("Referrer-Policy", "strict-origin-when-cross-origin")
-
-#: Headers of lists, which other sites may show in a frame.
-LIST_HEADERS = (("Content-Security-Policy", _POLICY), _REFERRER_POLICY)
-
-#: Headers of all other pages, which they may not.
-PAGE_HEADERS = (
-    ("Content-Security-Policy", f"{_POLICY}; frame-ancestors 'none'"),
-    _REFERRER_POLICY,
-)
-
-NOINDEX = ("X-Robots-Tag", "noindex")
-UNINDEXED_HEADERS = (*PAGE_HEADERS, NOINDEX)
-
-#: Renders a page, and tells if crawlers may index it.
-Render = Callable[[Session], tuple[bytes, bool]]
+from feedsvc.text.languages import broader_tag
 
 #: Beginnings of the paths that scripts of other sites may read (CORS).
 #:
@@ -84,41 +49,13 @@ def conditional_response(response: CachedResponse) -> Response:
     return response_class(body, status, headers)
 
 
-def cached_page(
-    path: str,
-    parameters: Mapping[str, str | None],
-    render: Render,
-    media_type: str = FORMATS["html"].media_type,
-) -> CachedResponse:
-    """Return a page from the cache, or render it from one snapshot.
-
-    :param path: equal for all spellings of the page's URL.
-    """
-    services = current_services()
-
-    def render_response() -> CachedResponse:
-        with services.database.read() as session:
-            validity = read_validity(session, *KINDS)
-            body, is_indexed = render(session)
-        return CachedResponse(
-            body,
-            media_type,
-            validity.revision,
-            validity.due_at,
-            PAGE_MAX_AGE,
-            headers=PAGE_HEADERS if is_indexed else UNINDEXED_HEADERS,
-        )
-
-    url = quote(path) + query_string(parameters)
-    return services.cache.get_or_render(url, render_response)
-
-
-def redirect(path: str) -> Response:
-    """Redirect permanently; many feed readers do not know 308."""
-    url = current_services().site.public_url + path
-    return Response(
-        status=301, headers={"Location": url, **public_cache_headers(PAGE_MAX_AGE)}
-    )
+def redirect(path: str, *, is_permanent: bool = True) -> Response:
+    """Redirect; many feed readers do not know 308. Caches keep what is permanent."""
+    response = Response(status=301 if is_permanent else 302)
+    response.headers["Location"] = current_services().site.public_url + path
+    if is_permanent:
+        response.headers.update(public_cache_headers(PAGE_MAX_AGE))
+    return response
 
 
 def redirect_language(session: Session, kinds: Iterable[str], lang: str | None) -> None:
@@ -133,8 +70,7 @@ def redirect_language(session: Session, kinds: Iterable[str], lang: str | None) 
     broader = broader_tag(site.languages or (site.language.lower(),), lang)
     if broader and not has_entries(session, kinds, lang):
         query = query_string({**request.args, "lang": broader})
-        url = f"{site.public_url}{request.path}{query}"
-        abort(Response(status=302, headers={"Location": url}))
+        abort(redirect(request.path + query, is_permanent=False))
 
 
 class _NotModified(Response):

@@ -151,7 +151,7 @@ def test_pages_that_take_long_end_early(
 @pytest.fixture
 def standing_follower(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let a page of changes wait for the database, until the test ends."""
-    monkeypatch.setattr(concurrency, "CHANGES_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(concurrency, "THREAD_WAIT_SECONDS", 0.01)
     stands = threading.Event()
     is_over = threading.Event()
 

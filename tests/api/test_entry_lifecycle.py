@@ -42,6 +42,16 @@ def test_renamed_category_redirects_from_old_slug(
     assert client.get("/feeds/news/van-hoa.rss").status_code == 200
 
 
+def test_cached_feed_of_a_renamed_category_redirects_at_once(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    feed = "/feeds/news/van-hoa.rss"
+    editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
+    assert client.get(feed).status_code == 200
+    editor.send("PATCH", "/categories/van-hoa", {"slug": "am-nhac"})
+    assert client.get(feed).status_code == 301
+
+
 def test_deleted_category_is_410_and_entries_lose_it(
     editor: ApiClient, client: FlaskClient
 ) -> None:

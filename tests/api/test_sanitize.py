@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from feedsvc.iframes import SANDBOX, iframes_to_links, is_embed
 from feedsvc.input import sanitize
+from feedsvc.text.iframes import SANDBOX, iframes_to_links, is_embed
 from tests import data
 from tests.conftest import ApiClient
 from tests.data import read_tables

@@ -108,6 +108,20 @@ def test_change_of_one_updates_the_feeds_that_show_the_others(
     check("")
 
 
+def test_withdrawn_entry_has_none(
+    editor: ApiClient, client: FlaskClient, clock: Clock
+) -> None:
+    put(editor, "a", "vi")
+    put(editor, "b", "en")
+    clock.forward(seconds=5)
+    assert shown(client) == [("en", "Title b")]
+    put(editor, "a", "vi", status="withdrawn", notice="x")
+    clock.forward(seconds=5)
+    assert shown(client) == []
+    atom = etree.fromstring(client.get("/feeds/news/van-hoa.atom").data)
+    assert not atom.xpath("//atom:entry/atom:link/@hreflang", namespaces=ATOM)
+
+
 def test_two_of_one_language_are_refused(editor: ApiClient) -> None:
     put(editor, "a", "vi", status="draft")
     response = put(editor, "b", "VI")

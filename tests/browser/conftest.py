@@ -94,6 +94,16 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="package")
+def large_text(chromium: Browser) -> Iterator[Browser]:
+    """Start another Chromium, for readers whose default font has twice the size."""
+    arguments = ["--no-sandbox", "--blink-settings=defaultFontSize=32"]
+    with chromium.browser_type.launch(
+        executable_path=CHROMIUM, args=arguments
+    ) as browser:
+        yield browser
+
+
 @pytest.fixture
 def open_page(chromium: Browser, portal_service: Service) -> Iterator[Open]:
     """Open pages; none may write to the console or send requests to another host."""
@@ -101,8 +111,8 @@ def open_page(chromium: Browser, portal_service: Service) -> Iterator[Open]:
     requests: list[str] = []
     contexts = []
 
-    def open_path(path: str, **options: Any) -> Page:
-        contexts.append(chromium.new_context(**options))
+    def open_path(path: str, *, browser: Browser = chromium, **options: Any) -> Page:
+        contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
         page.set_default_timeout(10_000)
         page.on(

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Route
 
-from feedsvc.iframes import is_embed
 from feedsvc.models import KINDS
+from feedsvc.text.iframes import is_embed
 from tests.conftest import CopyDatabase
 from tests.data.xss_payloads import PAYLOADS, everywhere, groups
 from tests.server import Service

@@ -1,4 +1,4 @@
-"""Commands for the database, tokens and samples; each error is one sentence."""
+"""Commands for the database and tokens; each error is one sentence."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from feedsvc.models import KINDS, SCOPES, Category
+from feedsvc.models import SCOPES, Category
 from feedsvc.services import get_services
 from feedsvc.storage.categories import put_category
 from tests.commands import invoke, run
@@ -16,7 +16,6 @@ from tests.conftest import ApiClient, MakeApp
 from tests.data import read_tables
 from tests.fake_clock import Clock
 from tests.server import ROOT, Service
-from tests.web.feeds import get_page, items
 
 
 @pytest.mark.parametrize(
@@ -89,34 +88,6 @@ def test_token_of_the_settings_file_works_against_its_service(
         create = ("token", "create", "cms", "--scope", "news:write")
         service.token = service.command(*create).strip()
         assert service.request("GET", "/api/v1/articles").status_code == 200
-
-
-def test_demo_loads_samples_once(app: Flask, client: FlaskClient) -> None:
-    first = run(app, "demo")
-    token = re.search(r"export TOKEN=(fsv_\w+)", first)
-    assert token
-    editor = ApiClient(client, token[1])
-    feed = client.get("/feeds/news.rss")
-    assert "/static/samples/" in feed.text
-    second = run(app, "demo")
-    assert "TOKEN=" not in second
-    assert "The database is not empty" in second
-    for output in (first, second):
-        assert "https://feeds.example/feeds/news.rss\n" in output
-    assert client.get("/feeds/news.rss").data == feed.data
-    for picture in set(re.findall('/static/samples/[^"]+', feed.text)):
-        assert client.get(picture, buffered=True).status_code == 200
-    for kind in KINDS:
-        # Also of a portal in one language, the first entry is in it.
-        page = get_page(client, f"/feeds/{kind}.html")
-        assert page.find(".//article//a").get("lang") == "vi"
-        first_item, *_ = items(client, f"/feeds/{kind}.json")
-        assert first_item["language"] == "vi"
-        samples = items(client, f"/feeds/{kind}.json?lang=vi")
-        assert {item["language"] for item in samples} == {"vi"}
-        (easy,) = items(client, f"/feeds/{kind}.json?lang=en-simple")
-        assert len(easy["_entry"]["translations"]) == 2
-    editor.put("/articles/a", {"title": "Một", "categories": ["van-hoa"]})
 
 
 def test_help_needs_no_settings() -> None:

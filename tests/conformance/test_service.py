@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from lxml import html
 
-from feedsvc.cli.samples import load_sample_data
+from feedsvc.extensions.demo.samples import load_sample_data
 from feedsvc.feeds.query import FORMATS
 from feedsvc.services import get_services
 from tests.conformance import CHECKS, findings

@@ -23,7 +23,7 @@ from feedsvc.models import utcnow
 from feedsvc.storage.database import Database
 from tests.formats.golden import assert_generated
 from tests.postgres import Cluster
-from tests.server import ROOT, Service, read_project_file
+from tests.server import ROOT, read_project_file
 from tests.settings import read_settings, setting_names
 
 DEPLOY = ROOT / "deploy"
@@ -223,48 +223,6 @@ def test_backup_unit_replaces_what_is_old_or_incomplete(
     assert re.fullmatch(r"feedsvc-[-\dT]+", backup.name)
     with closing(sqlite3.connect(backup)) as connection:
         assert connection.execute("SELECT * FROM revisions").fetchone()
-
-
-def test_alarm_is_told_once_and_when_all_is_well_again(
-    service: Service, tmp_path: Path
-) -> None:
-    backups = tmp_path / "feedsvc-backup"
-    backups.mkdir()
-    told = tmp_path / "told"
-    environ = {
-        **os.environ,
-        "URL": service.url,
-        "BACKUPS": str(backups),
-        "DATA": str(tmp_path),
-        "TELL": f"tee -a {told}",
-        "STATE": str(tmp_path / "state"),
-    }
-
-    def run_alarm(**changes: str) -> list[str]:
-        """Run the script twice; return the lines that the operator gets."""
-        told.write_text("")
-        for _ in range(2):
-            script = DEPLOY / "feedsvc-alarm.sh"
-            subprocess.run([script], env={**environ, **changes}, check=True)
-        return told.read_text().splitlines()
-
-    assert run_alarm() == [
-        f"There is no backup of the last two hours in {backups}: "
-        "journalctl -u feedsvc-backup."
-    ]
-    (backups / "feedsvc-2026-12-02T1400").touch()
-    assert run_alarm() == ["All is well again."]
-    assert run_alarm() == []
-    full = tmp_path / "df"
-    full.write_text("#!/bin/sh\necho name; echo x 1 1 0 95% /\n")
-    full.chmod(0o755)
-    (problem,) = run_alarm(PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert problem == f"The file system of {tmp_path} is at least 90 % full."
-    assert run_alarm() == ["All is well again."]
-    service.kill()
-    assert run_alarm() == [f"{service.url}/readyz: status 000 (000: no answer)."]
-    https = run_alarm(URL=service.url.replace("http:", "https:"))
-    assert https[1].startswith("The certificate of 127.0.0.1 ")
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")

@@ -6,7 +6,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedsvc import formats
-from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
 from feedsvc.formats.parts import PartCache
 from feedsvc.input.schemas import ArticleSchema, EventSchema
@@ -18,6 +17,8 @@ from feedsvc.models import (
     Stamp,
     Translation,
 )
+from feedsvc.pages.html import render_list
+from feedsvc.pages.values import ListPage
 from feedsvc.recurrence import series_end
 from tests.full_entries import ARTICLE, EVENT
 
@@ -96,7 +97,7 @@ def feed(
     category: Category | None = None,
     site: Site = SITE,
     **parameters: Any,
-) -> Feed:
+) -> ListPage:
     """Return a feed of these entries.
 
     :param parameters: those of its URL that are not at their default.
@@ -111,11 +112,13 @@ def feed(
     stamps = tuple(
         Stamp(number, 0, 0, None, None, None, False) for number in range(len(entries))
     )
-    return Feed(query, site, named, updated, stamps, entries=entries)
+    return ListPage(query, site, named, updated, stamps, entries=entries)
 
 
-def render_feed(feed: Feed) -> bytes:
+def render_feed(feed: ListPage) -> bytes:
     """Render a feed of these entries, of which none was rendered before."""
+    if feed.query.format.is_page:
+        return render_list(feed)
     return formats.render_feed(
         feed,
         PartCache(max_bytes=0),

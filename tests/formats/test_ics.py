@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from feedsvc.feeds.feed import Feed
 from feedsvc.formats import ics
 from feedsvc.input.plain_text import normalize_line
 from feedsvc.models import Entry, Person, Place, Recurrence
+from feedsvc.pages.values import ListPage
 from tests.data import read_tables
 from tests.formats.feeds import (
     CONCERT,
@@ -61,7 +62,9 @@ def series(**changes: Any) -> Entry:
     return replace(FULL, kind="events", event=event, sequence=3, **changes)
 
 
-WHOLE: Feed = feed("events", "ics", CONCERT, series(), category=VAN_HOA, content="full")
+WHOLE: ListPage = feed(
+    "events", "ics", CONCERT, series(), category=VAN_HOA, content="full"
+)
 
 
 def read(document: bytes) -> Any:
@@ -156,6 +159,22 @@ def test_any_text_is_read_back(
     facts = f"Đơn vị tổ chức: {organizer} (https://a.vn/); a@x.vn"
     assert event["DESCRIPTION"] == f"{text}\n\n{facts}\n\n{URL}"
     assert event["ORGANIZER"].params["CN"] == organizer.replace("\\", "/")
+
+
+@pytest.mark.parametrize("length", range(75))
+def test_no_fold_is_within_a_character_or_an_escape(length: int) -> None:
+    text = "x" * length + "ệ;,\\" * 40
+    organizer = Person("x" * length + "^'\"" * 40, None, "a@x.vn")
+    assert CONCERT.event
+    details = replace(CONCERT.event, organizer=organizer)
+    entry = replace(CONCERT, title=text, event=details)
+    lines = ics.render_event(entry, SITE).split(b"\r\n")
+    folded = [line for line, after in pairwise(lines) if after[:1] == b" "]
+    assert len(folded) > 10
+    for line in folded:
+        line.decode()
+        for escape in b"\\", b"^":
+            assert (len(line) - len(line.rstrip(escape))) % 2 == 0
 
 
 assert CONCERT.event

@@ -9,13 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats.html import render_entry
-from feedsvc.formats.json_ld import json_ld
 from feedsvc.formats.shown import Shown
 from feedsvc.input.schemas import EventSchema
-from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
@@ -26,13 +22,16 @@ from feedsvc.models import (
     Entry,
     Event,
     Offer,
-    PageLanguages,
 )
+from feedsvc.pages.html import render_entry
+from feedsvc.pages.json_ld import json_ld
+from feedsvc.pages.values import ListPage, PageLanguages
 from feedsvc.storage.documents import (
     COLUMN_MEMBERS,
     decode_document,
     encode_document,
 )
+from feedsvc.text.languages import UI_LANGUAGES
 from tests.formats import format_tests
 from tests.formats.feeds import (
     CONCERT,
@@ -123,7 +122,7 @@ def test_absent_member_of_a_stored_document_may_be_null() -> None:
     assert decode_document(json.dumps(document)) == decode_document(text)
 
 
-def whole_feed(format: str, entry: Entry) -> Feed:
+def whole_feed(format: str, entry: Entry) -> ListPage:
     return feed(entry.kind, format, entry, content="full")
 
 
@@ -183,8 +182,10 @@ def shown_documents(entry: Entry) -> dict[str, bytes]:
     languages = PageLanguages.of(SITE, None, None, entry.language)
     page = render_entry(entry, (), SITE, languages)
     documents = {
-        "templates/entry.html": re.sub(rb"(?s)<script.*?</script>", b"", page),
-        "json_ld.py": json_ld(Shown(entry, SITE, entry.date, SITE.language)).encode(),
+        "pages/templates/entry.html": re.sub(rb"(?s)<script.*?</script>", b"", page),
+        "pages/json_ld.py": json_ld(
+            Shown(entry, SITE, entry.date, SITE.language)
+        ).encode(),
     }
     for format, form in FORMATS.items():
         if entry.kind in form.kinds:
@@ -196,12 +197,12 @@ def shown_documents(entry: Entry) -> dict[str, bytes]:
 
 def hidden_members(file: str) -> tuple[set[str], str]:
     """Return the members that a document does not show, and where they are listed."""
-    if file == "templates/entry.html":
+    if file == "pages/templates/entry.html":
         return (
             HIDDEN_ON_ENTRY_PAGES,
             "HIDDEN_ON_ENTRY_PAGES of test_members.py",
         )
-    if file == "json_ld.py":
+    if file == "pages/json_ld.py":
         return HIDDEN_IN_JSON_LD, "HIDDEN_IN_JSON_LD of test_members.py"
     suffix = file.removesuffix(".py")
     hidden = format_tests(suffix).HIDDEN
@@ -225,7 +226,7 @@ def test_member_is_shown_or_listed_as_hidden(name: str) -> None:
     for file, is_in_file in is_shown.items():
         hidden, place = hidden_members(file)
         if is_in_file == (name in hidden):
-            wrong.append(f"feedsvc/formats/{file} or {place}")
+            wrong.append(f"{file} or {place}")
     assert not wrong, f"{name}: {', '.join(wrong)}"
 
 

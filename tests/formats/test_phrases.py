@@ -5,11 +5,11 @@ from string import Formatter
 
 import pytest
 
-from feedsvc import formats
+import feedsvc
 from feedsvc.feeds.query import PERIODS
 from feedsvc.formats.phrases import get_phrases
-from feedsvc.languages import UI_LANGUAGES, resolve_language
 from feedsvc.models import ATTENDANCES, AVAILABILITIES, EVENT_STATUSES
+from feedsvc.text.languages import UI_LANGUAGES, resolve_language
 from tests.data import read_tables
 
 
@@ -71,8 +71,14 @@ def test_language_of_the_phrases_of_a_tag(tag: str, language: str) -> None:
 
 
 def test_every_phrase_is_used() -> None:
-    folder = Path(formats.__file__).parent
-    sources = [*folder.glob("*.py"), *folder.glob("templates/*.html")]
+    package = Path(feedsvc.__file__).parent
+    folders = (package / "formats", package / "pages")
+    sources = [
+        path
+        for folder in folders
+        for pattern in ("*.py", "templates/*.html")
+        for path in folder.glob(pattern)
+    ]
     text = "".join(path.read_text("utf-8") for path in sources)
     # Their keys are put together from these and a name.
     computed = (

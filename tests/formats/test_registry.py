@@ -6,15 +6,15 @@ import pytest
 from jinja2 import UndefinedError
 
 from feedsvc.feeds.query import FORMATS
-from feedsvc.formats.html import render_page
-from feedsvc.languages import UI_LANGUAGES
 from feedsvc.models import (
     ATTENDANCES,
     AVAILABILITIES,
     EVENT_STATUSES,
     KINDS,
-    PageLanguages,
 )
+from feedsvc.pages.html import render_page
+from feedsvc.pages.values import PageLanguages
+from feedsvc.text.languages import UI_LANGUAGES
 from tests.formats.feeds import SITE
 from tests.server import read_project_file
 
@@ -55,10 +55,10 @@ KEY = '\n    "{}": "'
         ("docs/feeds.md", "`{}`", UI_LANGUAGES),
         ("docs/operating.md", "(`{}`)", UI_LANGUAGES),
         ("feedsvc/formats/ics.py", KEY, EVENT_STATUSES),
-        ("feedsvc/formats/json_ld.py", KEY, EVENT_STATUSES),
-        ("feedsvc/formats/json_ld.py", KEY, ATTENDANCES),
-        ("feedsvc/formats/json_ld.py", KEY, AVAILABILITIES),
-        ("feedsvc/web/static/style.css", ".alert.{}", EVENT_STATES),
+        ("feedsvc/pages/json_ld.py", KEY, EVENT_STATUSES),
+        ("feedsvc/pages/json_ld.py", KEY, ATTENDANCES),
+        ("feedsvc/pages/json_ld.py", KEY, AVAILABILITIES),
+        ("feedsvc/pages/static/style.css", ".alert.{}", EVENT_STATES),
         ("tests/data/languages.toml", "\n{} = [", UI_LANGUAGES),
         ("tests/data/web.toml", '\n    ["{}", ', EVENT_STATES),
         ("tests/data/words.toml", '["published", "{}", "', EVENT_STATUSES),

@@ -13,8 +13,7 @@ from feedsvc.formats.content import offer_text
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
 from feedsvc.formats.times import describe_frequency
-from feedsvc.formats.titles import feed_title, window_text
-from feedsvc.languages import UI_LANGUAGES
+from feedsvc.formats.titles import feed_title
 from feedsvc.models import (
     Cancellation,
     Category,
@@ -23,6 +22,8 @@ from feedsvc.models import (
     Recurrence,
     Site,
 )
+from feedsvc.pages.words import window_text
+from feedsvc.text.languages import UI_LANGUAGES
 from tests.data import read_tables
 from tests.formats.feeds import CONCERT, HANOI, SITE, feed, with_end
 

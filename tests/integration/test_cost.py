@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from feedsvc.timezones import zone_names
+from feedsvc.text.timezones import zone_names
 from tests.conftest import CheckLimit
 from tests.data import read_tables
 from tests.server import Service

@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.conftest import MakeApp
@@ -18,6 +19,11 @@ from tests.integration.tmpfs import small_disk
 from tests.programs import running
 from tests.server import ROOT, Service, free_port
 from tests.waiting import wait_until
+
+NO_TITLE = (
+    "Warning: FEEDSVC_SITE_TITLE is not set: this portal is published as "
+    "“Cổng thông tin điện tử thành phố Hà Nội”."
+)
 
 
 def test_serve_creates_the_database_and_leaves_addresses_to_gunicorn(
@@ -43,7 +49,38 @@ def test_serve_creates_the_database_and_leaves_addresses_to_gunicorn(
         for line in (tmp_path / "log").read_text().splitlines()
         if "warning" in line.lower() and "journal mode" not in line
     ]
-    assert warnings == ["Warning: FEEDSVC_QQQ is not a setting."]
+    assert warnings == ["Warning: FEEDSVC_QQQ is not a setting.", NO_TITLE]
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "expected"),
+    [
+        ([], {}, [NO_TITLE]),
+        ([], {"FEEDSVC_SITE_TITLE": ""}, [NO_TITLE]),
+        # A translation is no title.
+        ([], {"FEEDSVC_SITE_TITLE_EN": "City of Example"}, [NO_TITLE]),
+        ([], {"FEEDSVC_SITE_TITLE": "City of Example"}, []),
+        ([], {"FEEDSVC_SITE_TITLE_FILE": "{folder}/title"}, []),
+        ([], {"FEEDSVC_SETTINGS": "{folder}/settings"}, []),
+        (["--demo"], {}, []),
+    ],
+)
+def test_serve_warns_once_if_no_title_is_set(
+    tmp_path: Path, options: list[str], settings: dict[str, str], expected: list[str]
+) -> None:
+    (tmp_path / "title").write_text("City of Example\n")
+    (tmp_path / "settings").write_text("FEEDSVC_SITE_TITLE=City of Example\n")
+    named = {name: value.format(folder=tmp_path) for name, value in settings.items()}
+    service = Service(
+        f"sqlite:///{tmp_path}/feedsvc.db",
+        # gunicorn loads the application in this process, and ends.
+        GUNICORN_CMD_ARGS="--check-config",
+        **named,
+    )
+    done = run_module(["feedsvc", "serve", *options], ROOT, service.environ)
+    assert done.returncode == 0
+    warnings = [line for line in done.stderr.splitlines() if "Warning" in line]
+    assert warnings == expected
 
 
 def fail_to_serve(service: Service, error: str) -> None:
@@ -112,7 +149,7 @@ def test_make_dev_reloads_a_template(tmp_path: Path) -> None:
         tmp_path,
         **service.environ,
     ):
-        template = tmp_path / "feedsvc/formats/templates/base.html"
+        template = tmp_path / "feedsvc/pages/templates/base.html"
         with template.open("a") as file:
             file.write("new template")
         wait_until(lambda: shows("new template"))

@@ -1,6 +1,7 @@
 """Clients that stop reading occupy no thread, whatever they ask for, and little memory."""
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -202,3 +203,57 @@ def test_a_thousand_clients_that_read_nothing_occupy_little(
         check_limit(f"1,000 clients, {path}", meter.mib(), 110, "MiB")
     # What they occupied is free again.
     wait_until(lambda: service.request("GET", "/feeds/news.atom").ok)
+
+
+def count_files(service: Service) -> int:
+    """Return how many files and connections the worker has open."""
+    (pid,) = service.workers()
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@pytest.fixture
+def long_feed(service: Service) -> str:
+    """Return the path of a feed that is longer than what the kernel keeps of it."""
+    for number in range(20):
+        document = {"title": "T", "content_text": "x" * 250_000}
+        service.put(f"/articles/long{number}", document)
+    return "/feeds/news.rss?content=full"
+
+
+@pytest.mark.soak
+def test_client_that_takes_nothing_for_a_minute_is_cut_off(
+    service: Service, long_feed: str, check_limit: CheckLimit
+) -> None:
+    target = Target("GET", long_feed)
+    with ExitStack() as stack:
+        _, slow = (send_slowly(stack, service.url, service, target) for _ in range(2))
+        wait_until(lambda: slow.recv(1))
+        files = count_files(service)
+        begin = time.monotonic()
+        length = 1
+        while count_files(service) == files:
+            length += len(slow.recv(2_000))
+            time.sleep(1)
+        check_limit("a client that takes nothing", time.monotonic() - begin, 75)
+        assert time.monotonic() > begin + 50
+        # The other one, which took a little each second, gets the whole response.
+        while received := slow.recv(65_536):
+            length += len(received)
+        assert length > 5_000_000
+
+
+@pytest.mark.soak
+def test_clients_that_fill_the_queue_are_cut_off_sooner(
+    service: Service, long_feed: str, check_limit: CheckLimit
+) -> None:
+    def read() -> bool:
+        return service.request("GET", f"/feeds/events.json?limit={next(NUMBERS)}").ok
+
+    with ExitStack() as stack:
+        for number in range(12):
+            target = Target("GET", f"{long_feed}&limit={number + 20}")
+            send_slowly(stack, service.url, service, target)
+        wait_until(lambda: not read())
+        begin = time.monotonic()
+        wait_until(read)
+        check_limit("a full queue", time.monotonic() - begin, 45)

@@ -39,6 +39,21 @@ def test_series_shows_its_next_occurrence_and_stays_unchanged(
     assert writes() == before
 
 
+def test_series_ends_on_a_day_of_its_zone(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    # In UTC, each occurrence is on the day before.
+    event = {
+        "title": "Class",
+        "language": "en",
+        "start": "2026-12-05T06:00:00+07:00",
+        "end": "2026-12-05T06:30:00+07:00",
+        "recurrence": {"rrule": "FREQ=DAILY;COUNT=3"},
+    }
+    editor.put("/events/e", event)
+    assert "Every day until 7 December 2026;" in client.get("/feeds/events.rss").text
+
+
 @pytest.mark.both_databases
 def test_one_tick_applies_all_that_is_due(
     editor: ApiClient, client: FlaskClient, wait: Wait

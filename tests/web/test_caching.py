@@ -22,8 +22,8 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import ReadEntries, render_feed
 from feedsvc.formats.parts import PartCache
-from feedsvc.iframes import EMBEDS
 from feedsvc.services import get_services
+from feedsvc.text.iframes import EMBEDS
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data import read_tables
 from tests.data.fixtures import Wait
@@ -357,6 +357,31 @@ def test_who_has_written_waits_for_no_older_response(
         is_written.set()
         assert old.result().body == b"1"
         assert new.result().body == b"2"
+
+
+@pytest.mark.postgresql
+def test_poll_that_began_before_a_write_does_not_hide_it(
+    app: Flask, editor: ApiClient, client: FlaskClient
+) -> None:
+    database = get_services(app).database
+    editor.put("/articles/a", {"title": "Old"})
+    assert "Old" in client.get(FEED).text
+    reads: list[object] = []
+
+    def write_once(*arguments: object) -> None:
+        if "FROM revisions" in str(arguments[2]) and not reads:
+            reads.append(arguments)
+            editor.put("/articles/a", {"title": "New"})
+
+    # The poll has read the former revision when the write commits. In SQLite without a
+    # write-ahead log, no write could commit before the poll ends.
+    sa.event.listen(database.engine, "after_cursor_execute", write_once)
+    try:
+        database.poll()
+    finally:
+        sa.event.remove(database.engine, "after_cursor_execute", write_once)
+    assert reads
+    assert "New" in client.get(FEED).text
 
 
 @pytest.mark.parametrize("count", [500, pytest.param(100_000, marks=pytest.mark.soak)])

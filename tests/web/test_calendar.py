@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -16,10 +17,11 @@ from tests.conftest import ApiClient
 from tests.data import read_tables
 from tests.data.fixtures import Wait
 from tests.fake_clock import Clock
-from tests.web.feeds import as_text, calendar, occurrences
+from tests.web.feeds import as_text, calendar, get_page, occurrences
 
 PARIS = "Europe/Paris"
 EVENT = "/entries/e.ics"
+DAY_OFF = "2026-12-02T09:00:00"
 LATER = "…"
 """Stands for the rest of a series without an end."""
 
@@ -258,10 +260,37 @@ def test_description_without_a_summary_is_the_beginning_of_the_body(
     assert text == expected
 
 
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        (None, "https://meet.example/ph%C3%B2ng?a=1,2"),
+        ("Nhà hát, tầng 2", "Nhà hát, tầng 2"),
+    ],
+)
+def test_online_event_without_a_place_has_its_address_as_location(
+    editor: ApiClient, client: FlaskClient, location: str | None, expected: str
+) -> None:
+    url = "https://meet.example/phòng?a=1,2"
+    event = {"title": "x", "start": "2026-12-01T09:00:00", "location": location}
+    event["attendance"] = "mixed" if location else "online"
+    days = {"rrule": "FREQ=DAILY;COUNT=3", "cancelled": [{"start": DAY_OFF}]}
+    series = {**event, "online_url": url, "recurrence": days}
+    assert editor.put("/events/e", series).status_code == 201
+    for path in (EVENT, "/feeds/events.ics"):
+        series_and_off = calendar(client, path).events
+        assert len(series_and_off) == 2
+        for each in series_and_off:
+            assert each["LOCATION"] == expected
+    page = get_page(client, "/entries/e")
+    (link,) = page.xpath("//a[contains(@href, 'action=TEMPLATE')]/@href")
+    (given,) = parse_qs(urlsplit(link).query)["location"]
+    assert given == expected
+
+
 def test_zone_of_an_old_series_has_the_changes_of_the_next_years(
     editor: ApiClient, client: FlaskClient
 ) -> None:
     series = {"start": "2001-01-06T19:00:00", "recurrence": {"rrule": "FREQ=WEEKLY"}}
-    editor.put("/events/e", {"title": "x", "timezone": "Europe/Paris", **series})
+    editor.put("/events/e", {"title": "x", "timezone": "Asia/Jerusalem", **series})
     text = client.get("/entries/e.ics").get_data(as_text=True)
-    assert "20270328T020000" in text
+    assert "RDATE:20270326T020000" in text

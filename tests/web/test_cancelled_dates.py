@@ -97,16 +97,16 @@ def test_pages_say_so_while_the_date_is_the_next(
     assert texts("//*[@class='notice cancelled']") == ["Lý do: Bão"]
     assert texts("//*[@class='when']") == [
         # For screen readers the day, which others see as a leaf of a calendar.
-        "thứ Bảy 19/12/2026: 19:00 – 20:00 · Nhà văn hoá · thứ Bảy hằng tuần"
+        "thứ Bảy 12/12/2026: 19:00 – 20:00 · Nhà văn hoá · "
+        "thứ Bảy hằng tuần, buổi tới 19/12"
     ]
     # The series is not struck out.
     assert texts("//s") == []
     entry = get_page(client, PAGE)
     assert entry.xpath("string(//*[@class='alert cancelled'])") == "Hủy 12/12"
     assert "Thêm vào lịch" in entry.text_content()
-    # The tile is the next date that takes place.
-    for page in (entry, get_page(client, "/feeds/events.html")):
-        assert tiles(page) == [("leaf", "Thứ Bảy 19 Tháng 12")]
+    # The tile of its page is the next date that takes place, those of lists are not.
+    assert tiles(entry) == [("leaf", "Thứ Bảy 19 Tháng 12")]
     assert entry.findtext(".//title").startswith("Hủy 12/12: Yoga – ")
     data = entry.xpath("string(//script[@type='application/ld+json'])")
     assert '"startDate": "2026-12-12T19:00:00+07:00"' in data
@@ -152,6 +152,94 @@ def test_window_shows_its_first_date_as_cancelled(client: FlaskClient) -> None:
     # Without a first day it is the next one.
     (item,) = items(client, f"{FEED}?to=2026-12-12")
     assert item["title"] == "Yoga"
+
+
+OFF_ROW = ("leaf off", "Thứ Bảy 12 Tháng 12")
+WINDOWS = [
+    ("/feeds/events.html?period=today", 12),
+    ("/feeds/events.html?period=weekend", 12),
+    ("/feeds/events.html?period=2026-12-12", 0),
+    ("/feeds/events.html?period=30", 12),
+    ("/feeds/events.html?from=2026-12-12&to=2026-12-12", 0),
+    ("/feeds/events.html?from=2026-12-06&to=2026-12-31&order=start", 0),
+    ("/feeds/events.html?from=2026-12-12&content=full", 0),
+    ("/feeds/events.html?from=2026-12-12&to=2026-12-14&when=past", 60),
+    ("/feeds/events.html?from=2026-12-12&q=yoga", 0),
+    ("/feeds/events.html?q=yoga", 12),
+    ("/feeds/events/van-hoa.html", 12),
+    ("/feeds/events.html", 12),
+    ("/", 12),
+]
+
+
+@pytest.mark.parametrize(("path", "days"), WINDOWS, ids=str)
+def test_row_of_a_list_shows_the_cancelled_date_that_it_is_about(
+    client: FlaskClient, wait: Wait, path: str, days: int
+) -> None:
+    wait(days=days)
+    page = get_page(client, path)
+    assert tiles(page) == [OFF_ROW]
+    assert page.xpath("string(//*[@class='badge cancelled date'])") == "Hủy 12/12"
+
+
+@pytest.mark.parametrize(
+    ("path", "tile"),
+    [
+        ("/feeds/events.html?from=2026-12-05", "Thứ Bảy 5 Tháng 12"),
+        ("/feeds/events.html?from=2026-12-13", "Thứ Bảy 19 Tháng 12"),
+        ("/feeds/events.html?to=2026-12-12", "Thứ Bảy 5 Tháng 12"),
+    ],
+)
+def test_row_about_another_date_is_not_cancelled(
+    client: FlaskClient, path: str, tile: str
+) -> None:
+    page = get_page(client, path)
+    assert tiles(page) == [("leaf", tile)]
+    assert page.find_class("badge") == []
+
+
+def test_rows_are_sorted_by_their_days_below_the_month(
+    editor: ApiClient, wait: Wait
+) -> None:
+    """The next date that takes place is in another month."""
+    for day in (30, 31):
+        editor.put(f"/events/{day}", {"title": "x", "start": f"2026-12-{day}"})
+    rule = {"rrule": "FREQ=WEEKLY;COUNT=3", "cancelled": ["2026-12-31T09:00:00"]}
+    market = {"title": "Chợ", "start": "2026-12-24T09:00:00", "recurrence": rule}
+    editor.put("/events/market", market)
+    wait(days=30)
+    rows = [
+        ("leaf", "Thứ Tư 30 Tháng 12"),
+        ("leaf", "Thứ Năm 31 Tháng 12"),
+        ("leaf off", "Thứ Năm 31 Tháng 12"),
+    ]
+    for path in ("?period=30", "?order=start", "?from=2026-12-29&to=2027-01-31"):
+        page = get_page(editor.client, f"/feeds/events.html{path}")
+        months = page.xpath("//h2[@class='month']/text()")
+        assert months == ["Tháng 12 năm 2026"]
+        assert tiles(page) == rows
+
+
+def test_moved_date_stands_on_its_new_day(
+    editor: ApiClient, client: FlaskClient
+) -> None:
+    """A date is moved by leaving it out of the series, and adding the other."""
+    dates = {"exdates": ["2026-12-12T19:00:00"], "rdates": ["2026-12-13T18:00:00"]}
+    rule = {**YOGA["recurrence"], "cancelled": [], **dates}
+    editor.put("/events/yoga", {**YOGA, "recurrence": rule})
+    page = get_page(client, "/feeds/events.html?from=2026-12-12&to=2026-12-14")
+    assert tiles(page) == [("leaf", "Chủ Nhật 13 Tháng 12")]
+    assert page.xpath("string(//*[@class='when']/strong)") == "18:00 – 19:00"
+
+
+def test_row_has_the_hours_of_its_date(editor: ApiClient, client: FlaskClient) -> None:
+    """The next date that takes place has others."""
+    recurrence = {**YOGA["recurrence"], "rdates": ["2026-12-13T09:00:00"]}
+    editor.put("/events/yoga", {**YOGA, "recurrence": recurrence})
+    page = get_page(client, "/feeds/events.html?period=2026-12-12")
+    (row,) = page.find_class("when")
+    assert row.findtext("strong") == "19:00 – 20:00"
+    assert row.text_content().strip().endswith(", buổi tới 13/12")
 
 
 def test_ten_dates_are_listed_with_a_count_of_the_rest(

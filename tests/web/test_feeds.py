@@ -3,12 +3,11 @@
 import os
 import re
 from html import unescape
+from itertools import product
 from typing import Any
 
-import listparser
 import pytest
 from flask.testing import FlaskClient
-from lxml import etree
 
 from feedsvc.feeds.query import FORMATS
 from tests.conftest import ApiClient, MakeApp
@@ -99,11 +98,62 @@ def test_unknown_category_is_404_and_a_deleted_one_410(
     categorized.send("DELETE", "/categories/b")
     for status, selectors in (
         (404, ("none", "a,none", "-none", "A,NONE")),
-        (410, ("b", "a,b", "B,A", "a,-b", "-b", "former")),
+        (410, ("b", "B", "a+b", "B+A+-c", "b,-a", "b,former", "former")),
     ):
         for selector in selectors:
             for path in (f"news/{selector}.rss", f"events/{selector}.ics?q=x"):
                 assert client.get(f"/feeds/{path}").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "format"),
+    [(kind, each.suffix) for each in FORMATS.values() for kind in each.kinds],
+)
+def test_deleted_category_drops_out_of_every_combination(
+    kind: str, format: str, categorized: ApiClient, client: FlaskClient
+) -> None:
+    for slug in ("a1", "b1", "c1"):
+        categorized.put(f"/categories/{slug}", {"title": slug})
+        categorized.send("DELETE", f"/categories/{slug}")
+    statuses = set()
+    states = [["", slug, f"-{slug}", f"{slug}1", f"-{slug}1"] for slug in "abc"]
+    for separator, *terms in product(",+", *states):
+        named = [term for term in terms if term]
+        left = [term for term in named if "1" not in term]
+        wanted = [term for term in named if "-" not in term]
+        lost = [term for term in wanted if "1" in term]
+        if not named:
+            continue
+        url = f"/feeds/{kind}/{separator.join(named)}.{format}?limit=3"
+        response = client.get(url)
+        statuses.add(response.status_code)
+        if lost and (separator == "+" or lost == wanted):
+            assert response.status_code == 410, url
+        elif left == named:
+            assert response.status_code in {200, 301}, url
+        else:
+            assert response.status_code == 302, url
+            assert response.headers["Cache-Control"] == "no-store"
+            # Inclusions come first, and only several are joined by “+”.
+            left.sort(key=lambda term: "-" in term)
+            sign = "+" if separator == "+" and len(wanted) > 1 else ","
+            selector = f"/{sign.join(left)}" if left else ""
+            expected = f"{PUBLIC}/feeds/{kind}{selector}.{format}?limit=3"
+            assert response.headers["Location"] == expected, url
+    assert statuses == {200, 301, 302, 410}
+
+
+def test_restored_category_is_in_its_feeds_again(
+    categorized: ApiClient, client: FlaskClient
+) -> None:
+    categorized.send("PATCH", "/categories/a", {"slug": "z"})
+    assert client.get("/feeds/news/b,z.rss").status_code == 200
+    categorized.send("DELETE", "/categories/b")
+    response = client.get("/feeds/news/B,A.rss?q=ab")
+    assert response.status_code == 302
+    assert response.headers["Location"] == f"{PUBLIC}/feeds/news/z.rss?q=ab"
+    categorized.put("/categories/b", {"title": "B!"})
+    assert client.get("/feeds/news/b,z.rss").status_code == 200
 
 
 @pytest.mark.parametrize("format", ["rss", "html", "ics"])
@@ -339,7 +389,7 @@ def test_robots_and_icon(shared_client: FlaskClient) -> None:
 def test_etag_of_a_file_is_equal_on_all_machines(
     shared_client: FlaskClient,
 ) -> None:
-    file = ROOT / "feedsvc/web/static/style.css"
+    file = ROOT / "feedsvc/pages/static/style.css"
     time = file.stat().st_mtime
     etags = set()
     for modified in (time - 60, time):
@@ -351,42 +401,6 @@ def test_etag_of_a_file_is_equal_on_all_machines(
     headers = {"If-None-Match": etags.pop()}
     again = shared_client.get("/static/style.css", headers=headers, buffered=True)
     assert again.status_code == 304
-
-
-def test_opml_has_a_folder_for_each_kind(
-    editor: ApiClient, client: FlaskClient
-) -> None:
-    """Only with categories that have entries, whose feeds are not empty."""
-    editor.put("/categories/dai", {"title": "Rất dài " * 25, "parent": "van-hoa"})
-    editor.put("/articles/a", {"title": "x", "categories": ["dai"]})
-    event = {"title": "x", "start": "2026-12-24", "categories": ["giao-thong"]}
-    editor.put("/events/e", event)
-    draft = {"title": "x", "status": "draft", "categories": ["giao-thong"]}
-    editor.put("/articles/draft", draft)
-    document = client.get("/feeds.opml").data
-    parsed = listparser.parse(document)
-    assert not parsed.bozo
-    titles = {feed.url: feed.title for feed in parsed.feeds}
-    long_title = titles.pop(f"{PUBLIC}/feeds/news/dai.rss")
-    assert titles == {
-        f"{PUBLIC}/feeds/news.rss": "Tin tức mới nhất",
-        f"{PUBLIC}/feeds/news/van-hoa.rss": "Tin tức – Văn hoá",
-        f"{PUBLIC}/feeds/events.rss": "Sự kiện mới nhất",
-        f"{PUBLIC}/feeds/events/giao-thong.rss": "Sự kiện – Giao thông",
-    }
-    assert len(long_title) <= 200
-    assert long_title.endswith("Rất…")
-    root: Any = etree.fromstring(document)
-    # W3C's feed validator calls OPML's `docs` an undefined element.
-    names = {element.tag for element in root.find("head")}
-    assert names == {"title", "dateModified", "ownerName"}
-    folders = root.findall("body/outline")
-    assert [dict(each.attrib) for each in folders] == [
-        {"text": "Tin tức"},
-        {"text": "Sự kiện"},
-    ]
-    # Miniflux and Tiny Tiny RSS ignore what is in a feed.
-    assert not root.findall("body/outline/outline/outline")
 
 
 @pytest.mark.parametrize(("path", "is_indexed"), TABLES["indexed"])

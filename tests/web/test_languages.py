@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from feedsvc.formats.phrases import translate
-from feedsvc.languages import UI_LANGUAGES
+from feedsvc.text.languages import UI_LANGUAGES
 from tests.conftest import ApiClient, MakeApp
 from tests.data import read_tables
 from tests.data.fixtures import make_client
@@ -107,6 +107,42 @@ def test_words_about_an_entry_are_in_its_language(
     assert other.get("lang") == "vi"
     marked = other.xpath("//p[@class='notice']//@lang")
     assert marked == ([foreign] if foreign else [])
+
+
+def test_language_without_phrases_has_the_words_of_the_portal(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    event = {**_EVENT, "title": "Sýning", "language": "is"}
+    for id in "ab":
+        editor.put(f"/events/{id}", event)
+    rss = get_xml(client, "/feeds/events.rss?lang=is")
+    assert rss.findtext("channel/title").startswith("Sự kiện mới nhất")
+    assert rss.findtext("channel/item/title") == "Hủy: Sýning"
+    first = calendar(client, "/feeds/events.ics?lang=is&limit=1")
+    assert first["X-WR-CALNAME"].startswith("Sự kiện")
+    note = translate("vi", "follow.calendar_end", "|").partition("|")[0]
+    assert note in first["DESCRIPTION"]
+    assert get_page(client, "/feeds/events.html?lang=is").get("lang") == "vi"
+    opml = get_xml(client, "/feeds.opml?lang=is")
+    assert "Sự kiện" in opml.xpath("//outline/@text")
+
+
+def test_range_of_a_language_ends_at_a_hyphen(
+    client: FlaskClient, editor: ApiClient, make_app: MakeApp
+) -> None:
+    titles = {"fi": "Kulttuuri", "en": "Culture"}
+    editor.put("/categories/van-hoa", {"title": "Văn hoá", "titles": titles})
+    for language in ("fi", "fi-FI", "fil"):
+        article = {"title": language, "language": language, "categories": ["van-hoa"]}
+        editor.put(f"/articles/{language}", article)
+    for path in ("news", "news/van-hoa"):
+        finnish = items(client, f"/feeds/{path}.json?lang=fi")
+        assert {item["title"] for item in finnish} == {"fi", "fi-FI"}
+        (filipino,) = items(client, f"/feeds/{path}.json?lang=fil")
+        assert (filipino["title"], filipino["tags"]) == ("fil", ["Văn hoá"])
+    # The portal's own pages have all languages that it does not name.
+    own = get_page(portal_in(make_app, "vi fi"), "/feeds/news.html")
+    assert own.xpath("//article//h2/a/text()") == ["fil"]
 
 
 @pytest.mark.parametrize(
@@ -310,6 +346,48 @@ def test_lang_without_entries_leads_to_its_language(
             assert response.location == target
     editor.put("/articles/a", article)
     assert client.get(path.format(lang)).status_code == 200
+
+
+def test_place_and_names_on_a_page_have_their_own_direction(
+    client: FlaskClient, editor: ApiClient
+) -> None:
+    event = {
+        "title": "T",
+        "language": "ar",
+        "start": "2030-12-24",
+        "authors": [{"name": "Author"}, {"name": "Writer", "url": "https://a.example"}],
+        "location": {"name": "Place", "address": "Address", "url": "https://a.example"},
+        "performers": [{"name": "Dancer"}],
+        "organizer": {"name": "Organizer", "url": "https://a.example"},
+    }
+    assert editor.put("/events/e", event).status_code == 201
+    for path in ("/entries/e", "/feeds/events.html?content=full"):
+        page = get_page(client, path)
+        (place,) = page.xpath("//dd/span[@lang='ar'][@dir='auto']")
+        assert place.text_content() == "Place · Address"
+        names = [name.text_content() for name in page.xpath("//bdi")]
+        assert names == ["Dancer", "Organizer", "Author", "Writer"]
+
+
+@pytest.mark.parametrize("own", UI_LANGUAGES)
+@pytest.mark.parametrize("language", UI_LANGUAGES)
+def test_credit_of_a_photo_has_one_label(
+    shared_editor: ApiClient, own: str, language: str
+) -> None:
+    client = shared_editor.client
+    credit = translate(own, "entry.photo", "Ảnh đẹp")
+    image = {"url": "https://a.example/a.jpg", "credit": credit}
+    article = {"title": "T", "image": image, "language": language}
+    shared_editor.put("/articles/photo", article)
+    expected = translate(language, "entry.photo", "Ảnh đẹp")
+    page = get_page(client, f"/entries/photo?ui={language}")
+    (shown,) = page.xpath("//figcaption/small")
+    assert shown.text_content() == expected
+    (item,) = items(client, f"/feeds/news.json?lang={language}")
+    assert f"<small>{expected}</small>" in item["content_html"]
+    # What the editor wrote stays.
+    stored = shared_editor.send("GET", "/articles/photo").get_json()
+    assert stored["image"]["credit"] == credit.replace("\xa0", " ")
 
 
 @pytest.mark.parametrize("language", ["ar", "fa-AF", "he", "vi"])

@@ -56,6 +56,7 @@ class StubBlog:
         self.add_category("uncategorized", "Uncategorized")
         self._stored: dict[str, Any] = {"events": [], "options": {}}
         self._log = ""
+        self.is_overtaken = False
 
     def connect(self, service: Service | None) -> None:
         self._constants = _constants(service)
@@ -127,6 +128,7 @@ class StubBlog:
             "posts": self._posts,
             "terms": self._terms,
             "stored": self._stored,
+            "is_overtaken": self.is_overtaken,
             "hook": hook,
             "arguments": arguments,
         }

@@ -99,9 +99,11 @@ class Options {
 	}
 
 	public function delete( $table, $row ) {
-		if ( $GLOBALS['options'][ $row['option_name'] ] === $row['option_value'] ) {
-			unset( $GLOBALS['options'][ $row['option_name'] ] );
+		if ( ( $GLOBALS['options'][ $row['option_name'] ] ?? null ) !== $row['option_value'] ) {
+			return 0;
 		}
+		unset( $GLOBALS['options'][ $row['option_name'] ] );
+		return 1;
 	}
 }
 
@@ -123,6 +125,10 @@ function wp_remote_request( $url, $args ) {
 	$stream  = @fopen( $url, 'r', false, stream_context_create( array( 'http' => $options ) ) );
 	if ( ! $stream ) {
 		return new WP_Error( 'http_request_failed', error_get_last()['message'] );
+	}
+	if ( $GLOBALS['input']->is_overtaken ) {
+		// Meanwhile another process has sent what was pending.
+		$GLOBALS['options'] = array();
 	}
 	$status_line = stream_get_meta_data( $stream )['wrapper_data'][0];
 	return array(
@@ -190,6 +196,10 @@ function get_post_datetime( $post, $field, $source ) {
 
 function get_option( $name ) {
 	return array( 'default_category' => '1' )[ $name ];
+}
+
+function add_option( $name, $value, $deprecated, $autoload ) {
+	$GLOBALS['options'] += array( $name => $value );
 }
 
 function get_term( $term_id ) {

@@ -163,6 +163,25 @@ def test_all_changes_are_sent_after_an_outage(blog: Blog, service: Service) -> N
     assert get_entry(service, deleted_id)["status"] == 410
 
 
+def test_post_that_another_process_has_sent_too_is_sent_again(
+    service: Service,
+) -> None:
+    """Only the process whose request came last would know what the service has."""
+    blog = StubBlog()
+    blog.connect(service)
+    blog.is_overtaken = True
+    _, entry_id = blog.save(**POST, post_name="overtaken")
+    blog.is_overtaken = False
+    path = f"/api/v1/articles/{entry_id}"
+    assert service.request("PATCH", path, {"status": "withdrawn"}).ok
+    blog.pass_hour()
+    assert get_entry(service, entry_id)["public"]
+    assert get_entry(service, entry_id)["status"] == "published"
+    assert service.request("PATCH", path, {"status": "withdrawn"}).ok
+    blog.pass_hour()
+    assert get_entry(service, entry_id)["status"] == "withdrawn"
+
+
 def test_accepted_post_is_sent_once_and_without_the_default_category(
     blog: Blog, service: Service
 ) -> None:

@@ -1,0 +1,1 @@
+"""Words, languages and zones: tools that know nothing of entries and feeds."""
