@@ -9,8 +9,9 @@ from collections.abc import Callable
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedsvc import __version__
+from feedsvc.config import Config
 from feedsvc.errors import FeedsvcError
-from feedsvc.models import KINDS, Site
+from feedsvc.models import KINDS
 from feedsvc.storage.changes import read_validity
 from feedsvc.storage.database import Database, installation_row
 from feedsvc.storage.entries import MAX_DUE, apply_due_changes
@@ -29,9 +30,10 @@ class Background:
     Extensions append to `tasks`. Each has a thread that repeats it every second.
     """
 
-    def __init__(self, database: Database, site: Site) -> None:
+    def __init__(self, database: Database, config: Config) -> None:
         self._database = database
-        self._site = site
+        self._site = config.site
+        self._settings = f"{__version__} {config.site} {config.pages}"
         self.tasks: list[Callable[[], None]] = []
         self._start_once = threading.Lock()
         self._has_ticked = False
@@ -86,8 +88,7 @@ class Background:
 
         Responses depend on them, and clients must not get 304 for earlier ones.
         """
-        settings = f"{__version__} {self._site}"
-        fingerprint = hashlib.sha256(settings.encode()).hexdigest()
+        fingerprint = hashlib.sha256(self._settings.encode()).hexdigest()
         with self._database.read() as session:
             if installation_row(session).fingerprint == fingerprint:
                 return

@@ -6,9 +6,11 @@ docs/operating.md says what each means.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import partial
+from operator import methodcaller
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,19 +36,69 @@ class SettingError(ValueError):
     """Settings that cannot be used; the message has a line for each."""
 
 
+def check_database_url(value: str) -> None:
+    """Check the URL of a database.
+
+    :raises SettingError: it is of another kind, or names no file.
+    """
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise SettingError("Must begin with sqlite:/// or postgresql+psycopg://.")
+    url = make_url(value)
+    # In memory, each worker would have a database of its own.
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise SettingError("Must name a file, such as sqlite:////data/feeds.db.")
+
+
+def _setting(
+    name: str,
+    default: Any,
+    check: Callable[[Any], object] | None = None,
+    kind: str = "str",
+) -> Any:
+    """Return a member of a dataclass whose value is that of a variable.
+
+    :param check: raises a ValueError or a ValidationError for a wrong value.
+    :param kind: the method of `Env` that reads it.
+    """
+    options = {"validate": partial(validate, check)} if check else {}
+    read = methodcaller(kind, name, default, **options)
+    return field(default=default, metadata={"read": read})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSettings:
+    """The settings of the portal that pages alone know; its `Site` has the others.
+
+    `imprint`, `privacy` and `accessibility` are URLs of pages about these.
+    """
+
+    color: str = _setting(
+        "FEEDSVC_SITE_COLOR",
+        "",
+        Regexp(r"#[0-9a-fA-F]{6}\Z", error="Must be a color such as #9d1c20."),
+    )
+    logo: str = _setting("FEEDSVC_SITE_LOGO", "", kind="base_url")
+    imprint: str = _setting("FEEDSVC_SITE_IMPRINT", "", _is_page)
+    privacy: str = _setting("FEEDSVC_SITE_PRIVACY", "", _is_page)
+    accessibility: str = _setting("FEEDSVC_SITE_ACCESSIBILITY", "", _is_page)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The settings of one process."""
 
-    host: str
-    port: int
-    database_url: str
+    host: str = _setting("HOST", "127.0.0.1")
+    port: int = _setting("PORT", 8000, Range(1, 65535), "int")
+    database_url: str = _setting(
+        "FEEDSVC_DATABASE_URL", "sqlite:///var/feedsvc.db", check_database_url
+    )
     site: Site
-    max_body: int
-    rate_writes: str
-    trusted_proxies: int
-    log_format: str
-    secret_key: str
+    pages: PageSettings
+    max_body: int = _setting("FEEDSVC_MAX_BODY", 8 << 20, Range(min=1024), "int")
+    rate_writes: str = _setting("FEEDSVC_RATE_WRITES", "600/minute", limits.parse)
+    trusted_proxies: int = _setting("FEEDSVC_TRUSTED_PROXIES", 0, Range(min=0), "int")
+    log_format: str = _setting("FEEDSVC_LOG_FORMAT", "text", OneOf(["text", "json"]))
+    secret_key: str = _setting("FEEDSVC_SECRET_KEY", "")
 
     @classmethod
     def from_env(cls) -> Config:
@@ -112,28 +164,21 @@ def _read(env: FileAwareEnv) -> Config:
     }
     for name, parse in parsers.items():
         env.add_parser(name, partial(validate, parse))
-    port = env.int("PORT", 8000, validate=Range(1, 65535))
+    members = _read_members(Config, env)
     return Config(
-        host=env.str("HOST", "127.0.0.1"),
-        port=port,
-        database_url=env.str(
-            "FEEDSVC_DATABASE_URL",
-            "sqlite:///var/feedsvc.db",
-            validate=partial(validate, check_database_url),
-        ),
-        site=_read_site(env, default_url=f"http://localhost:{port}"),
-        max_body=env.int("FEEDSVC_MAX_BODY", 8 << 20, validate=Range(min=1024)),
-        rate_writes=env.str(
-            "FEEDSVC_RATE_WRITES",
-            "600/minute",
-            validate=partial(validate, limits.parse),
-        ),
-        trusted_proxies=env.int("FEEDSVC_TRUSTED_PROXIES", 0, validate=Range(min=0)),
-        log_format=env.str(
-            "FEEDSVC_LOG_FORMAT", "text", validate=OneOf(["text", "json"])
-        ),
-        secret_key=env.str("FEEDSVC_SECRET_KEY", ""),
+        site=_read_site(env, default_url=f"http://localhost:{members['port']}"),
+        pages=PageSettings(**_read_members(PageSettings, env)),
+        **members,
     )
+
+
+def _read_members(settings: type[Any], env: FileAwareEnv) -> dict[str, Any]:
+    """Return the members of a dataclass that `_setting` has made."""
+    return {
+        member.name: member.metadata["read"](env)
+        for member in fields(settings)
+        if member.metadata
+    }
 
 
 def _read_site(env: FileAwareEnv, default_url: str) -> Site:
@@ -156,19 +201,8 @@ def _read_site(env: FileAwareEnv, default_url: str) -> Site:
         language=language,
         timezone=env.timezone("FEEDSVC_SITE_TIMEZONE", "Asia/Ho_Chi_Minh"),
         icon=env.base_url("FEEDSVC_SITE_ICON", ""),
-        logo=env.base_url("FEEDSVC_SITE_LOGO", ""),
-        color=env.str(
-            "FEEDSVC_SITE_COLOR",
-            "",
-            validate=Regexp(
-                r"#[0-9a-fA-F]{6}\Z", error="Must be a color such as #9d1c20."
-            ),
-        ),
         rights=env.str("FEEDSVC_SITE_RIGHTS", ""),
         contact=env.str("FEEDSVC_SITE_CONTACT", "", validate=Email()),
-        imprint=env.str("FEEDSVC_SITE_IMPRINT", "", validate=_is_page),
-        privacy=env.str("FEEDSVC_SITE_PRIVACY", "", validate=_is_page),
-        accessibility=env.str("FEEDSVC_SITE_ACCESSIBILITY", "", validate=_is_page),
         poll_minutes=env.int(
             "FEEDSVC_POLL_MINUTES", 15, validate=OneOf(_DIVISORS_OF_AN_HOUR)
         ),
@@ -257,16 +291,3 @@ def _parse_languages(value: str) -> tuple[str, ...]:
     """Return the language tags in a list with commas, in lower case."""
     tags = [tag.strip() for tag in value.split(",") if tag.strip()]
     return tuple(dict.fromkeys(check_language(tag).lower() for tag in tags))
-
-
-def check_database_url(value: str) -> None:
-    """Check the URL of a database.
-
-    :raises SettingError: it is of another kind, or names no file.
-    """
-    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise SettingError("Must begin with sqlite:/// or postgresql+psycopg://.")
-    url = make_url(value)
-    # In memory, each worker would have a database of its own.
-    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise SettingError("Must name a file, such as sqlite:////data/feeds.db.")

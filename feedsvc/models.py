@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from feedsvc.text.languages import (
     has_phrases,
-    match_tag,
     text_in,
 )
 
@@ -48,8 +47,7 @@ class Site:
     `titles` and `descriptions` are those in further languages. `languages` are those in
     which the portal publishes, in lower case, its own first; empty if there is one.
     `hubs` are the WebSub hubs that are told of changes.
-    `imprint`, `privacy` and `accessibility` are URLs of pages about these. The other
-    URLs, but for hubs, have no slash at the end.
+    The other URLs have no slash at the end.
     `poll_minutes` divides an hour: readers should poll a feed no more often than that.
     """
 
@@ -63,11 +61,6 @@ class Site:
     rights: str
     contact: str
     hubs: tuple[str, ...] = ()
-    color: str = ""
-    logo: str = ""
-    imprint: str = ""
-    privacy: str = ""
-    accessibility: str = ""
     poll_minutes: int = 15
     titles: Mapping[str, str] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)
@@ -77,10 +70,6 @@ class Site:
         """Return the title in a language, or else in the portal's own."""
         return text_in(self.titles, language) or self.title
 
-    def title_language(self, language: str) -> str:
-        """Return the language of the title that `title_in` returns."""
-        return match_tag(self.titles, language) or self.language
-
     def description_in(self, language: str) -> str:
         """Return the description in a language, or else in the portal's own."""
         return text_in(self.descriptions, language) or self.description
@@ -88,11 +77,6 @@ class Site:
     def words_language(self, language: str) -> str:
         """Return a language if there are phrases in it, else the portal's own."""
         return language if has_phrases(language) else self.language
-
-    def list_language(self, language: str) -> str | None:
-        """Return the `lang` of lists that have a language; None if they need none."""
-        named = match_tag(self.languages, language)
-        return named if named in self.languages[1:] else None
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a time in the site's zone."""
@@ -134,18 +118,6 @@ class Category:
     def title_in(self, language: str) -> str:
         """Return the title in a language, or else its own."""
         return text_in(self.titles, language) or self.title
-
-    def in_language(self, language: str, site: Site) -> Category:
-        """Return the category with its title in a language, or else its own.
-
-        Its language is that of the title.
-        """
-        tag = match_tag(self.titles, language)
-        return replace(
-            self,
-            title=self.title_in(language),
-            language=tag or self.language or site.language,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,13 +365,13 @@ class Entry:
         if event is not None:
             event = replace(
                 event.without_reasons(),
-                **_defaults(event, WITHDRAWN_EVENT_MEMBERS),
+                **_defaults_except(WITHDRAWN_EVENT_MEMBERS, event),
             )
-        return replace(self, event=event, **_defaults(self, WITHDRAWN_MEMBERS))
+        return replace(self, event=event, **_defaults_except(WITHDRAWN_MEMBERS, self))
 
     def erased(self) -> Entry:
         """Return the entry's next version, with what stays after its deletion."""
-        members = _defaults(self, DELETED_MEMBERS)
+        members = _defaults_except(DELETED_MEMBERS, self)
         # Title and language have no defaults.
         members |= {"title": "", "language": "", "status": "deleted"}
         members |= {"version": self.version + 1, "sequence": self.sequence + 1}
@@ -460,7 +432,7 @@ WITHDRAWN_MEMBERS = frozenset(
 WITHDRAWN_EVENT_MEMBERS = frozenset("start end timezone status recurrence".split())
 
 
-def _defaults(value: Any, remaining: frozenset[str]) -> dict[str, Any]:
+def _defaults_except(remaining: frozenset[str], value: Any) -> dict[str, Any]:
     """Return the defaults of the members of a value that do not remain."""
     return {
         member.name: member.default

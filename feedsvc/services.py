@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from feedsvc.background import Background
 from feedsvc.config import Config
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.formats.parts import PartCache
+from feedsvc.formats.fragments import FragmentCache
 from feedsvc.input.schemas import create_entry_schemas
 from feedsvc.models import Clock
 from feedsvc.storage.database import Database, installation_row
@@ -35,8 +35,8 @@ class Services:
         self.site = config.site
         self.database = Database(config.database_url, clock)
         self.cache = ResponseCache(self.database)
-        self.parts = PartCache()
-        self.background = Background(self.database, self.site)
+        self.fragments = FragmentCache()
+        self.background = Background(self.database, config)
         self.entry_schemas = create_entry_schemas(self.site)
         self.rate_writes = parse(config.rate_writes)
 

@@ -29,7 +29,12 @@ def setting_names() -> set[str]:
 
 def with_changes(settings: Config, **changes: Any) -> Config:
     """Return settings with changes; those of the portal may begin with `site_`."""
-    names = {field.name for field in fields(settings)}
-    own = {name: changes.pop(name) for name in changes.keys() & names}
-    site = {name.removeprefix("site_"): value for name, value in changes.items()}
-    return replace(settings, site=replace(settings.site, **site), **own)
+    changes = {name.removeprefix("site_"): value for name, value in changes.items()}
+    site = replace(settings.site, **_pop_members(settings.site, changes))
+    pages = replace(settings.pages, **_pop_members(settings.pages, changes))
+    return replace(settings, site=site, pages=pages, **changes)
+
+
+def _pop_members(value: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(value)} & changes.keys()
+    return {name: changes.pop(name) for name in names}

@@ -73,7 +73,7 @@ def test_settings_file_is_read_after_the_environment(tmp_path: Path) -> None:
     config = read_settings({"FEEDSVC_SETTINGS": str(file), **environ})
     assert (config.site.poll_minutes, config.port) == (5, 9001)
     assert config.site.title == 'Hà "Nội"'
-    assert config.site.color == "#1d4f91"
+    assert config.pages.color == "#1d4f91"
     assert config.site.description == "$one  ${two}"
     assert config.site.icon == ""
     assert config.database_url == "sqlite:////x.db"

@@ -50,14 +50,22 @@ def surface(editor: ApiClient) -> set[str]:
         *command_lines(commands),
         *(f"setting {name}" for name in setting_names()),
         *(f"default {name}={value}" for name, value in settings.items()),
-        *(f"default {name}={value}" for name, value in settings["site"].items()),
+        *(
+            f"default {name}={value}"
+            for group in GROUPS
+            for name, value in settings[group].items()
+        ),
         *(
             f"{name} {member}"
             for name, answer in answers.items()
             for member in members(answer.get_json(force=True))
         ),
         *copy_lines(),
-    } - {f"default site={settings['site']}"}
+    } - {f"default {group}={settings[group]}" for group in GROUPS}
+
+
+GROUPS = ("site", "pages")
+"""Settings of which some are members."""
 
 
 def members(value: Any, path: str = "") -> Iterator[str]:

@@ -26,6 +26,7 @@ from feedsvc.models import STATUSES, Entry
 from feedsvc.services import current_services
 from feedsvc.storage.entries import (
     EntryChanged,
+    PutOptions,
     delete_entry,
     get_entry,
     list_entries,
@@ -39,7 +40,7 @@ _COLLECTIONS = {"news": "articles", "events": "events"}
 
 CONTENT_MEMBERS = {"content_html", "content_text"}
 
-_TIMES = ("start", "end", "timezone")
+_TIME_MEMBERS = ("start", "end", "timezone")
 
 
 class EntriesQuery(ClosedSchema):
@@ -77,7 +78,7 @@ def post(kind: str) -> Response:
     """Create an entry; without an id the service makes one."""
     entry: Entry = load_body(_schema(kind))
     with write_as_token() as transaction:
-        row, _ = put_entry(transaction, entry, create=True)
+        row, _ = put_entry(transaction, entry, PutOptions(create=True))
         return _entry_response(transaction.session, row, is_new=True)
 
 
@@ -91,9 +92,9 @@ def get(kind: str, id: str) -> Response:
 def put(kind: str, id: str) -> Response:
     """Create or replace an entry under your own id."""
     entry: Entry = load_body(_schema(kind), id=id)
-    check = request_precondition()
+    options = PutOptions(check=request_precondition())
     with write_as_token() as transaction:
-        row, is_new = put_entry(transaction, entry, check=check)
+        row, is_new = put_entry(transaction, entry, options)
         return _entry_response(transaction.session, row, is_new=is_new)
 
 
@@ -105,9 +106,9 @@ def patch(kind: str, id: str) -> Response:
             stored = get_entry(session, kind, id).entry
         # Validation may take long, so it comes before the lock.
         entry = _apply_patch(_schema(kind), stored, changes)
-        check = request_precondition()
+        options = PutOptions(check=request_precondition(), unchanged=stored)
         with suppress(EntryChanged), write_as_token() as transaction:
-            row, _ = put_entry(transaction, entry, check=check, unchanged=stored)
+            row, _ = put_entry(transaction, entry, options)
             return _entry_response(transaction.session, row)
     raise Unavailable("Others change the entry at the same time.")
 
@@ -195,7 +196,9 @@ def _check_start(
         return
     # Only the times, since with a new start the dates may not even be valid.
     times = {
-        name: value for name, value in (document | patch).items() if name in _TIMES
+        name: value
+        for name, value in (document | patch).items()
+        if name in _TIME_MEMBERS
     }
     event = load_validated(schema, {"title": "x", **times}).event
     # Without the offset.

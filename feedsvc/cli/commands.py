@@ -79,8 +79,8 @@ def upgrade() -> None:
 @db.command()
 def restored() -> None:
     """Let those who follow the changes begin again, after a restore of a backup."""
+    from feedsvc.cli.restore import renew_revisions
     from feedsvc.services import checked_database
-    from feedsvc.storage.changes import renew_revisions
 
     with checked_database().write() as transaction:
         floor = renew_revisions(transaction)

@@ -1,6 +1,5 @@
 """Build the feed of a query from one snapshot of the database."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +14,7 @@ from feedsvc.feeds.query import (
     FeedMoved,
     FeedQuery,
 )
-from feedsvc.feeds.select import Window, select_entries, select_series
+from feedsvc.feeds.select import Selection, Window, select_entries, select_series
 from feedsvc.models import EPOCH, NEVER_MODIFIED, Site, Stamp
 from feedsvc.recurrence import MAX_DATETIME, first_in_period
 from feedsvc.storage.categories import Categories
@@ -39,42 +38,61 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     :raises Gone: see `resolve_filter`.
     :raises FeedMoved: a category was renamed, or one of several was deleted.
     """
-    # What the SELECT cannot find out by itself: categories with those below them, and
-    # series that take place in a period.
+    feed, selection = _read_selection(session, query, site)
+    return _read_stamps(session, feed, selection)
+
+
+def _read_selection(
+    session: Session, query: FeedQuery, site: Site
+) -> tuple[Feed, Selection]:
+    """Return a feed with its categories and days, and by what it selects entries.
+
+    The SELECT cannot find out by itself which categories are below others, and which
+    series take place in a period.
+    """
     categories = Categories(session)
     included, excluded = resolve_filter(categories, query)
-    included_keys = [categories.with_descendants(row) for row in included]
-    excluded_keys = [
-        key for row in excluded for key in categories.with_descendants(row)
-    ]
-    window = None
     first_day, last_day = query["from"], query["to"]
     due_at = None
     if query["period"]:
         today = revision_row(session).day
         first_day, last_day = days_of(query["period"], today)
         due_at = site.end_of(today)
+    # Without `lang`, a page leaves out the portal's other languages; programs get all.
+    is_mixed = not query["lang"] and not query.format.is_page
+    selection = Selection(
+        included=[categories.with_descendants(row) for row in included],
+        excluded=[key for row in excluded for key in categories.with_descendants(row)],
+        languages=() if is_mixed else site.languages,
+    )
     if first_day or last_day:
         begin = site.start_of(first_day) if first_day else EPOCH
         end = site.end_of(last_day) if last_day else MAX_DATETIME
-        window = _find_window(session, query, included_keys, excluded_keys, begin, end)
-    # Without `lang`, a page leaves out the portal's other languages; programs get all.
-    is_mixed = not query["lang"] and not query.format.is_page
-    languages = () if is_mixed else site.languages
+        window = _find_window(session, query, selection, begin, end)
+        selection = replace(selection, window=window)
+    feed = Feed(
+        query,
+        site,
+        categories=tuple(row.category for row in (*included, *excluded)),
+        first_day=first_day,
+        last_day=last_day,
+        due_at=due_at,
+    )
+    return feed, selection
+
+
+def _read_stamps(session: Session, feed: Feed, selection: Selection) -> Feed:
+    """Return a feed with the stamps of its entries.
+
+    :raises NotFound: there are fewer pages.
+    """
+    query, window = feed.query, selection.window
     stamps: dict[int, Stamp] = {}
     upcoming = 0
     for each in _queries(query):
         missing = max(0, each["limit"] - len(stamps))
-        statement, parameters = select_entries(
-            session,
-            each,
-            included_keys,
-            excluded_keys,
-            window,
-            languages,
-            # One entry more than the feed shows tells that others follow.
-            limit=missing + 1,
-        )
+        # One entry more than the feed shows tells that others follow.
+        statement, parameters = select_entries(session, each, selection, missing + 1)
         items = [*read_stamps(session, statement, **parameters).items()]
         stamps |= items[:missing]
         if each["when"] == "upcoming":
@@ -82,7 +100,7 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     if query.page > 1 and not stamps:
         raise NotFound("There is no such page: the feed has fewer entries.")
     # Series show their first occurrence in the period; calendars have whole series.
-    if window and first_day and not query.format.is_calendar:
+    if window and feed.first_day and not query.format.is_calendar:
         for pk, stamp in stamps.items():
             starts = window.series.get(pk)
             if starts and to_microseconds(starts) != stamp.starts_at:
@@ -90,17 +108,12 @@ def build_feed(session: Session, query: FeedQuery, site: Site) -> Feed:
     updates = [stamp.updated_at for stamp in stamps.values()]
     # Calendars have no further pages.
     is_last = query.page == MAX_PAGE or query.format.is_calendar
-    return Feed(
-        query,
-        site,
-        categories=tuple(row.category for row in (*included, *excluded)),
+    return replace(
+        feed,
         updated=from_microseconds(max(updates)) if updates else NEVER_MODIFIED,
         stamps=tuple(stamps.values()),
         has_more=len(items) > missing and not is_last,
         upcoming=upcoming,
-        first_day=first_day,
-        last_day=last_day,
-        due_at=due_at,
     )
 
 
@@ -157,8 +170,7 @@ def resolve_filter(
 def _find_window(
     session: Session,
     query: FeedQuery,
-    included: Sequence[Sequence[int]],
-    excluded: Sequence[int],
+    selection: Selection,
     begin: datetime,
     end: datetime,
 ) -> Window:
@@ -167,10 +179,10 @@ def _find_window(
     SQL does not know recurrence rules, so the series that may do so are expanded here.
     """
     series = {}
-    statement = select_series(session, query, included, excluded, begin, end)
-    for pk, ends, document in session.execute(statement):
-        event = decode_document(document).event
-        occurrence = event and first_in_period(event, begin, end, ends)
+    statement = select_series(session, query, selection, begin, end)
+    for row in session.execute(statement):
+        event = decode_document(row.document).event
+        occurrence = event and first_in_period(event, begin, end, row.ends_at)
         if occurrence:
-            series[pk] = occurrence.starts
+            series[row.pk] = occurrence.starts
     return Window(begin, end, series)

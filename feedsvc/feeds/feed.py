@@ -89,11 +89,6 @@ class FeedHead:
         query = self.query.with_parameters(**changes)
         return FeedHead(query, self.site, self.categories)
 
-    def in_format(self, format: Format) -> FeedHead:
-        """Return the feed in another format."""
-        query = self.query.in_format(format)
-        return FeedHead(query, self.site, self.categories)
-
 
 @dataclass(frozen=True)
 class Feed(FeedHead):

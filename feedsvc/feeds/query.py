@@ -3,7 +3,7 @@
 `parse_feed_query` reads a URL, `FeedQuery.path` spells it canonically, so that each
 feed has one URL and one place in every cache. A new format is an entry of FORMATS and a
 module in `formats/`. A new parameter is an entry of PARAMETERS, its default in
-`_defaults`, and its condition in `select.py`.
+`_parameter_defaults`, and its condition in `select.py`.
 """
 
 from __future__ import annotations
@@ -179,8 +179,8 @@ class FeedQuery:
     """A feed's URL as an object, canonical however it is made.
 
     `parameters` may be any of a URL. Only those stay that the feed has and that differ
-    from their defaults, in the order of `_defaults`; a limit above the maximum of the
-    format is lowered. `query["limit"]` is the value of a parameter, or else its
+    from `_parameter_defaults`, in their order; a limit above the maximum of the format
+    is lowered. `query["limit"]` is the value of a parameter, or else its
     default; None if the feed has no such parameter.
     """
 
@@ -191,7 +191,7 @@ class FeedQuery:
     _values: Mapping[str, Any] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        defaults = _defaults(self.kind, self.format, self.parameters)
+        defaults = _parameter_defaults(self.kind, self.format, self.parameters)
         # An empty search counts as absent, as None does.
         values = {
             name: self.parameters.get(name) or default
@@ -241,7 +241,7 @@ class FeedQuery:
         )
 
     @property
-    def view(self) -> FeedQuery:
+    def presentation(self) -> FeedQuery:
         """The query without parameters that only select: how a feed shows an entry."""
         parameters = {
             name: value
@@ -254,17 +254,10 @@ class FeedQuery:
         """Return the query with other values of parameters; None removes one."""
         return replace(self, parameters={**self.parameters, **changes})
 
-    def in_format(self, format: Format) -> FeedQuery:
-        """Return the first page of the same feed in another format.
 
-        Formats differ in their defaults: a page with `content=full` has an RSS feed
-        without the parameter.
-        """
-        parameters = {**self.parameters, "page": None, "ui": None}
-        return replace(self, format=format, parameters=parameters)
-
-
-def _defaults(kind: str, format: Format, given: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_defaults(
+    kind: str, format: Format, given: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the default of each parameter that a feed has.
 
     They are in the order of the canonical URL. The default of `when` depends on other
@@ -408,7 +401,7 @@ def parse_feed_query(
     # Parameters that the feed does not have are not even parsed.
     parameters: dict[str, Any] = {
         name: read_parameter(name, given[name])
-        for name in _defaults(kind, format, {})
+        for name in _parameter_defaults(kind, format, {})
         if name in given
     }
     _check_dates(parameters, today)

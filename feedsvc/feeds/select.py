@@ -41,23 +41,28 @@ class Window:
     series: Mapping[int, datetime]
 
 
-def select_entries(  # noqa: PLR0913 — all that a feed depends on
-    session: Session,
-    query: FeedQuery,
-    included: Sequence[Sequence[int]],
-    excluded: Sequence[int],
-    window: Window | None,
-    languages: Sequence[str],
-    limit: int,
-) -> tuple[sa.Select[Any], dict[str, int]]:
-    """Return the statement for the stamps from a feed's page on, and its parameters.
+@dataclass(frozen=True)
+class Selection:
+    """The values of the database by which a query selects entries.
 
     :param included: the keys of each included category and of those below it.
     :param excluded: the keys of all excluded categories and of those below them.
-    :param window: the days of `period`, or of `from` and `to`, if given.
     :param languages: those of the portal; empty for entries in all.
+    :param window: the days of `period`, or of `from` and `to`, if given.
     """
+
+    included: Sequence[Sequence[int]]
+    excluded: Sequence[int]
+    languages: Sequence[str]
+    window: Window | None = None
+
+
+def select_entries(
+    session: Session, query: FeedQuery, selection: Selection, limit: int
+) -> tuple[sa.Select[Any], dict[str, int]]:
+    """Return the statement for the stamps from a feed's page on, and its parameters."""
     parameters = {"limit": limit}
+    included, languages = selection.included, selection.languages
     in_category = not query["lang"] and len(included) == 1 and len(included[0]) == 1
     if in_category:
         parameters["category_id"] = included[0][0]
@@ -67,13 +72,13 @@ def select_entries(  # noqa: PLR0913 — all that a feed depends on
     conditions = []
     if not in_category:
         conditions += in_all(session, query.kind, _sets(query, included))
-    if excluded:
-        conditions.append(~in_categories(query.kind, excluded).condition)
+    if selection.excluded:
+        conditions.append(~in_categories(query.kind, selection.excluded).condition)
     if languages:
         conditions.append(is_in_language(query["lang"], languages))
-    if window:
-        conditions.append(_is_in_window(window))
-    return _select(query, in_category, conditions, window), parameters
+    if selection.window:
+        conditions.append(_is_in_window(selection.window))
+    return _select(query, in_category, conditions, selection.window), parameters
 
 
 # Making a statement takes longer than SQLite takes to run it.
@@ -121,8 +126,7 @@ def _select(
 def select_series(
     session: Session,
     query: FeedQuery,
-    included: Sequence[Sequence[int]],
-    excluded: Sequence[int],
+    selection: Selection,
     begin: datetime,
     end: datetime,
 ) -> sa.Select[int, datetime | None, str]:
@@ -131,9 +135,9 @@ def select_series(
     It has their keys, ends and documents, and the conditions of the feed's categories
     and parameters: to expand a series takes longer than to leave it out here.
     """
-    conditions = in_all(session, query.kind, _sets(query, included))
-    if excluded:
-        conditions.append(~in_categories(query.kind, excluded).condition)
+    conditions = in_all(session, query.kind, _sets(query, selection.included))
+    if selection.excluded:
+        conditions.append(~in_categories(query.kind, selection.excluded).condition)
     statement = sa.select(EntryRow.pk, EntryRow.ends_at, EntryContentRow.document)
     return statement.join(EntryRow.content).where(
         *conditions,

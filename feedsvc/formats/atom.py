@@ -8,7 +8,7 @@ from html import escape
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri
-from feedsvc.formats.parts import Part
+from feedsvc.formats.fragments import Fragment
 from feedsvc.formats.shown import Shown
 from feedsvc.formats.xml import (
     Element,
@@ -18,7 +18,7 @@ from feedsvc.formats.xml import (
     create_item,
     insert_items,
     sub_element,
-    to_part,
+    to_fragment,
     write_as_cdata,
 )
 from feedsvc.models import Entry, Translation
@@ -26,7 +26,7 @@ from feedsvc.models import Entry, Translation
 _IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"\\^`{|}]+')
 
 
-def part(shown: Shown) -> Part:
+def make_fragment(shown: Shown) -> Fragment:
     """Return the element of an entry."""
     entry = shown.entry
     item = create_item(shown, shown.body)
@@ -44,10 +44,10 @@ def part(shown: Shown) -> Part:
         item.rights(entry.rights)
     element = item.atom_entry()
     _extend_entry(element, shown)
-    return to_part(element)
+    return to_fragment(element)
 
 
-def render(feed: Feed, parts: Iterable[Part]) -> bytes:
+def render(feed: Feed, fragments: Iterable[Fragment]) -> bytes:
     """Render a feed as Atom."""
     site = feed.site
     generator = create_generator(feed, _extend_feed)
@@ -58,7 +58,7 @@ def render(feed: Feed, parts: Iterable[Part]) -> bytes:
     generator.author(_person(feed.site_title, site.url, site.contact))
     if site.icon:
         generator.icon(iri_to_uri(site.icon))
-    return insert_items(generator.atom_str(), parts, b"</feed>")
+    return insert_items(generator.atom_str(), fragments, b"</feed>")
 
 
 def atom_id(guid: str) -> str:

@@ -12,8 +12,7 @@ from babel.units import format_unit
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.titles import split_label
 from feedsvc.models import Attachment, Event, Image, Offer, Person
-from feedsvc.text.html_text import TAG, strip_tags
-from feedsvc.text.iframes import iframes_to_links
+from feedsvc.text.html_text import strip_tags
 from feedsvc.text.languages import resolve_language
 
 _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
@@ -22,10 +21,6 @@ _SIZE_UNITS = ("byte", "kilobyte", "megabyte", "gigabyte")
 # attributes quoted, "<" escaped everywhere else.
 _IMAGE_URL = re.compile(r'<img[^>]* src="([^"]*)"')
 _LAST_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>(.*)</p>\s*$", re.DOTALL)
-_LINK = re.compile(
-    r'<a [^>]*?href="(?:(?i:mailto|tel):)?([^"]*)"[^>]*>(.*?)</a>', re.DOTALL
-)
-_LIST_ITEM = re.compile(r"<li(?: [^>]*)?>\s*")
 _BLOCK_END = re.compile(r"</(?:p|div|h[1-6]|[uod]l|figure|blockquote|pre|table)>\s*")
 _LINE_END = re.compile(r"<(?:br|/li|/tr|/d[td])>\s*")
 
@@ -70,7 +65,7 @@ def lead_text(summary: str, html: str) -> str:
     # Compared without spaces: the text from which the API derives a summary has them
     # at other tags than this one.
     start = "".join(summary.rstrip("…").split())
-    text = "".join(_to_text(html).split())
+    text = "".join(to_text(html).split())
     return "" if text.startswith(start) else summary
 
 
@@ -79,31 +74,6 @@ def lead_image(image: Image | None, html: str) -> Image | None:
     if image and image.url in map(unescape, _IMAGE_URL.findall(html)):
         return None
     return image
-
-
-def to_addressed_text(html: str) -> str:
-    """Return HTML as text, with the addresses of links and the marks of lists."""
-    linked = _LINK.sub(_write_out, iframes_to_links(html))
-    return _to_text(_LIST_ITEM.sub("\n- ", linked))
-
-
-def beginning(html: str, length: int) -> str:
-    """Return the beginning of HTML with more than `length` characters of text.
-
-    The whole may be a hundred times as long as what a calendar shows of it.
-    """
-    begin = html[: html.rfind(">", 0, 10 * length) + 1]
-    return begin if len(TAG.sub("", begin)) > length else html
-
-
-def _write_out(link: re.Match[str]) -> str:
-    """Return the content of a link, and its address if that is not the same."""
-    address, content = link[1], link[2]
-    if strip_tags(content).strip() == unescape(address):
-        return content
-    words = content.rstrip()
-    space = content[len(words) :]
-    return f"{words} ({address}){space}"
 
 
 def event_facts(event: Event | None, language: str, *, with_email: bool = False) -> str:
@@ -176,7 +146,7 @@ def source_credit(source: Person | None, html: str, language: str) -> str:
     return f"<p>{translate(language, 'entry.source', link)}</p>"
 
 
-def _to_text(html: str) -> str:
+def to_text(html: str) -> str:
     """Return HTML without tags, with an empty line between paragraphs."""
     text = _BLOCK_END.sub("\n\n", _LINE_END.sub("\n", html))
     return re.sub("\n{3,}", "\n\n", strip_tags(text)).strip()

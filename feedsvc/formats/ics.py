@@ -1,24 +1,29 @@
 """iCalendar (RFC 5545, RFC 7986), by icalendar but for the lines of events."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from html import unescape
 from typing import Any
 
 from dateutil.tz import datetime_ambiguous
 from icalendar import Calendar, Parameters, prop
 from icalendar.timezone import tzid_from_dt
 
-from feedsvc.feeds.feed import Feed
-from feedsvc.formats import titles
+from feedsvc.feeds.feed import Feed, FeedHead
+from feedsvc.formats import content, times, titles
 from feedsvc.formats.common import coordinates, iri_to_uri, location_text
-from feedsvc.formats.parts import Part
+from feedsvc.formats.fragments import Fragment
+from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
 from feedsvc.formats.titles import TitleState
 from feedsvc.formats.vtimezone import vtimezone
 from feedsvc.models import NEVER_MODIFIED, Entry, Event, Recurrence, Site
 from feedsvc.recurrence import MAX_DATETIME, without_cancelled
+from feedsvc.text.html_text import TAG, strip_tags, truncate
+from feedsvc.text.iframes import iframes_to_links
 
 #: The length of a calendar: Google stops at about 1 MB, and a note may follow.
 MAX_BYTES = 999_000
@@ -42,6 +47,15 @@ _ESCAPES = (
     ("\n", r"\n"),
     ("\r", r"\n"),
 )
+#: Characters of the text instead of a summary.
+_SUMMARY_LENGTH = 300
+
+# Regular expressions are enough for HTML that the sanitizer wrote.
+_LINK = re.compile(
+    r'<a [^>]*?href="(?:(?i:mailto|tel):)?([^"]*)"[^>]*>(.*?)</a>', re.DOTALL
+)
+_LIST_ITEM = re.compile(r"<li(?: [^>]*)?>\s*")
+
 _STATUSES = {
     "confirmed": "CONFIRMED",
     "tentative": "TENTATIVE",
@@ -56,7 +70,7 @@ _STATUSES = {
 _TIMEZONE_HORIZON = timedelta(days=3653)
 
 
-def part(shown: Shown, *, is_alone: bool = False) -> Part:
+def make_fragment(shown: Shown, *, is_alone: bool = False) -> Fragment:
     """Return the components of an event, and what its calendar needs for it.
 
     :param is_alone: the file has no other event; cancelled dates are overrides.
@@ -75,13 +89,20 @@ def part(shown: Shown, *, is_alone: bool = False) -> Part:
     key = event.timezone.key
     zone = None if event.all_day or key == "UTC" else key
     years = _years(entry, event)
-    return Part(components, entry.guid, entry.updated, entry.starts, zone, years)
+    return Fragment(components, entry.guid, entry.updated, entry.starts, zone, years)
 
 
 def render_event(entry: Entry, site: Site) -> bytes:
     """Render one event as a calendar, to be added to a reader's own."""
     shown = Shown(entry, site, entry.date, site.language, is_whole=True)
-    return render(None, [part(shown, is_alone=True)])
+    return render(None, [make_fragment(shown, is_alone=True)])
+
+
+def calendar_title(feed: FeedHead) -> str:
+    """Return the title of a calendar, of which phones show only the beginning."""
+    has_category = feed.query.category_filter.include
+    kind_key = None if has_category else "kind.events"
+    return f"{titles.join_name(feed, kind_key, feed.language)} – {feed.site_title}"
 
 
 def _properties(feed: Feed) -> dict[str, Any]:
@@ -89,7 +110,7 @@ def _properties(feed: Feed) -> dict[str, Any]:
     # Half of the programs read the properties of RFC 7986, the others the older X-
     # ones.
     site = feed.site
-    title = titles.calendar_title(feed)
+    title = calendar_title(feed)
     description = titles.feed_description(feed)
     duration_params = {"VALUE": "DURATION"}
     interval = timedelta(minutes=site.poll_minutes)
@@ -111,7 +132,7 @@ def _properties(feed: Feed) -> dict[str, Any]:
     return properties
 
 
-def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
+def render(feed: Feed | None, fragments: Iterable[Fragment]) -> bytes:
     """Render a calendar of the first events for which MAX_BYTES have room, by guid.
 
     It has the time zones that they need. If later events are not in, the description of
@@ -130,9 +151,9 @@ def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
     updated = NEVER_MODIFIED
     years: dict[str, set[int]] = defaultdict(set)
     zones: dict[str, bytes] = {}
-    events: dict[str, Part] = {}
-    last: Part | None = None
-    for event in parts:
+    events: dict[str, Fragment] = {}
+    last: Fragment | None = None
+    for event in fragments:
         size += len(event.body)
         key = event.zone
         zone = b""
@@ -151,7 +172,8 @@ def render(feed: Feed | None, parts: Iterable[Part]) -> bytes:
     if feed and last and last.starts and len(events) < feed.upcoming:
         day = feed.site.day_of(last.starts)
         language = feed.site.words_language(feed.language)
-        note = titles.calendar_note(day, language)
+        text = times.format_day(day, "long", language)
+        note = translate(language, "follow.calendar_end", text)
         for name in ("DESCRIPTION", "X-WR-CALDESC"):
             calendar[name] = prop.vText(f"{calendar[name]} {note}")
     head = calendar.to_ical().removesuffix(_END)
@@ -195,7 +217,7 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     entry = shown.entry
     language = _language(shown)
     yield "BEGIN:VEVENT"
-    yield f"SUMMARY{language}:{_text(shown.title)}"
+    yield f"SUMMARY{language}:{_escape(shown.title)}"
     yield from _times(event)
     yield from _identity(entry)
     if event.recurrence:
@@ -203,12 +225,12 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     for file in entry.attachments:
         yield f"ATTACH{_parameters(FMTTYPE=file.type)}:{iri_to_uri(file.url)}"
     if entry.categories:
-        yield f"CATEGORIES:{','.join(map(_text, shown.category_titles))}"
+        yield f"CATEGORIES:{','.join(map(_escape, shown.category_titles))}"
     if event.online_url:
         # RFC 7986 §5.11 requires the parameter.
         yield f"CONFERENCE;VALUE=URI:{iri_to_uri(event.online_url)}"
     yield f"CREATED:{_utc(entry.date)}"
-    yield f"DESCRIPTION{language}:{_text(shown.text)}"
+    yield f"DESCRIPTION{language}:{_escape(plain_text(shown))}"
     place = event.location
     if place and (point := coordinates(place)):
         yield f"GEO:{';'.join(point)}"
@@ -217,7 +239,7 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
         yield f"IMAGE{parameters}:{iri_to_uri(entry.image.url)}"
     yield f"LAST-MODIFIED:{_utc(entry.updated)}"
     if location := location_text(event):
-        yield f"LOCATION:{_text(location)}"
+        yield f"LOCATION:{_escape(location)}"
     organizer = event.organizer
     if organizer and organizer.email:
         # RFC 5545 has no escapes in parameters, but some programs interpret them.
@@ -228,6 +250,57 @@ def _event(shown: Shown, event: Event) -> Iterator[str]:
     yield "TRANSP:TRANSPARENT"
     yield f"URL:{iri_to_uri(shown.url)}"
     yield "END:VEVENT"
+
+
+def plain_text(shown: Shown) -> str:
+    """Return the body as plain text with the addresses of its links.
+
+    It has the notice, cancelled dates, tickets, performers, the organizer, the source
+    and the address of the entry's page; time, place and image have their own
+    properties. Instead of content that is empty it has the summary, or in feeds with
+    summaries, if nobody wrote one, the beginning of the body.
+    """
+    text = _to_addressed_text(shown.content) or shown.entry.summary
+    if shown.is_summary:
+        html = _beginning(shown.whole_content, _SUMMARY_LENGTH)
+        if not content.lead_text(text, html):
+            text = truncate(_to_addressed_text(html), _SUMMARY_LENGTH)
+    facts = content.event_facts(shown.entry.event, shown.language, with_email=True)
+    parts = (
+        shown.notice,
+        shown.cancelled_line,
+        text,
+        _to_addressed_text(facts),
+        _to_addressed_text(shown.source_credit),
+        # Google shows no URL but those in the text.
+        iri_to_uri(shown.url),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _to_addressed_text(html: str) -> str:
+    """Return HTML as text, with the addresses of links and the marks of lists."""
+    linked = _LINK.sub(_write_out, iframes_to_links(html))
+    return content.to_text(_LIST_ITEM.sub("\n- ", linked))
+
+
+def _beginning(html: str, length: int) -> str:
+    """Return the beginning of HTML with more than `length` characters of text.
+
+    The whole may be a hundred times as long as what a calendar shows of it.
+    """
+    begin = html[: html.rfind(">", 0, 10 * length) + 1]
+    return begin if len(TAG.sub("", begin)) > length else html
+
+
+def _write_out(link: re.Match[str]) -> str:
+    """Return the content of a link, and its address if that is not the same."""
+    address, text = link[1], link[2]
+    if strip_tags(text).strip() == unescape(address):
+        return text
+    words = text.rstrip()
+    space = text[len(words) :]
+    return f"{words} ({address}){space}"
 
 
 def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
@@ -246,7 +319,7 @@ def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
     for cancellation, event in shown.cancelled_occurrences:
         text = (shown.reason_of(cancellation), iri_to_uri(shown.url))
         yield "BEGIN:VEVENT"
-        yield f"SUMMARY{language}:{_text(title)}"
+        yield f"SUMMARY{language}:{_escape(title)}"
         yield from _times(event)
         # In the zone and form of the start of the series, also in a repeated hour.
         override = _moments("RECURRENCE-ID", cancellation.start)
@@ -259,10 +332,10 @@ def _cancelled_dates(shown: Shown, *, as_overrides: bool) -> Iterator[str]:
             yield f"RELATED-TO:{_uid(entry)}"
         yield f"CREATED:{_utc(entry.date)}"
         description = "\n\n".join(filter(None, text))
-        yield f"DESCRIPTION{language}:{_text(description)}"
+        yield f"DESCRIPTION{language}:{_escape(description)}"
         yield f"LAST-MODIFIED:{_utc(entry.updated)}"
         if location := location_text(event):
-            yield f"LOCATION:{_text(location)}"
+            yield f"LOCATION:{_escape(location)}"
         yield "TRANSP:TRANSPARENT"
         yield f"URL:{iri_to_uri(shown.url)}"
         yield "END:VEVENT"
@@ -275,7 +348,7 @@ def _language(shown: Shown) -> str:
 
 def _uid(entry: Entry) -> str:
     # RFC 7986 §5.3 recommends a bare UUID.
-    return _text(entry.guid.removeprefix("urn:uuid:"))
+    return _escape(entry.guid.removeprefix("urn:uuid:"))
 
 
 def _identity(entry: Entry, suffix: str = "") -> Iterator[str]:
@@ -308,7 +381,7 @@ def _rule(rrule: str) -> str:
     return str(prop.vRecur.from_ical(rrule).to_ical(), "ascii")
 
 
-def _text(text: str) -> str:
+def _escape(text: str) -> str:
     """Return a text with escapes (RFC 5545 §3.3.11)."""
     for plain, escaped in _ESCAPES:
         text = text.replace(plain, escaped)

@@ -9,7 +9,7 @@ from typing import Any
 from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import format_iso, iri_to_uri, site_time
-from feedsvc.formats.parts import Part
+from feedsvc.formats.fragments import Fragment
 from feedsvc.formats.shown import Shown
 from feedsvc.models import Attachment, Event, Person, Site
 
@@ -21,12 +21,12 @@ _ABOUT = "/api/docs"
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
-def part(shown: Shown) -> Part:
+def make_fragment(shown: Shown) -> Fragment:
     """Return the item of an entry."""
-    return Part(_encoder.encode(drop_empty(_item(shown))).encode())
+    return Fragment(_encoder.encode(drop_empty(_item(shown))).encode())
 
 
-def render(feed: Feed, parts: Iterable[Part]) -> bytes:
+def render(feed: Feed, fragments: Iterable[Fragment]) -> bytes:
     """Render a feed as JSON Feed.
 
     Members that the specification lacks are in the extensions `_feed`, `_entry`
@@ -53,7 +53,7 @@ def render(feed: Feed, parts: Iterable[Part]) -> bytes:
         }
     )
     head = _encoder.encode(document).removesuffix("}").encode()
-    items = b", ".join(each.body for each in parts)
+    items = b", ".join(each.body for each in fragments)
     # The list is required, even if it is empty.
     return b'%s, "items": [%s]}' % (head, items)
 

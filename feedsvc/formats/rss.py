@@ -12,7 +12,7 @@ from feedsvc.feeds.feed import Feed
 from feedsvc.formats import titles
 from feedsvc.formats.common import iri_to_uri, site_time
 from feedsvc.formats.content import attachment_list
-from feedsvc.formats.parts import Part
+from feedsvc.formats.fragments import Fragment
 from feedsvc.formats.shown import Shown
 from feedsvc.formats.xml import (
     Element,
@@ -24,7 +24,7 @@ from feedsvc.formats.xml import (
     insert_items,
     qualified_name,
     sub_element,
-    to_part,
+    to_fragment,
     write_as_cdata,
 )
 
@@ -48,7 +48,7 @@ _SPECIAL_CHARACTER = re.compile("([&<])")
 _feedgen_lock = threading.Lock()
 
 
-def part(shown: Shown) -> Part:
+def make_fragment(shown: Shown) -> Fragment:
     """Return the item of an entry."""
     entry = shown.entry
     item = create_item(shown, _content(shown))
@@ -62,10 +62,10 @@ def part(shown: Shown) -> Part:
         item.enclosure(iri_to_uri(first.url), str(first.length or 0), first.type)
     element = item.rss_entry()
     _extend_item(element, shown)
-    return to_part(element)
+    return to_fragment(element)
 
 
-def render(feed: Feed, parts: Iterable[Part]) -> bytes:
+def render(feed: Feed, fragments: Iterable[Fragment]) -> bytes:
     """Render a feed as RSS 2.0."""
     site = feed.site
     title = escape_if_markup(titles.feed_title(feed))
@@ -86,7 +86,7 @@ def render(feed: Feed, parts: Iterable[Part]) -> bytes:
         generator.managingEditor(f"{site.contact} ({feed.site_title})")
     with _feedgen_lock:
         document: bytes = generator.rss_str()
-    return insert_items(document, parts, b"</channel></rss>")
+    return insert_items(document, fragments, b"</channel></rss>")
 
 
 def _content(shown: Shown) -> str:

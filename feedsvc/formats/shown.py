@@ -9,17 +9,15 @@ from html import escape
 
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.formats import content, times, titles
-from feedsvc.formats.common import iri_to_uri
 from feedsvc.formats.phrases import is_right_to_left, raise_first, translate
 from feedsvc.formats.titles import TitleState
-from feedsvc.models import Cancellation, Category, Entry, Event, Site
+from feedsvc.models import Cancellation, Entry, Event, Site
 from feedsvc.recurrence import (
     cancelled_occurrences,
     display_occurrence,
     next_that_takes_place,
     without_cancelled,
 )
-from feedsvc.text.html_text import truncate
 from feedsvc.text.iframes import iframes_to_links
 from feedsvc.text.languages import has_phrases
 
@@ -35,28 +33,25 @@ _NOTICE_LABELS = {
     "rescheduled": "entry.change",
 }
 
-#: Characters of the text in calendars instead of a summary.
-_SUMMARY_LENGTH = 300
 
+def show(entry: Entry, presentation: FeedHead) -> Shown:
+    """Return an entry as all feeds with the same presentation show it.
 
-def show(entry: Entry, view: FeedHead) -> Shown:
-    """Return an entry as all feeds with a view show it.
-
-    :param view: with the `view` of their queries.
+    :param presentation: a feed with the `presentation` of their queries.
     """
     date = entry.date
-    if entry.starts and view.query["date"] == "start":
+    if entry.starts and presentation.query["date"] == "start":
         date = entry.starts
-    is_whole = view.query.format.is_calendar
-    if is_whole and view.query["cancelled"] == "hide":
+    is_whole = presentation.query.format.is_calendar
+    if is_whole and presentation.query["cancelled"] == "hide":
         event = entry.event and without_cancelled(entry.event)
         entry = replace(entry, event=event)
     return Shown(
         entry,
-        view.site,
+        presentation.site,
         date,
-        view.language,
-        is_summary=view.is_summary,
+        presentation.language,
+        is_summary=presentation.is_summary,
         is_whole=is_whole,
     )
 
@@ -101,14 +96,6 @@ class Shown:
         """The titles of the categories in the language of the feed or page."""
         return [
             category.title_in(self.feed_language) for category in self.entry.categories
-        ]
-
-    @property
-    def categories(self) -> list[Category]:
-        """The categories with these titles, and the languages of the titles."""
-        return [
-            category.in_language(self.feed_language, self.site)
-            for category in self.entry.categories
         ]
 
     @property
@@ -224,19 +211,11 @@ class Shown:
         return dates
 
     @property
-    def _cancelled_line(self) -> str:
+    def cancelled_line(self) -> str:
         """The next cancelled dates in one line; empty without any."""
         return content.labelled_list(
             self.language, "event.cancelled_dates", self.cancelled_dates
         )
-
-    @property
-    def hours(self) -> str:
-        """The hours of an event beside its day."""
-        if self.occurrence is None:
-            return ""
-        hours = times.format_event_hours(self.occurrence, self.site, self.language)
-        return raise_first(hours)
 
     @property
     def time(self) -> str:
@@ -292,10 +271,11 @@ class Shown:
     @property
     def content(self) -> str:
         """The content as HTML, without additions; empty in feeds with summaries."""
-        return "" if self.is_summary else self._whole_content
+        return "" if self.is_summary else self.whole_content
 
     @property
-    def _whole_content(self) -> str:
+    def whole_content(self) -> str:
+        """The content as HTML, also in feeds with summaries."""
         return self.entry.content_html or content.paragraphs(
             self.entry.content_text or ""
         )
@@ -321,7 +301,7 @@ class Shown:
             for line in (
                 self.notice,
                 self.time_and_place,
-                self._cancelled_line,
+                self.cancelled_line,
             )
             if line
         ]
@@ -339,30 +319,3 @@ class Shown:
             # Readers do not derive the direction from the language.
             return f'<div dir="rtl">\n{body}\n</div>'
         return body
-
-    @property
-    def text(self) -> str:
-        """The body as plain text with the addresses of its links, for calendars.
-
-        It has the notice, cancelled dates, tickets, performers, the organizer, the
-        source and the address of the entry's page; time, place and image have their own
-        properties. Instead of content that is empty it has the summary, or in feeds
-        with summaries, if nobody wrote one, the beginning of the body.
-        """
-        text = content.to_addressed_text(self.content) or self.entry.summary
-        if self.is_summary:
-            html = content.beginning(self._whole_content, _SUMMARY_LENGTH)
-            if not content.lead_text(text, html):
-                text = content.to_addressed_text(html)
-                text = truncate(text, _SUMMARY_LENGTH)
-        facts = content.event_facts(self.entry.event, self.language, with_email=True)
-        parts = (
-            self.notice,
-            self._cancelled_line,
-            text,
-            content.to_addressed_text(facts),
-            content.to_addressed_text(self.source_credit),
-            # Google shows no URL but those in the text.
-            iri_to_uri(self.url),
-        )
-        return "\n\n".join(part for part in parts if part)

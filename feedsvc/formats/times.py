@@ -13,21 +13,21 @@ from feedsvc.models import Event, Site
 from feedsvc.recurrence import WEEKDAYS, is_unbounded
 from feedsvc.text.languages import has_phrases
 
-_ONE_DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 
 
 def format_event_dates(event: Event, site: Site, language: str) -> str:
     """Return the time of an event in its own zone, which is named if not the site's."""
-    start, end = _local_times(event)
+    start, end = local_times(event)
     if event.all_day:
-        last = end - _ONE_DAY
+        last = end - ONE_DAY
         if last.date() == start.date():
             day = format_day(start, "full", language)
             return translate(language, "event.all_day", day)
         days = format_days(start, last, "full", language)
         return translate(language, "event.days", *days)
-    if end - start < _ONE_DAY:
-        hours = _clock_times(event, language)
+    if end - start < ONE_DAY:
+        hours = clock_times(event, language)
         day = format_day(start, "full", language)
         text = translate(language, "event.at", hours, day)
     else:
@@ -38,32 +38,7 @@ def format_event_dates(event: Event, site: Site, language: str) -> str:
             format_moment(start, first_day, language),
             format_moment(end, last_day, language),
         )
-    return _name_zone(text, event, site, language)
-
-
-def format_event_hours(event: Event, site: Site, language: str) -> str:
-    """Return the hours of an event beside its day.
-
-    One that ends within 24 hours, such as "21:00 – 00:30", needs no further day, and a
-    longer one has its last day. The event's zone is named if it is not the site's.
-    """
-    start, end = _local_times(event)
-    if event.all_day:
-        text = translate(language, "event.whole_day")
-        last = (end - _ONE_DAY).date()
-        if last == start.date():
-            return text
-        last_day = format_day(last, "long", language)
-        return translate(language, "event.through", text, last_day)
-    if end - start < _ONE_DAY:
-        hours = _clock_times(event, language)
-        text = translate(language, "event.hours", hours)
-    else:
-        first_hour = translate(language, "event.hours", f"{start:%H:%M}")
-        last_day = format_day(end, "long", language)
-        last_hour = format_moment(end, last_day, language)
-        text = translate(language, "event.until", first_hour, last_hour)
-    return _name_zone(text, event, site, language)
+    return name_zone(text, event, site, language)
 
 
 def local_day(event: Event) -> date:
@@ -167,18 +142,7 @@ def format_days(first: date, last: date, style: str, language: str) -> tuple[str
     )
 
 
-def format_range(first: date, last: date, language: str) -> str:
-    """Return a range of days in short, such as “5–6 December 2026”.
-
-    No line ends within one of its dates.
-    """
-    is_month = first.replace(day=1) == last.replace(day=1)
-    key = "date.range_of_month" if is_month else "date.range"
-    days = format_days(first, last, "month" if is_month else "long", language)
-    return translate(language, key, *(day.replace(" ", "\xa0") for day in days))
-
-
-def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
+def name_zone(text: str, event: Event, site: Site, language: str) -> str:
     """Add the zone of an event to its hours, if that is not the site's zone."""
     if event.timezone.key == site.timezone.key:
         return text
@@ -188,7 +152,7 @@ def _name_zone(text: str, event: Event, site: Site, language: str) -> str:
     return translate(language, "punctuation.in_brackets", text, city)
 
 
-def _local_times(event: Event) -> tuple[datetime, datetime]:
+def local_times(event: Event) -> tuple[datetime, datetime]:
     """Return the start and the end of an event in its own time zone.
 
     Their difference is that of clocks: people read "21:30 – 21:45" as a quarter of an
@@ -198,9 +162,9 @@ def _local_times(event: Event) -> tuple[datetime, datetime]:
     return event.starts.astimezone(zone), event.ends.astimezone(zone)
 
 
-def _clock_times(event: Event, language: str) -> str:
+def clock_times(event: Event, language: str) -> str:
     """Return when an event starts and ends; without a duration, one time."""
-    start, end = (f"{moment:%H:%M}" for moment in _local_times(event))
+    start, end = (f"{moment:%H:%M}" for moment in local_times(event))
     if event.starts == event.ends:
         return start
     return translate(language, "event.from_to", start, end)

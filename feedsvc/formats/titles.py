@@ -1,7 +1,6 @@
 """Titles: the names of feeds, and the labels before titles and notices of entries."""
 
 import re
-from datetime import date
 from typing import NamedTuple
 
 from babel.lists import format_list
@@ -12,7 +11,6 @@ from feedsvc.formats.phrases import (
     resolve_locale,
     translate,
 )
-from feedsvc.formats.times import format_day
 from feedsvc.text.languages import UI_LANGUAGES
 
 
@@ -37,13 +35,6 @@ def feed_title(feed: FeedHead) -> str:
     return f"{feed_name(feed, feed.language)} – {feed.site_title}"
 
 
-def calendar_title(feed: FeedHead) -> str:
-    """Return the title of a calendar, of which phones show only the beginning."""
-    has_category = feed.query.category_filter.include
-    kind_key = None if has_category else "kind.events"
-    return f"{join_name(feed, kind_key, feed.language)} – {feed.site_title}"
-
-
 def feed_name(feed: FeedHead, language: str) -> str:
     """Return the name of a feed: its kind, categories and some parameters."""
     kind_key = f"feed.{feed.query.kind}"
@@ -57,12 +48,6 @@ def feed_description(feed: FeedHead) -> str:
     category_description = feed.category and feed.category.description
     description = feed.site.description_in(feed.language)
     return category_description or description or feed_title(feed)
-
-
-def calendar_note(day: date, language: str) -> str:
-    """Return the note that a calendar has no events after a day for lack of room."""
-    text = format_day(day, "long", language)
-    return translate(language, "follow.calendar_end", text)
 
 
 def add_label(language: str, key: str, text: str, *before: str) -> str:

@@ -2,7 +2,8 @@
 
 feedgen 1.0.0 has no API for some elements: authors of RSS items, Media RSS, links to
 other pages. `_CustomExtension` uses its documented extension API to add any element to
-a feed; to that of an entry, which feedgen returns, `part` of a format appends them.
+a feed; to that of an entry, which feedgen returns, `make_fragment` of a format appends
+them.
 """
 
 import re
@@ -26,7 +27,7 @@ from feedsvc.formats.common import (
     place_text,
     site_time,
 )
-from feedsvc.formats.parts import Part
+from feedsvc.formats.fragments import Fragment
 from feedsvc.formats.shown import Shown
 from feedsvc.models import Event, Image
 
@@ -138,7 +139,7 @@ def create_item(shown: Shown, content: str) -> FeedEntry:
     return item
 
 
-def to_part(element: Element) -> Part:
+def to_fragment(element: Element) -> Fragment:
     """Return the element of an entry as text that is valid within a feed.
 
     The root of the feed declares the prefixes of its namespaces. That of Atom has none:
@@ -147,15 +148,17 @@ def to_part(element: Element) -> Part:
     root = copy(_ROOT)
     root.append(element)
     _, _, content = etree.tostring(root, encoding="UTF-8").partition(b">")
-    return Part(content.removesuffix(b"</root>"))
+    return Fragment(content.removesuffix(b"</root>"))
 
 
-def insert_items(document: bytes, parts: Iterable[Part], end: bytes) -> bytes:
+def insert_items(document: bytes, fragments: Iterable[Fragment], end: bytes) -> bytes:
     """Return the document of a feed with its entries.
 
     :param end: the tags that close the document, behind the entries.
     """
-    return b"".join([document.removesuffix(end), *(each.body for each in parts), end])
+    return b"".join(
+        [document.removesuffix(end), *(each.body for each in fragments), end]
+    )
 
 
 def escape_if_markup(text: str) -> str:

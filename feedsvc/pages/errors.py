@@ -15,12 +15,14 @@ from feedsvc.web.errors import UNAVAILABLE
 
 def error_page(status: int, detail: str, error: Exception) -> Response:
     """Return the response with the page of an exception."""
-    site = current_services().site
+    config = current_services().config
+    site = config.site
     lang, ui = request.args.get("lang"), request.args.get("ui")
     languages = PageLanguages.of(site, lang, ui)
     page = render_page(
         "error.html",
         site,
+        config.pages,
         languages,
         newest=_newest(languages) if status in (404, 410) else "",
         status=status,
@@ -35,13 +37,15 @@ def error_page(status: int, detail: str, error: Exception) -> Response:
 
 def _newest(languages: PageLanguages) -> str:
     """Return the newest articles as HTML, from the cache: anyone can miss a page."""
-    site = current_services().site
+    config = current_services().config
+    site = config.site
     parameters = {"lang": languages.lists, "ui": languages.ui}
     query = FeedQuery("news", FORMATS["html"], parameters={**parameters, "limit": 3})
 
     def render(session: Session) -> tuple[bytes, bool]:
         articles = build_list(session, query, site)
-        return render_page("_newest.html", site, languages, feed=articles), False
+        page = render_page("_newest.html", site, config.pages, languages, feed=articles)
+        return page, False
 
     try:
         return cached_page("newest", parameters, render).body.decode()

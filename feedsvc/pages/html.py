@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from feedsvc.config import PageSettings
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS, PERIODS, query_string
 from feedsvc.formats import content, phrases, times, titles
@@ -15,7 +16,7 @@ from feedsvc.formats.shown import Shown
 from feedsvc.models import KINDS, Category, Entry, Site
 from feedsvc.pages import links, words
 from feedsvc.pages.json_ld import json_ld
-from feedsvc.pages.values import ListPage, PageLanguages
+from feedsvc.pages.values import ListPage, PageLanguages, list_language
 from feedsvc.recurrence import display_occurrence
 from feedsvc.text.folding import MAX_SEARCH_LENGTH
 from feedsvc.text.languages import has_phrases, match_tag, resolve_language
@@ -49,13 +50,17 @@ _environment.globals |= {
 
 
 def render_page(
-    template: str, site: Site, languages: PageLanguages, **context: Any
+    template: str,
+    site: Site,
+    settings: PageSettings,
+    languages: PageLanguages,
+    **context: Any,
 ) -> bytes:
     """Render a page.
 
     Every template knows:
 
-    - `site`: the portal
+    - `site`: the portal; `settings`: those that only pages know
     - `language`: the language of the page; `t`: its phrases by key
     - `show`: a function that returns an entry as the page shows it
     - `parameters`: those of the URLs of other pages, so that they are in the same
@@ -72,6 +77,7 @@ def render_page(
     language = languages.words
     names = {
         "site": site,
+        "settings": settings,
         "language": language,
         "show": lambda entry: Shown(entry, site, entry.date, language, is_on_page=True),
         "language_links": _words_links(
@@ -90,6 +96,7 @@ def render_front_page(
     agenda: Mapping[str, Sequence[Entry]],
     categories: Sequence[Category],
     slugs: Mapping[str, Container[str]],
+    settings: PageSettings,
     languages: PageLanguages,
 ) -> bytes:
     """Render the front page: the next events, the newest articles, and categories.
@@ -117,6 +124,7 @@ def render_front_page(
     return render_page(
         "front.html",
         site,
+        settings,
         languages,
         language_links=_list_links(site, languages, url_with),
         section="front",
@@ -137,6 +145,7 @@ def render_entry(
     entry: Entry,
     related: Sequence[Entry],
     site: Site,
+    settings: PageSettings,
     languages: PageLanguages,
     *,
     is_changed: bool = False,
@@ -161,6 +170,7 @@ def render_entry(
     return render_page(
         "entry.html",
         site,
+        settings,
         languages,
         language_links=_words_links(site, languages, url_with, translations),
         section=entry.kind,
@@ -173,7 +183,7 @@ def render_entry(
     )
 
 
-def render_list(feed: ListPage) -> bytes:
+def render_list(feed: ListPage, settings: PageSettings) -> bytes:
     """Render the page of a list: its entries, other formats and pages."""
     site, query = feed.site, feed.query
     languages = PageLanguages.of(site, query["lang"], query["ui"])
@@ -184,6 +194,7 @@ def render_list(feed: ListPage) -> bytes:
     return render_page(
         "feed.html",
         site,
+        settings,
         languages,
         language_links=_list_links(site, languages, url_with),
         section=query.kind,
@@ -206,7 +217,7 @@ def _variants(
 
 def _formats_of(feed: FeedHead) -> list[FeedHead]:
     return [
-        feed.in_format(format)
+        links.in_format(feed, format)
         for format in FORMATS.values()
         if feed.query.kind in format.kinds
     ]
@@ -248,7 +259,7 @@ def _list_links(
     if not site.languages:
         return _words_links(site, languages, lambda ui: url_with(ui=ui), {})
     return [
-        (each, url_with(lang=site.list_language(each), ui=None, page=None))
+        (each, url_with(lang=list_language(site, each), ui=None, page=None))
         for each in site.languages
         if each != languages.feeds
     ]

@@ -5,8 +5,8 @@ from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from feedsvc.feeds.feed import FeedHead
-from feedsvc.feeds.query import FORMATS, query_string
-from feedsvc.formats import titles
+from feedsvc.feeds.query import FORMATS, Format, query_string
+from feedsvc.formats import ics
 from feedsvc.formats.common import coordinates, iri_to_uri, location_text, place_text
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
@@ -38,9 +38,20 @@ def list_url(
     )
 
 
+def in_format(feed: FeedHead, format: Format) -> FeedHead:
+    """Return the first page of the same feed in another format.
+
+    Formats differ in their defaults: a page with `content=full` has an RSS feed without
+    the parameter.
+    """
+    parameters = {**feed.query.parameters, "page": None, "ui": None}
+    query = replace(feed.query, format=format, parameters=parameters)
+    return FeedHead(query, feed.site, feed.categories)
+
+
 def outlook_calendar(feed: FeedHead) -> str:
     """Return the URL that subscribes to an iCalendar feed in Outlook."""
-    parameters = {"url": feed.self_url, "name": titles.calendar_title(feed)}
+    parameters = {"url": feed.self_url, "name": ics.calendar_title(feed)}
     return f"https://outlook.live.com/calendar/0/addfromweb?{_query(parameters)}"
 
 
@@ -92,13 +103,17 @@ def share_links(shown: Shown) -> dict[str, str]:
     }
 
 
-def metadata_image(entries: Iterable[Entry], site: Site) -> Image | None:
+def metadata_image(
+    entries: Iterable[Entry], site_images: Iterable[str]
+) -> Image | None:
     """Return the picture of a link's preview: the first of an entry, or the site's.
 
     Networks show no SVG.
+
+    :param site_images: the URLs of the site's own, of which each may be empty.
     """
     images = [entry.image for entry in entries if entry.image]
-    images += [Image(url) for url in (site.logo, site.icon) if url]
+    images += [Image(url) for url in site_images if url]
     return next((image for image in images if not image.url.endswith(".svg")), None)
 
 

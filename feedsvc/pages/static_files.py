@@ -24,7 +24,7 @@ def site_style_sheet() -> Response:
 
     It is a file of its own because the policy of pages forbids styles within them.
     """
-    color = current_services().site.color
+    color = current_services().config.pages.color
     css = ""
     if color:
         text_color = _readable_color(color)

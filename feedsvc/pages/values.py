@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.models import Category, Entry, Site
-from feedsvc.text.languages import UI_LANGUAGES, resolve_language
+from feedsvc.text.languages import UI_LANGUAGES, match_tag, resolve_language
+
+
+def list_language(site: Site, language: str) -> str | None:
+    """Return the `lang` of lists that have a language; None if they need none."""
+    named = match_tag(site.languages, language)
+    return named if named in site.languages[1:] else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from feedsvc.pages.responses import (
     cached_page,
     requested_language,
 )
-from feedsvc.pages.values import PageLanguages
+from feedsvc.pages.values import PageLanguages, list_language
 from feedsvc.services import Services, current_services
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.changes import read_validity
@@ -56,7 +56,8 @@ blueprint = Blueprint("pages", __name__)
 @blueprint.get("/")
 def show_front_page() -> Response:
     """Answer with the next events, the newest articles, and the categories."""
-    site = current_services().site
+    config = current_services().config
+    site = config.site
     lang = requested_language()
     languages = PageLanguages.of(site, lang, request.args.get("ui"))
     parameters = {"lang": lang, "ui": languages.ui}
@@ -73,7 +74,7 @@ def show_front_page() -> Response:
             kind: listed_categories(categories, kind, site, lang) for kind in KINDS
         }
         top = [row.category for row in categories.rows if not row.parent_id]
-        body = render_front_page(articles, agenda, top, slugs, languages)
+        body = render_front_page(articles, agenda, top, slugs, config.pages, languages)
         return body, articles.is_plain
 
     return conditional_response(cached_page("/", parameters, render))
@@ -97,7 +98,7 @@ def _render_list(services: Services, query: FeedQuery) -> CachedResponse:
         # The page leads to entries of the other kind.
         validity = read_validity(session, *KINDS)
         page = build_list_page(session, query, services.site)
-        body = render_list(page)
+        body = render_list(page, services.config.pages)
     headers = link_headers(page) + LIST_HEADERS
     due_times = [each for each in (validity.due_at, page.due_at) if each]
     return CachedResponse(
@@ -194,8 +195,9 @@ def _find_public_entry(
 
 def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
     """Return the page of an entry, and if crawlers may index it."""
-    site, ui = current_services().site, request.args.get("ui")
-    lang = site.list_language(row.entry.language)
+    config, ui = current_services().config, request.args.get("ui")
+    site = config.site
+    lang = list_language(site, row.entry.language)
     languages = PageLanguages.of(site, lang, ui, row.entry.language)
     statement = SELECT_STAMPS.where(EntryRow.pk == row.pk)
     (entry,) = read_entries(session, read_stamps(session, statement).values())
@@ -222,6 +224,11 @@ def _entry_page(session: Session, row: EntryRow) -> tuple[bytes, bool]:
         entry.updated - entry.date > _SOON_AFTER
     )
     body = render_entry(
-        entry, related[:MAX_RELATED], site, languages, is_changed=is_changed
+        entry,
+        related[:MAX_RELATED],
+        site,
+        config.pages,
+        languages,
+        is_changed=is_changed,
     )
     return body, languages.ui is None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from html import escape
 
@@ -13,9 +14,17 @@ from markupsafe import Markup
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import PERIODS
 from feedsvc.formats.phrases import raise_first, resolve_locale, translate
-from feedsvc.formats.times import format_day, format_moment, format_range
+from feedsvc.formats.times import (
+    ONE_DAY,
+    clock_times,
+    format_day,
+    format_days,
+    format_moment,
+    local_times,
+    name_zone,
+)
 from feedsvc.formats.titles import feed_name, join_name
-from feedsvc.models import Category, Site
+from feedsvc.models import Category, Event, Site
 from feedsvc.text.folding import (
     MIN_BEGINNING,
     OTHER_WORD,
@@ -24,7 +33,7 @@ from feedsvc.text.folding import (
     is_cjk,
     split_search,
 )
-from feedsvc.text.languages import has_phrases, is_in_range
+from feedsvc.text.languages import has_phrases, is_in_range, match_tag
 
 _HEADING_TAG = re.compile(r"(</?h)([1-6])\b")
 
@@ -70,11 +79,65 @@ def window_text(feed: Feed, language: str) -> str:
     return translate(language, "feed.from" if first else "feed.to", text)
 
 
+def format_range(first: date, last: date, language: str) -> str:
+    """Return a range of days in short, such as “5–6 December 2026”.
+
+    No line ends within one of its dates.
+    """
+    is_month = first.replace(day=1) == last.replace(day=1)
+    key = "date.range_of_month" if is_month else "date.range"
+    days = format_days(first, last, "month" if is_month else "long", language)
+    return translate(language, key, *(day.replace(" ", "\xa0") for day in days))
+
+
+def event_hours(event: Event, site: Site, language: str) -> str:
+    """Return the hours of an event beside its day, to begin a sentence.
+
+    One that ends within 24 hours, such as "21:00 – 00:30", needs no further day, and a
+    longer one has its last day. The event's zone is named if it is not the site's.
+    """
+    start, end = local_times(event)
+    if event.all_day:
+        text = translate(language, "event.whole_day")
+        last = (end - ONE_DAY).date()
+        if last > start.date():
+            last_day = format_day(last, "long", language)
+            text = translate(language, "event.through", text, last_day)
+        return raise_first(text)
+    if end - start < ONE_DAY:
+        hours = clock_times(event, language)
+        text = translate(language, "event.hours", hours)
+    else:
+        first_hour = translate(language, "event.hours", f"{start:%H:%M}")
+        last_day = format_day(end, "long", language)
+        last_hour = format_moment(end, last_day, language)
+        text = translate(language, "event.until", first_hour, last_hour)
+    return raise_first(name_zone(text, event, site, language))
+
+
+def title_language(site: Site, language: str) -> str:
+    """Return the language of the title that `Site.title_in` returns."""
+    return match_tag(site.titles, language) or site.language
+
+
+def translate_category(category: Category, language: str, site: Site) -> Category:
+    """Return a category with its title in a language, or else its own.
+
+    Its language is that of the title.
+    """
+    tag = match_tag(category.titles, language)
+    return replace(
+        category,
+        title=category.title_in(language),
+        language=tag or category.language or site.language,
+    )
+
+
 def by_title(
     categories: Iterable[Category], language: str, site: Site
 ) -> list[Category]:
     """Return categories in a language, in the order of their titles."""
-    translated = [category.in_language(language, site) for category in categories]
+    translated = [translate_category(each, language, site) for each in categories]
     return sorted(translated, key=lambda category: fold(category.title))
 
 

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedsvc.models import KINDS
-from feedsvc.storage.database import Transaction, lift_timeouts
 from feedsvc.storage.entries import WHOLE_ENTRY
-from feedsvc.storage.tables import EntryRow, RevisionRow, to_microseconds
+from feedsvc.storage.tables import EntryRow, RevisionRow
 
 #: Entries that are read together for followers of the changes.
 _STEP = 100
@@ -54,30 +52,6 @@ def list_changes(
         limit -= _STEP
         after = rows[-1].changed_at
         session.expunge_all()
-
-
-def renew_revisions(transaction: Transaction) -> datetime:
-    """Give all entries later revisions, in their order, after a restore of a backup.
-
-    Return the new `floor`. Cursors of the changes from before are below it: with them,
-    clients would miss that changes which they saw are lost.
-    """
-    revisions = transaction.revisions
-    revisions.floor = transaction.next_revision(*KINDS)
-    order = sa.select(
-        EntryRow.pk,
-        sa.func.row_number().over(order_by=EntryRow.changed_at).label("number"),
-    ).subquery()
-    lift_timeouts(transaction.session.connection())
-    transaction.session.execute(
-        sa.update(EntryRow)
-        .where(EntryRow.pk == order.c.pk)
-        .values(changed_at=to_microseconds(revisions.floor) + order.c.number)
-        .execution_options(synchronize_session=False)
-    )
-    newest = transaction.session.scalar(sa.select(sa.func.max(EntryRow.changed_at)))
-    revisions.last = newest or revisions.floor
-    return revisions.floor
 
 
 def read_validity(session: Session, *kinds: str) -> Validity:

@@ -1,7 +1,6 @@
 """The engine, and transactions that read one snapshot or write under one lock."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -12,7 +11,6 @@ from contextlib import (
     suppress,
 )
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -252,16 +250,6 @@ class Database:
             self._truncate_log(timeout=1)
 
 
-def lift_timeouts(connection: sa.Connection) -> None:
-    """Let the statements of a command's transaction take long."""
-    if connection.dialect.name == "postgresql":
-        for name in (
-            "statement_timeout",
-            "idle_in_transaction_session_timeout",
-        ):
-            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
-
-
 def revision_row(session: Session) -> RevisionRow:
     """Return the row of the revisions, which a session reads once."""
     return session.get_one(RevisionRow, 1)
@@ -275,7 +263,7 @@ def installation_row(session: Session) -> InstallationRow:
 def _create_sqlite_engine(url: sa.URL, is_read_only: bool) -> sa.Engine:
     mode = "ro" if is_read_only else "rw"
     engine = sa.create_engine(
-        # To connect must not create an empty file: `create_file` does it.
+        # To connect must not create an empty file: an upgrade does it.
         url.set(database=f"file:{quote(url.database or '')}").update_query_dict(
             {"mode": mode, "uri": "true"}
         ),
@@ -355,11 +343,3 @@ def _create_postgresql_engine(url: sa.URL) -> sa.Engine:
         # the server's default may be another level.
         isolation_level="READ COMMITTED",
     )
-
-
-def create_file(url: sa.URL) -> None:
-    """Create an SQLite file that only its owner can read, unless it exists."""
-    path = Path(url.database or "")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -30,7 +30,7 @@ _DOCUMENT_MEMBERS = tuple(
 _MOMENTS = ("start", "end", "previous_start")
 
 #: The members of an event that depend on its zone, which is stored by its name.
-_TIMES: dict[str, Any] = {
+_ZONED_MEMBERS: dict[str, Any] = {
     **dict.fromkeys(_MOMENTS, str | None),
     "timezone": str,
     "recurrence": dict[str, Any] | None,
@@ -38,7 +38,7 @@ _TIMES: dict[str, Any] = {
 
 # mypy knows typed dictionaries only from literals; these follow the dataclasses.
 _EventDocument = TypedDict(  # type: ignore[misc]
-    "_EventDocument", get_type_hints(Event) | _TIMES, total=False
+    "_EventDocument", get_type_hints(Event) | _ZONED_MEMBERS, total=False
 )
 _EntryDocument = TypedDict(  # type: ignore[misc]
     "_EntryDocument",
@@ -121,7 +121,7 @@ def _without_empty(value: Any) -> Any:
 
 
 def _decode_times(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the members in `_TIMES` of an event from its document."""
+    """Return the members in `_ZONED_MEMBERS` of an event from its document."""
     zone = timezones.zone(event["timezone"])
     recurrence = event.get("recurrence")
     moments = {name: event.get(name) for name in _MOMENTS}

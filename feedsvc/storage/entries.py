@@ -2,10 +2,9 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +22,7 @@ from feedsvc.storage.tables import (
     EntryCategoryRow,
     EntryContentRow,
     EntryRow,
+    stored_column,
     whole_entry,
 )
 from feedsvc.storage.visibility import state_at
@@ -39,6 +39,24 @@ MAX_DUE = 100
 
 #: Checks the stored entry before it is changed, and raises if it must not be.
 Precondition = Callable[[Entry | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutOptions:
+    """How a writer stores an entry.
+
+    :param create: the id must never have been used.
+    :param check: raises if the stored entry must not be replaced.
+    :param unchanged: the stored entry, from which the new one was made.
+    :param is_import: a later import may overwrite it.
+    :param updated: when the source of an imported entry changed it; now if None.
+    """
+
+    create: bool = False
+    check: Precondition | None = None
+    unchanged: Entry | None = None
+    is_import: bool = False
+    updated: datetime | None = None
 
 
 class EntryChanged(Exception):
@@ -65,15 +83,11 @@ _INSTANTS = (
     EntryRow.listed_at,
     EntryRow.ends_at,
 )
-#: The first members of stamps, in their order, and the columns by which `read_stamps`
-#: finds translations.
+#: The members of stamps that are columns of the same names.
+_STAMP_COLUMNS = [each for each in Stamp._fields if each in EntryRow.__table__.columns]
+#: These members, and the columns by which `read_stamps` finds translations.
 SELECT_STAMPS: Any = sa.select(
-    EntryRow.pk,
-    # As the numbers that are stored.
-    *(sa.type_coerce(instant, sa.BigInteger) for instant in _INSTANTS),
-    EntryRow.is_over,
-    EntryRow.kind,
-    EntryRow.translation_key,
+    *map(stored_column, _STAMP_COLUMNS), EntryRow.kind, EntryRow.translation_key
 )
 _PKS: sa.BindParameter[int] = sa.bindparam("pks", expanding=True)
 _SELECT_MEMBERSHIPS = (
@@ -82,17 +96,14 @@ _SELECT_MEMBERSHIPS = (
     .order_by(EntryCategoryRow.position)
 )
 _Parent = aliased(CategoryRow)
-#: The key of a category, and the members of `Category` in their order.
+#: The key of a category, and the members of `Category`, of which one is another slug.
 _SELECT_CATEGORIES = (
     sa.select(
         CategoryRow.id,
-        CategoryRow.slug,
-        CategoryRow.title,
-        CategoryRow.description,
-        CategoryRow.language,
-        CategoryRow.url,
-        _Parent.slug,
-        CategoryRow.titles,
+        *(
+            _Parent.slug if each.name == "parent" else getattr(CategoryRow, each.name)
+            for each in fields(Category)
+        ),
     )
     .outerjoin(_Parent, _Parent.id == CategoryRow.parent_id)
     .where(CategoryRow.id.in_(_PKS))
@@ -102,7 +113,7 @@ _SELECT_TRANSLATIONS = (
         EntryRow.kind,
         EntryRow.translation_key,
         EntryRow.pk,
-        sa.type_coerce(EntryRow.changed_at, sa.BigInteger),
+        stored_column("changed_at"),
     )
     .where(
         EntryRow.translation_key.in_(sa.bindparam("keys", expanding=True)),
@@ -132,12 +143,6 @@ def find_entry(session: Session, id: str) -> EntryRow | None:
     if "\0" in id:
         return None  # PostgreSQL refuses it in texts
     return session.scalar(_SELECT_BY_ID, {"id": id})
-
-
-def find_by_guid(session: Session, guid: str) -> EntryRow | None:
-    """Return the entry of a guid, whatever its status; None if there is none."""
-    statement = sa.select(EntryRow).filter_by(guid=guid).options(*WHOLE_ENTRY)
-    return session.scalar(statement)
 
 
 def get_entry(session: Session, kind: str, id: str) -> EntryRow:
@@ -205,30 +210,41 @@ def read_stamps(
     # Nobody changes them, and objects of the ORM would take twice the time.
     connection = session.connection()
     rows = connection.execute(statement, parameters).all()
-    memberships = defaultdict(list)
-    keys = [row[0] for row in rows]
-    for pk, category_id in connection.execute(_SELECT_MEMBERSHIPS, {"pks": keys}):
-        memberships[pk].append(category_id)
-    category_ids = {*chain(*memberships.values())}
-    # The columns after the key are the members of Category.
-    categories = {
-        row[0]: Category(*row[1:])
-        for row in connection.execute(_SELECT_CATEGORIES, {"pks": category_ids})
-    }
+    categories = _read_categories(connection, [row.pk for row in rows])
     groups = {row.translation_key for row in rows if row.translation_key}
     translations = defaultdict(list)
     if groups:
         others = connection.execute(_SELECT_TRANSLATIONS, {"keys": groups})
-        for kind, group, *translation in others:
-            translations[kind, group].append(tuple(translation))
+        for other in others:
+            key = other.kind, other.translation_key
+            translations[key].append((other.pk, other.changed_at))
     stamps = {}
-    for pk, *columns, kind, group in rows:
-        its_categories = tuple(categories[id] for id in memberships[pk])
-        its_translations = tuple(
-            other for other in translations[kind, group] if other[0] != pk
+    for row in rows:
+        *values, kind, group = row
+        columns = dict(zip(_STAMP_COLUMNS, values, strict=True))
+        pk = columns["pk"]
+        stamps[pk] = Stamp(
+            **columns,
+            categories=tuple(categories[pk]),
+            translations=tuple(
+                each for each in translations[kind, group] if each[0] != pk
+            ),
         )
-        stamps[pk] = Stamp._make((pk, *columns, its_categories, its_translations, None))
     return stamps
+
+
+def _read_categories(
+    connection: sa.Connection, pks: Sequence[int]
+) -> Mapping[int, list[Category]]:
+    """Return the categories of some entries, by the keys of the entries."""
+    memberships = connection.execute(_SELECT_MEMBERSHIPS, {"pks": pks}).all()
+    ids = {row.category_id for row in memberships}
+    rows = connection.execute(_SELECT_CATEGORIES, {"pks": ids})
+    categories = {id: Category(*members) for id, *members in rows}
+    by_entry = defaultdict(list)
+    for row in memberships:
+        by_entry[row.entry_pk].append(categories[row.category_id])
+    return by_entry
 
 
 def read_entries(session: Session, stamps: Collection[Stamp]) -> list[Entry]:
@@ -259,15 +275,8 @@ def read_entries(session: Session, stamps: Collection[Stamp]) -> list[Entry]:
     return entries
 
 
-def put_entry(  # noqa: PLR0913 — what different writers need
-    transaction: Transaction,
-    entry: Entry,
-    *,
-    create: bool = False,
-    is_import: bool = False,
-    updated: datetime | None = None,
-    check: Precondition | None = None,
-    unchanged: Entry | None = None,
+def put_entry(
+    transaction: Transaction, entry: Entry, options: PutOptions = PutOptions()
 ) -> tuple[EntryRow, bool]:
     """Store an entry under its id; return it as stored, and whether it is new.
 
@@ -275,12 +284,7 @@ def put_entry(  # noqa: PLR0913 — what different writers need
     its guid. A new one keeps the guid that it has, or is given one. Only the slugs of
     its categories count.
 
-    :param create: the id must never have been used.
-    :param is_import: a later import may overwrite it.
-    :param updated: when the source of an imported entry changed it; now if None.
-    :param check: raises if the stored entry must not be replaced.
-    :param unchanged: the stored entry, from which the new one was made.
-    :raises EntryChanged: the stored one is not `unchanged` any more.
+    :raises EntryChanged: the stored one is not `options.unchanged` any more.
     :raises Conflict: the id belongs to an entry of the other kind; with `create`, to
         any entry, deleted ones too. Or the guid belongs to another entry.
     :raises Forbidden: the stored or the new one is not in the writer's categories.
@@ -293,12 +297,12 @@ def put_entry(  # noqa: PLR0913 — what different writers need
     old = row.entry if row else None
     # All checks are made under the lock, so no other write comes between them and the
     # commit.
-    if unchanged and old != unchanged:
+    if options.unchanged and old != options.unchanged:
         # The versions may be equal: a renamed category changes an entry without one.
         raise EntryChanged
-    if check:
-        check(old)
-    check_id(old, entry, create=create)
+    if options.check:
+        options.check(old)
+    check_id(old, entry, create=options.create)
 
     # A limited writer needs permission for the categories of both the new entry and the
     # one that it replaces. The id of a deleted one is free for everybody.
@@ -314,7 +318,8 @@ def put_entry(  # noqa: PLR0913 — what different writers need
         translations=_find_translations(transaction, old, entry),
     )
 
-    entry = decide_put(old, entry, transaction.now, is_patch=unchanged is not None)
+    is_patch = options.unchanged is not None
+    entry = decide_put(old, entry, transaction.now, is_patch=is_patch)
     # A repeated PUT must not look like a change to readers. The stored document may
     # have a member of an earlier version.
     document = encode_document(entry)
@@ -325,13 +330,13 @@ def put_entry(  # noqa: PLR0913 — what different writers need
     if row is None:
         row = EntryRow(id=entry.id, kind=entry.kind, guid=entry.guid)
         session.add(row)
-    row.is_imported = is_import
+    row.is_imported = options.is_import
     _set_content(transaction, row, entry, document, categories)
-    if updated:
+    if options.updated:
         # An archive that is imported must not look new. But dates of sources may be
         # wrong: neither before the publication nor in the future.
-        earliest = entry.published or updated
-        row.updated_at = min(max(updated, earliest), row.updated_at)
+        earliest = entry.published or options.updated
+        row.updated_at = min(max(options.updated, earliest), row.updated_at)
 
     # The words need the key that the database gives the row.
     session.flush()

@@ -137,13 +137,13 @@ class CategoryRow(Base):
     def category(self) -> Category:
         """The category."""
         return Category(
-            self.slug,
-            self.title,
-            self.description,
-            self.language,
-            self.url,
-            self.parent.slug if self.parent else None,
-            self.titles,
+            slug=self.slug,
+            title=self.title,
+            description=self.description,
+            language=self.language,
+            url=self.url,
+            parent=self.parent.slug if self.parent else None,
+            titles=self.titles,
         )
 
 
@@ -300,6 +300,13 @@ class EntryRow(Base):
             membership.kind = self.kind
             membership.is_public = self.is_public
             membership.published_at = self.published_at
+
+
+def stored_column(name: str) -> Any:
+    """Return a column of entries, for an instant with the number that is stored."""
+    column = EntryRow.__table__.columns[name]
+    is_instant = isinstance(column.type, UTCDateTime)
+    return sa.type_coerce(column, sa.BigInteger).label(name) if is_instant else column
 
 
 def whole_entry(document: str, columns: Any, categories: Iterable[Category]) -> Entry:

@@ -114,7 +114,7 @@ def _render(services: Services, query: FeedQuery) -> CachedResponse:
         redirect_language(session, [query.kind], query["lang"])
         validity = read_validity(session, query.kind)
         feed = build_feed(session, query, services.site)
-        body = render_feed(feed, services.parts, partial(read_entries, session))
+        body = render_feed(feed, services.fragments, partial(read_entries, session))
     due_times = [each for each in (validity.due_at, feed.due_at) if each]
     return CachedResponse(
         body,

@@ -6,8 +6,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from feedsvc import formats
+from feedsvc.config import PageSettings
 from feedsvc.feeds.query import FORMATS, CategoryFilter, FeedQuery
-from feedsvc.formats.parts import PartCache
+from feedsvc.formats.fragments import FragmentCache
 from feedsvc.input.schemas import ArticleSchema, EventSchema
 from feedsvc.models import (
     Category,
@@ -35,6 +36,7 @@ SITE = Site(
     contact="bientap@portal.example",
     hubs=("https://hub.example/",),
 )
+PAGE_SETTINGS = PageSettings()
 VAN_HOA = Category(
     "van-hoa", "Văn hoá", "Tin văn hoá", "vi", "https://portal.example/van-hoa"
 )
@@ -118,10 +120,10 @@ def feed(
 def render_feed(feed: ListPage) -> bytes:
     """Render a feed of these entries, of which none was rendered before."""
     if feed.query.format.is_page:
-        return render_list(feed)
+        return render_list(feed, PAGE_SETTINGS)
     return formats.render_feed(
         feed,
-        PartCache(max_bytes=0),
+        FragmentCache(max_bytes=0),
         lambda stamps: [feed.entries[stamp.pk] for stamp in stamps],
     )
 

@@ -39,6 +39,7 @@ from tests.formats.feeds import (
     FAIR,
     FULL,
     HANOI,
+    PAGE_SETTINGS,
     SITE,
     feed,
     render_feed,
@@ -145,7 +146,7 @@ def test_every_value_of_an_event_is_rendered(member: str, value: Any) -> None:
         assert CONCERT.title.encode() in document
     for language in UI_LANGUAGES:
         languages = PageLanguages.of(SITE, None, language)
-        assert render_entry(entry, (), SITE, languages)
+        assert render_entry(entry, (), SITE, PAGE_SETTINGS, languages)
 
 
 FULL_EVENT = replace(
@@ -180,7 +181,7 @@ Others are compared with their defaults.
 def shown_documents(entry: Entry) -> dict[str, bytes]:
     """Return all that shows an entry, by the file that is responsible for it."""
     languages = PageLanguages.of(SITE, None, None, entry.language)
-    page = render_entry(entry, (), SITE, languages)
+    page = render_entry(entry, (), SITE, PAGE_SETTINGS, languages)
     documents = {
         "pages/templates/entry.html": re.sub(rb"(?s)<script.*?</script>", b"", page),
         "pages/json_ld.py": json_ld(

@@ -15,7 +15,7 @@ from feedsvc.models import (
 from feedsvc.pages.html import render_page
 from feedsvc.pages.values import PageLanguages
 from feedsvc.text.languages import UI_LANGUAGES
-from tests.formats.feeds import SITE
+from tests.formats.feeds import PAGE_SETTINGS, SITE
 from tests.server import read_project_file
 
 EVENT_STATES = EVENT_STATUSES[1:]
@@ -77,6 +77,7 @@ def test_unknown_name_in_template_is_an_error(problem: object) -> None:
         render_page(
             "error.html",
             SITE,
+            PAGE_SETTINGS,
             PageLanguages.of(SITE, None, None),
             problem=problem,
         )

@@ -9,6 +9,7 @@ from feedsvc.formats import times
 from feedsvc.formats.shown import Shown
 from feedsvc.input.schemas import EventSchema
 from feedsvc.models import Entry, Event, Image, Place, Recurrence, Site
+from feedsvc.pages.words import event_hours
 from tests.data import read_tables
 from tests.formats.feeds import BARE, CONCERT, HANOI, SITE, with_end
 
@@ -120,4 +121,4 @@ def test_times_of_an_event(
     event = EventSchema(SITE).load(document).event
     assert times.format_event_dates(event, SITE, "vi") == vi
     assert times.format_event_dates(event, SITE, "en-GB") == en
-    assert times.format_event_hours(event, SITE, "en-GB") == hours
+    assert event_hours(event, SITE, "en-GB") == hours

@@ -10,6 +10,7 @@ import pytest
 
 from feedsvc.feeds.query import CategoryFilter
 from feedsvc.formats.content import offer_text
+from feedsvc.formats.ics import plain_text
 from feedsvc.formats.phrases import translate
 from feedsvc.formats.shown import Shown
 from feedsvc.formats.times import describe_frequency
@@ -22,7 +23,7 @@ from feedsvc.models import (
     Recurrence,
     Site,
 )
-from feedsvc.pages.words import window_text
+from feedsvc.pages.words import event_hours, window_text
 from feedsvc.text.languages import UI_LANGUAGES
 from tests.data import read_tables
 from tests.formats.feeds import CONCERT, HANOI, SITE, feed, with_end
@@ -61,7 +62,7 @@ def words(language: str) -> list[str]:
     off = shown(site, OFF)
     moved = shown(site, MOVED, notice="N")
     _, second, *_, rest = off.cancelled_dates
-    (line,) = (each for each in off.text.splitlines() if second in each)
+    (line,) = (each for each in plain_text(off).splitlines() if second in each)
     assert off.state
     categories = (Category("a", "A"), Category("b", "B"))
     news = feed("news", "rss", site=site)
@@ -75,8 +76,8 @@ def words(language: str) -> list[str]:
         describe_frequency(weekly.entry.event, language),
         fortnightly.time,
         shown(site, FAIR).time,
-        shown(site, FAIR).hours,
-        shown(site, CAMP).hours,
+        event_hours(FAIR, site, language),
+        event_hours(CAMP, site, language),
         shown(site, CAMP).time,
         shown(site, NEW_YEAR).time,
         window_text(

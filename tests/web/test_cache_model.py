@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from feedsvc.cli.restore import renew_revisions
 from feedsvc.feeds.cache import ResponseCache
-from feedsvc.formats.parts import PartCache
+from feedsvc.formats.fragments import FragmentCache
 from feedsvc.models import SCOPES
 from feedsvc.services import get_services
-from feedsvc.storage.changes import renew_revisions
 from feedsvc.storage.tokens import create_token
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
 from tests.data import read_tables
@@ -46,7 +46,7 @@ PATHS: list[str] = read_tables("web")["public_urls"]
 class Portal:
     """A database with two workers, and an application that caches nothing.
 
-    The workers cache parts, and also responses if `has_responses`.
+    The workers cache fragments, and also responses if `has_responses`.
     """
 
     def __init__(self, make_app: MakeApp, clock: Clock, *, has_responses: bool) -> None:
@@ -79,7 +79,7 @@ class Portal:
         for app in self.apps[2 if self.has_responses else 0 :]:
             services = get_services(app)
             services.cache = ResponseCache(services.database, max_bytes=0)
-        get_services(self.apps[2]).parts = PartCache(max_bytes=0)
+        get_services(self.apps[2]).fragments = FragmentCache(max_bytes=0)
         self.clients = [app.test_client() for app in self.apps]
         # The applications before stay until the test's end. A collection would examine
         # them too, for so long that PostgreSQL ends the transaction.
@@ -246,7 +246,7 @@ class Portal:
                     assert body == new.data, f"{key} after {after}"
 
 
-@pytest.mark.parametrize("has_responses", [True, False], ids=["all", "parts"])
+@pytest.mark.parametrize("has_responses", [True, False], ids=["all", "fragments"])
 @pytest.mark.parametrize(
     "database_url",
     ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)],
@@ -270,6 +270,6 @@ def test_cached_responses_equal_new_ones(
         portal.compare([*ALWAYS, *others], f"write {number}, {name}")
     record_measurement(
         "writes after which a cached response was not a new one",
-        f"0 of {writes}, {'responses and parts' if has_responses else 'parts'}",
+        f"0 of {writes}, {'responses and fragments' if has_responses else 'fragments'}",
         "0",
     )

@@ -21,7 +21,7 @@ from feedsvc.feeds.cached_response import CachedResponse
 from feedsvc.feeds.feed import Feed
 from feedsvc.feeds.query import FORMATS
 from feedsvc.formats import ReadEntries, render_feed
-from feedsvc.formats.parts import PartCache
+from feedsvc.formats.fragments import FragmentCache
 from feedsvc.services import get_services
 from feedsvc.text.iframes import EMBEDS
 from tests.conftest import ApiClient, MakeApp, RecordMeasurement
@@ -395,7 +395,7 @@ def test_random_query_strings_are_rendered_once(
     editor.put("/articles/a", {"title": "Một"})
     paths: list[str] = []
 
-    def render(feed: Feed, cache: PartCache, read: ReadEntries) -> bytes:
+    def render(feed: Feed, cache: FragmentCache, read: ReadEntries) -> bytes:
         paths.append(feed.query.path)
         return render_feed(feed, cache, read)
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from feedsvc.errors import Conflict
-from feedsvc.storage.database import lift_timeouts
-from feedsvc.storage.migrations.runner import HEAD, schema_version
+from feedsvc.storage.migrations.runner import HEAD, lift_timeouts, schema_version
 from feedsvc.storage.tables import (
     Base,
     CategoryRow,

@@ -11,6 +11,7 @@ from mimetypes import guess_type
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from feedsvc.errors import (
@@ -28,7 +29,8 @@ from feedsvc.input.schemas import MAX_CATEGORIES, CategorySchema, EntrySchema
 from feedsvc.models import Category, Entry
 from feedsvc.storage.categories import Categories, put_category
 from feedsvc.storage.database import Database, Transaction
-from feedsvc.storage.entries import find_by_guid, find_entry, put_entry
+from feedsvc.storage.entries import WHOLE_ENTRY, PutOptions, find_entry, put_entry
+from feedsvc.storage.tables import EntryRow
 from feedsvc.text.folding import slug_of
 from feedsvc.text.html_text import has_blocks, truncate
 
@@ -132,8 +134,7 @@ class Importer:
         row, is_new = put_entry(
             transaction,
             replace(entry, categories=tuple(filter(None, found))),
-            is_import=True,
-            updated=item.updated or entry.published,
+            PutOptions(is_import=True, updated=item.updated or entry.published),
         )
         if is_new:
             return "new"
@@ -207,7 +208,8 @@ def _find(entry: Entry, session: Session) -> Entry | None:
 
     :raises Skipped: editors changed it here.
     """
-    row = find_by_guid(session, entry.guid) or find_entry(session, entry.id)
+    by_guid = sa.select(EntryRow).filter_by(guid=entry.guid).options(*WHOLE_ENTRY)
+    row = session.scalar(by_guid) or find_entry(session, entry.id)
     if row is None:
         return None
     if row.status in ("deleted", "withdrawn"):

@@ -13,6 +13,8 @@ from feedsvc.formats.phrases import translate
 from feedsvc.formats.titles import feed_description
 from feedsvc.formats.xml import Element, sub_element
 from feedsvc.models import KINDS, Category, Site
+from feedsvc.pages.links import in_format
+from feedsvc.pages.values import list_language
 from feedsvc.text.html_text import truncate
 
 MEDIA_TYPE = "text/x-opml"
@@ -80,8 +82,8 @@ def _add_feed(folder: Element, feed: FeedHead, name: str) -> None:
     name = truncate(name, _MAX_NAME)
     # Pages without `lang` are in the portal's own language.
     lang = feed.query["lang"]
-    page = feed.in_format(FORMATS["html"]).with_parameters(
-        lang=lang and feed.site.list_language(lang)
+    page = in_format(feed, FORMATS["html"]).with_parameters(
+        lang=lang and list_language(feed.site, lang)
     )
     sub_element(
         folder,

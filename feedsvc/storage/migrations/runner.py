@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from feedsvc.errors import Unavailable
-from feedsvc.storage.database import Database, create_file, lift_timeouts
+from feedsvc.storage.database import Database
 
 _VERSIONS = Path(__file__).parent / "versions"
 
@@ -46,7 +48,7 @@ def upgrade(database: Database) -> str:
     :raises Unavailable: the schema is of version 1, or of a version that is too new.
     """
     if database.is_sqlite:
-        create_file(database.url)
+        _create_file(database.url)
     with database.read() as session:
         current = _usable_version(session.connection())
     while current < HEAD:
@@ -62,6 +64,24 @@ def upgrade(database: Database) -> str:
                 _run_next_migration(connection)
             current = _usable_version(connection)
     return current
+
+
+def lift_timeouts(connection: sa.Connection) -> None:
+    """Let the statements of a command's transaction take long."""
+    if connection.dialect.name == "postgresql":
+        for name in (
+            "statement_timeout",
+            "idle_in_transaction_session_timeout",
+        ):
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+
+
+def _create_file(url: sa.URL) -> None:
+    """Create an SQLite file that only its owner can read, unless it exists."""
+    path = Path(url.database or "")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _run_next_migration(connection: sa.Connection) -> None:

@@ -1,4 +1,4 @@
-"""A part depends on nothing but its key: the stamp of an entry, and how a feed shows it."""
+"""A fragment depends on nothing but its key: the stamp of an entry, and how a feed shows it."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ import pytest
 
 from feedsvc.feeds.feed import FeedHead
 from feedsvc.feeds.query import FORMATS, PARAMETERS, FeedQuery
-from feedsvc.formats.parts import Part, PartCache, part_key
+from feedsvc.formats.fragments import Fragment, FragmentCache, fragment_key
 from feedsvc.formats.shown import show
 from feedsvc.models import Cancellation, Category, Recurrence, Stamp
 from feedsvc.storage.documents import COLUMN_MEMBERS
@@ -48,15 +48,15 @@ SERIES = replace(
     ),
     starts=datetime(2026, 12, 24, 12, tzinfo=UTC),
 )
-PARTS = {
-    name: import_module(f"feedsvc.formats.{name}").part
+MAKERS = {
+    name: import_module(f"feedsvc.formats.{name}").make_fragment
     for name, form in FORMATS.items()
     if not form.is_page
 }
 
 
-@pytest.mark.parametrize("format", PARTS)
-def test_part_reads_only_parameters_that_its_key_has(format: str) -> None:
+@pytest.mark.parametrize("format", MAKERS)
+def test_fragment_reads_only_parameters_that_its_key_has(format: str) -> None:
     parameters: set[str] = set()
 
     class RecordedQuery(FeedQuery):
@@ -69,7 +69,7 @@ def test_part_reads_only_parameters_that_its_key_has(format: str) -> None:
             return super().__getattribute__(name)
 
     query = RecordedQuery("events", FORMATS[format], parameters={"content": "full"})
-    PARTS[format](show(SERIES, FeedHead(query, SITE)))
+    MAKERS[format](show(SERIES, FeedHead(query, SITE)))
     assert parameters
     assert not [name for name in parameters if PARAMETERS[name].only_selects]
 
@@ -106,8 +106,8 @@ OTHER_STAMPS = [
     STAMP._replace(translations=((9, 2),)),
     STAMP._replace(translations=((2, 9),)),
 ]
-VIEWS = [
-    FeedQuery(kind, FORMATS[format], parameters=parameters).view
+PRESENTATIONS = [
+    FeedQuery(kind, FORMATS[format], parameters=parameters).presentation
     for kind, format, parameters in (
         ("events", "rss", {}),
         ("news", "rss", {}),
@@ -123,7 +123,7 @@ VIEWS = [
 ]
 
 
-def test_every_member_of_stamp_and_view_changes_the_key() -> None:
+def test_every_member_of_stamp_and_presentation_changes_the_key() -> None:
     changed = {
         name
         for stamp in OTHER_STAMPS
@@ -131,46 +131,46 @@ def test_every_member_of_stamp_and_view_changes_the_key() -> None:
         if getattr(stamp, name) != getattr(STAMP, name)
     }
     assert changed == {*Stamp._fields}, "OTHER_STAMPS"
-    keys = [part_key(VIEWS[0], stamp) for stamp in (STAMP, *OTHER_STAMPS)]
-    keys += [part_key(view, STAMP) for view in VIEWS[1:]]
+    keys = [fragment_key(PRESENTATIONS[0], stamp) for stamp in (STAMP, *OTHER_STAMPS)]
+    keys += [fragment_key(presentation, STAMP) for presentation in PRESENTATIONS[1:]]
     assert len(keys) == len({*keys})
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_parameter_that_changes_parts_does_not_only_select(name: str) -> None:
+def test_parameter_that_changes_fragments_does_not_only_select(name: str) -> None:
     # Not the language of the entry, which is one of the values.
     site = replace(SITE, language="ja")
     good = map(unquote_plus, read_tables("parameters")["good"][name])
     values = map(PARAMETERS[name].parse, good)
     is_shown = False
-    has_parts = False
+    has_fragments = False
     for value in values:
-        for format, part in PARTS.items():
+        for format, make in MAKERS.items():
             plain = FeedQuery("events", FORMATS[format])
             query = plain.with_parameters(**{name: value})
-            has_parts |= query != plain
-            parts = (part(show(SERIES, FeedHead(q, site))) for q in (plain, query))
-            is_shown |= len({*parts}) > 1
-    # Pages alone have `ui`, and no parts.
-    assert is_shown or PARAMETERS[name].only_selects or not has_parts
+            has_fragments |= query != plain
+            fragments = (make(show(SERIES, FeedHead(q, site))) for q in (plain, query))
+            is_shown |= len({*fragments}) > 1
+    # Pages alone have `ui`, and no fragments.
+    assert is_shown or PARAMETERS[name].only_selects or not has_fragments
     assert not (is_shown and PARAMETERS[name].only_selects), (
         f"feedsvc/feeds/query.py: “{name}” does not only select"
     )
 
 
-@pytest.mark.parametrize("format", PARTS)
-def test_part_has_no_closure_on_which_it_would_depend(format: str) -> None:
-    assert isfunction(PARTS[format])
-    assert not PARTS[format].__closure__
+@pytest.mark.parametrize("format", MAKERS)
+def test_fragment_maker_has_no_closure_on_which_it_would_depend(format: str) -> None:
+    assert isfunction(MAKERS[format])
+    assert not MAKERS[format].__closure__
 
 
 def test_cache_is_bounded_by_bytes() -> None:
-    cache = PartCache(max_bytes=10_000)
+    cache = FragmentCache(max_bytes=10_000)
     keys = [bytes([number]) for number in range(20)]
     for key in keys:
-        cache.store(key, Part(bytes(1000)))
+        cache.store(key, Fragment(bytes(1000)))
         assert cache.get(keys[0]), "the one that is used stays"
     # Keys are counted too.
     assert len([key for key in keys if cache.get(key)]) == 5
-    cache.store(b"large", Part(bytes(10_000)))
+    cache.store(b"large", Fragment(bytes(10_000)))
     assert cache.get(b"large") is None
