@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,15 @@ SCOPES = (*ENTRY_SCOPES, "categories:write")
 EVENT_STATUSES = ("confirmed", "tentative", "postponed", "rescheduled", "cancelled")
 ATTENDANCES = ("in_person", "online", "mixed")
 AVAILABILITIES = ("in_stock", "sold_out", "pre_order")
+#: By what an event is accessible, in the order in which it is shown.
+ACCESSIBILITY = (
+    "wheelchair",
+    "accessible_toilet",
+    "sign_language",
+    "captions",
+    "hearing_loop",
+    "easy_language",
+)
 
 SLUG_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 #: Years of all dates that are accepted: readers take earlier ones for mistakes.
@@ -242,7 +252,8 @@ class Event:
 
     `start` and `end` are dates (an all-day event; `end` is exclusive) or times in
     `timezone`; of a recurring event those of the first occurrence. `previous_start` is
-    the start that a rescheduled event had before.
+    the start that a rescheduled event had before. `accessibility` has values of
+    `ACCESSIBILITY`.
     """
 
     # datetime is a subclass of date.
@@ -258,6 +269,8 @@ class Event:
     offers: tuple[Offer, ...] = ()
     performers: tuple[Person, ...] = ()
     previous_start: date | None = None
+    is_accessible_for_free: bool | None = None
+    accessibility: tuple[str, ...] = ()
 
     @property
     def all_day(self) -> bool:
@@ -268,6 +281,18 @@ class Event:
     def known_status(self) -> str:
         """The status, or `confirmed` for one that a later version has stored."""
         return self.status if self.status in EVENT_STATUSES else "confirmed"
+
+    @property
+    def is_free(self) -> bool | None:
+        """What the event says, or else true if all offers cost nothing."""
+        if self.is_accessible_for_free is None and self.offers:
+            return not any(Decimal(offer.price) for offer in self.offers) or None
+        return self.is_accessible_for_free
+
+    @property
+    def access(self) -> tuple[str, ...]:
+        """Who can come: `free`, and the values of `accessibility`."""
+        return ("free", *self.accessibility) if self.is_free else self.accessibility
 
     @property
     def starts(self) -> datetime:

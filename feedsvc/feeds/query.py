@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from dateutil.relativedelta import relativedelta
 
 from feedsvc.errors import BadRequest
-from feedsvc.models import KINDS, SLUG_PATTERN
+from feedsvc.models import ACCESSIBILITY, KINDS, SLUG_PATTERN
 from feedsvc.text.folding import fold_search, parse_search
 from feedsvc.text.languages import LANGUAGE_TAG_PATTERN, UI_LANGUAGES
 
@@ -232,6 +232,12 @@ class FeedQuery:
         )
 
     @property
+    def access(self) -> list[str]:
+        """By what the feed selects events: `free`, and values of `ACCESSIBILITY`."""
+        names = self["accessibility"].split(",") if self["accessibility"] else []
+        return ["free", *names] if self["free"] else names
+
+    @property
     def is_plain(self) -> bool:
         """True if it is a section or one category, without parameters."""
         return (
@@ -278,7 +284,7 @@ def _parameter_defaults(
         defaults["order"] = "start" if format.is_page else "published"
         defaults["date"] = "published"
     if is_of_events:
-        defaults["cancelled"] = "mark"
+        defaults |= {"cancelled": "mark", "free": None, "accessibility": None}
     if format.is_page:
         defaults["ui"] = None
     return defaults
@@ -326,11 +332,18 @@ def _parse_period(text: str) -> str | int | date:
 def _choice(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
-            *others, last = choices
-            raise ValueError(f"must be {', '.join(others)} or {last}")
+            raise ValueError(f"must be {' or '.join(choices)}")
         return text
 
     return parse
+
+
+def _parse_accessibility(text: str) -> str:
+    """Return values of `ACCESSIBILITY`, sorted and each once."""
+    values = {*text.split(",")}
+    if not values <= {*ACCESSIBILITY}:
+        raise ValueError(f"must be of {','.join(ACCESSIBILITY)}, with commas between")
+    return ",".join(sorted(values))
 
 
 class Parameter(NamedTuple):
@@ -362,6 +375,8 @@ PARAMETERS: Mapping[str, Parameter] = {
     "order": _selecting(_choice("published", "start")),
     "date": Parameter(_choice("published", "start")),
     "cancelled": Parameter(_choice("mark", "hide")),
+    "free": _selecting(_choice("yes")),
+    "accessibility": _selecting(_parse_accessibility),
     "ui": Parameter(_choice(*UI_LANGUAGES)),
 }
 

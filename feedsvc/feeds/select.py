@@ -15,6 +15,7 @@ from feedsvc.storage.entries import SELECT_STAMPS
 from feedsvc.storage.search import has_words
 from feedsvc.storage.sets import (
     EntrySet,
+    has_access,
     in_all,
     in_categories,
     in_language,
@@ -173,6 +174,8 @@ def _parameter_conditions(query: FeedQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(EntryRow.is_over.is_(True))
     if query["cancelled"] == "hide":
         conditions.append(EntryRow.event_status != "cancelled")
+    if query.access:
+        conditions.append(has_access(query.access))
     return conditions
 
 

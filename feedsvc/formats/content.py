@@ -77,7 +77,9 @@ def lead_image(image: Image | None, html: str) -> Image | None:
 
 
 def event_facts(event: Event | None, language: str, *, with_email: bool = False) -> str:
-    """Return paragraphs with an event's address online, performers, offers, organizer.
+    """Return paragraphs with further facts of an event.
+
+    They are its address online, performers, offers, accessibility and organizer.
 
     :param with_email: with the organizer's e-mail address.
     """
@@ -85,8 +87,13 @@ def event_facts(event: Event | None, language: str, *, with_email: bool = False)
         return ""
     online = [_link(event.online_url, event.online_url)] if event.online_url else []
     performers = [_link(each.name, each.url) for each in event.performers]
-    offers = [_link(offer_text(offer, language), offer.url) for offer in event.offers]
-    facts = {"online": online, "performers": performers, "offers": offers}
+    offers = [_link(text, url) for text, url in offer_texts(event, language)]
+    facts = {
+        "online": online,
+        "performers": performers,
+        "offers": offers,
+        "accessibility": access_words(event.accessibility, language),
+    }
     organizer = event.organizer
     if organizer:
         facts["organizer"] = [_link(organizer.name, organizer.url)]
@@ -110,6 +117,22 @@ def labelled_list(language: str, key: str, values: Sequence[str]) -> str:
         translate(language, key),
         translate(language, "punctuation.list").join(values),
     )
+
+
+def offer_texts(event: Event, language: str) -> list[tuple[str, str | None]]:
+    """Return the offers of an event in words, with their URLs.
+
+    Before them is that it is free, if it says so itself.
+    """
+    texts = [(offer_text(offer, language), offer.url) for offer in event.offers]
+    if event.is_accessible_for_free:
+        texts.insert(0, (translate(language, "event.free"), None))
+    return texts
+
+
+def access_words(names: Sequence[str], language: str) -> list[str]:
+    """Return who can come to an event in words, such as “free”, “sign language”."""
+    return [translate(language, f"event.{name}") for name in names]
 
 
 def offer_text(offer: Offer, language: str) -> str:

@@ -154,6 +154,8 @@ def _event_extension(shown: Shown) -> Json | None:
         "attendance": event.attendance,
         "online_url": event.online_url,
         "offers": [_members(offer) for offer in event.offers],
+        "is_accessible_for_free": event.is_free,
+        "accessibility": [*event.accessibility],
         "performers": [_members(performer) for performer in event.performers],
         "organizer": event.organizer and _person(event.organizer),
         "event_status": event.known_status,

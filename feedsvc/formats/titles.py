@@ -110,6 +110,7 @@ def join_name(feed: FeedHead, kind_key: str | None, language: str) -> str:
     # A feed's name must not change every day, so it has no dates.
     if isinstance(feed.query["period"], str):
         parts.append(translate(language, f"feed.period_{feed.query['period']}"))
+    parts += [translate(language, f"event.{name}") for name in feed.query.access]
     if feed.query["q"]:
         parts.append(translate(language, "feed.q", feed.query["q"]))
     return " – ".join(part for part in parts if part)

@@ -254,6 +254,17 @@ class UtcDateTime(DateOrTime):
         return value and value.isoformat().replace("+00:00", "Z")
 
 
+class StrictBoolean(ma.fields.Boolean):
+    """True or false; marshmallow also takes texts and numbers such as "no" and 1."""
+
+    default_error_messages = {"invalid": "Must be true or false."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
 class NestedOrString(ma.fields.Nested):
     """An object, or one of its members alone as a string.
 

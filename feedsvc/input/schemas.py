@@ -449,6 +449,14 @@ class EventSchema(EntrySchema):
     offers = fields.ShortList(
         ma.fields.Nested(OfferSchema), 50, attribute="event.offers"
     )
+    is_accessible_for_free = fields.StrictBoolean(
+        attribute="event.is_accessible_for_free"
+    )
+    accessibility = fields.ShortList(
+        ma.fields.String(validate=OneOf(models.ACCESSIBILITY)),
+        len(models.ACCESSIBILITY),
+        attribute="event.accessibility",
+    )
     performers = fields.ShortList(
         fields.NestedOrString(PerformerSchema),
         50,

@@ -1,8 +1,10 @@
 """JSON-LD 1.1 for search engines: an entry as schema.org's Event or NewsArticle."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
+from feedsvc.formats import content
 from feedsvc.formats.common import format_iso, iri_to_uri
 from feedsvc.formats.json import Json, drop_empty
 from feedsvc.formats.shown import Shown
@@ -88,7 +90,8 @@ def _event(shown: Shown) -> Json:
         "previousStartDate": event.previous_start and format_iso(event.previous_start),
         "eventStatus": f"{_SCHEMA}/{_STATUSES[status]}",
         "eventAttendanceMode": f"{_SCHEMA}/{_ATTENDANCES[event.attendance]}",
-        "location": _locations(event),
+        "isAccessibleForFree": event.is_free,
+        "location": _locations(event, shown.language),
         "offers": [_offer(offer, shown.url) for offer in event.offers],
         # schema.org also has Person, but the API does not tell persons from groups.
         "performer": [
@@ -98,8 +101,9 @@ def _event(shown: Shown) -> Json:
     }
 
 
-def _locations(event: Event) -> Json | list[Json]:
-    places = [_place(event.location)] if event.location else []
+def _locations(event: Event, language: str) -> Json | list[Json]:
+    features = content.access_words(event.accessibility, language)
+    places = [_place(event.location, features)] if event.location else []
     if event.online_url:
         url = iri_to_uri(event.online_url)
         places.append({"@type": "VirtualLocation", "url": url})
@@ -119,7 +123,7 @@ def _offer(offer: Offer, page_url: str) -> Json:
     }
 
 
-def _place(place: Place) -> Json:
+def _place(place: Place, features: Sequence[str]) -> Json:
     geo = {
         "@type": "GeoCoordinates",
         "latitude": place.latitude,
@@ -132,6 +136,10 @@ def _place(place: Place) -> Json:
         "address": place.address or place.name,
         "url": place.url and iri_to_uri(place.url),
         "geo": geo if place.latitude is not None else None,
+        "amenityFeature": [
+            {"@type": "LocationFeatureSpecification", "name": name, "value": True}
+            for name in features
+        ],
     }
 
 

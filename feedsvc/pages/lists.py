@@ -10,12 +10,12 @@ from feedsvc.errors import NotFound
 from feedsvc.feeds.build import build_feed
 from feedsvc.feeds.feed import Feed, FeedHead
 from feedsvc.feeds.query import PERIODS, FeedQuery
-from feedsvc.models import KINDS, Entry, Site
+from feedsvc.models import ACCESSIBILITY, KINDS, Entry, Site
 from feedsvc.pages.values import Directory, ListPage, PageLanguages
 from feedsvc.storage.categories import Categories
 from feedsvc.storage.database import revision_row
 from feedsvc.storage.entries import read_entries
-from feedsvc.storage.sets import is_in_language
+from feedsvc.storage.sets import has_access, in_categories, is_in_language
 from feedsvc.storage.tables import CategoryRow, EntryCategoryRow, EntryRow
 
 #: A number of events of usual length for which a calendar has room.
@@ -66,8 +66,11 @@ def _build_directory(session: Session, feed: Feed) -> Directory:
     path: list[CategoryRow] = []
     if feed.category:
         path = [*categories.get(feed.category.slug).iter_upwards()][::-1]
+    keys = categories.with_descendants(path[-1]) if path else []
     directory = Directory(
-        [row.category for row in path], nearest=_find_nearest(session, feed)
+        [row.category for row in path],
+        nearest=_find_nearest(session, feed),
+        access=_find_access(session, feed, keys),
     )
     if feed.query["q"]:
         return replace(directory, matches=_count_matches(session, feed))
@@ -114,6 +117,34 @@ def _find_nearest(session: Session, feed: Feed) -> Sequence[Entry]:
         if near.entries:
             return near.entries
     return ()
+
+
+def _find_access(
+    session: Session, feed: Feed, category_ids: Sequence[int]
+) -> list[str]:
+    """Return by what a list of events selects, or could select some that are ahead.
+
+    :param category_ids: the keys of its category and of those below it, if it has one.
+    """
+    query = feed.query
+    statement = (
+        sa.select(EntryRow.access)
+        .distinct()
+        .where(
+            EntryRow.kind == query.kind,
+            EntryRow.is_public,
+            EntryRow.is_over.is_(False),
+            has_access(),
+            is_in_language(query["lang"], feed.site.languages),
+        )
+    )
+    if category_ids:
+        in_category = in_categories(query.kind, category_ids).condition
+        statement = statement.where(in_category)
+    names = {*query.access}
+    for access in session.scalars(statement):
+        names.update(access.split())
+    return [name for name in ("free", *ACCESSIBILITY) if name in names]
 
 
 def _count_matches(session: Session, feed: Feed) -> list[tuple[FeedHead, str]]:

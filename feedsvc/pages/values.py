@@ -69,7 +69,8 @@ class Directory:
     `path` leads from the top to its own category. `levels` are those on top, then those
     below each one of the path. Its own has entries of `other_kinds` too. `matches` are
     the lists of both kinds for its search, each with its number of entries. `nearest`
-    is the event to show instead of days that have none.
+    is the event to show instead of days that have none. `access` are the names by which
+    the list can select events, as in the column.
     """
 
     path: Sequence[Category] = ()
@@ -77,6 +78,7 @@ class Directory:
     other_kinds: Sequence[str] = ()
     matches: Sequence[tuple[FeedHead, str]] = ()
     nearest: Sequence[Entry] = ()
+    access: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

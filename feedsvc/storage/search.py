@@ -13,12 +13,18 @@ from feedsvc.models import KINDS, Entry
 from feedsvc.storage.database import Transaction
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.sets import is_in_language
-from feedsvc.storage.tables import EntryContentRow, EntryRow, EntryWordsRow
+from feedsvc.storage.tables import (
+    EntryContentRow,
+    EntryRow,
+    EntryWordsRow,
+    access_of,
+)
 from feedsvc.text.folding import MIN_BEGINNING, is_cjk, split_search, split_words
 from feedsvc.text.html_text import separate_blocks, strip_tags
 
-#: The form of words that this version stores; that of versions before 3.2 is 1.
-_FORM = 2
+#: The form of words that this version stores; that of versions before 3.2 is 1, and
+#: that of 3.2, which does not know the column `access` of entries, is 2.
+_FORM = 3
 
 #: Entries whose words are renewed in one transaction, so that it is short.
 _MAX_RENEWED = 200
@@ -59,34 +65,40 @@ def store_words(session: Session, entry_pk: int, entry: Entry) -> None:
 
 
 def has_older_words(session: Session) -> bool:
-    """Tell if there are words that a version before 3.2 has stored."""
+    """Tell if there are words that an earlier version has stored."""
     older = sa.exists().where(EntryWordsRow.form < _FORM)
     return bool(session.scalar(sa.select(older)))
 
 
 def renew_words(transaction: Transaction) -> None:
-    """Store words anew that a version before 3.2 has stored.
+    """Store words and `access` anew where an earlier version has stored the entry.
 
-    After an upgrade these are all, and then those that an instance writes which still
-    runs beside this one.
+    After an upgrade from one before 3.2 these are all, and then those that an instance
+    writes which still runs beside this one.
     """
     session = transaction.session
     older = session.execute(
-        sa.select(EntryWordsRow.entry_pk, EntryWordsRow.words, EntryContentRow.document)
-        .join(EntryContentRow, EntryContentRow.entry_pk == EntryWordsRow.entry_pk)
+        sa.select(
+            EntryRow.pk, EntryWordsRow.words, EntryRow.access, EntryContentRow.document
+        )
+        .join(EntryWordsRow, EntryWordsRow.entry_pk == EntryRow.pk)
+        .join(EntryRow.content)
         .where(EntryWordsRow.form < _FORM)
         .limit(_MAX_RENEWED)
     ).all()
     has_changed = False
-    rows = []
-    for pk, former, document in older:
-        words = words_of(decode_document(document))
-        has_changed |= words != former
+    rows, columns = [], []
+    for pk, *former, document in older:
+        entry = decode_document(document)
+        words, access = words_of(entry), access_of(entry.event)
+        has_changed |= [words, access] != former
         rows.append({"entry_pk": pk, "words": words, "form": _FORM})
+        columns.append({"pk": pk, "access": access})
     # Another worker may have been first.
     if rows:
         session.execute(sa.update(EntryWordsRow), rows)
-    # Cached searches lack what is found now.
+        session.execute(sa.update(EntryRow), columns)
+    # Cached feeds lack what is found now.
     if has_changed:
         transaction.next_revision(*KINDS)
 

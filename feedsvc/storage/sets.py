@@ -55,6 +55,15 @@ def in_language(kind: str, language: str) -> EntrySet:
     return EntrySet(pks.correlate(None), is_in_language(language))
 
 
+def has_access(names: Iterable[str] = ()) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry has all of some names in `access`, or any."""
+    return sa.and_(
+        # The condition of its index, without a bound value.
+        EntryRow.access != sa.literal_column("''"),
+        *(EntryRow.access.contains(f" {name} ") for name in names),
+    )
+
+
 def has_entries(session: Session, kinds: Iterable[str], language: str) -> bool:
     """Tell if any of some kinds has a public entry in a range of languages."""
     statements = (in_language(kind, language).pks.limit(1) for kind in kinds)

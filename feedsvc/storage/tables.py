@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from feedsvc.models import EPOCH, Category, Entry
+from feedsvc.models import EPOCH, Category, Entry, Event
 from feedsvc.storage.documents import decode_document
 from feedsvc.storage.visibility import State
 
@@ -219,6 +219,9 @@ class EntryRow(Base):
     language: Mapped[str]
     translation_key: Mapped[str | None] = mapped_column(index=True)
     event_status: Mapped[str | None]
+    # `free` and the accessibility of an event, with a space before and after each.
+    # Versions before 3.3 do not know it, and the tick mends what they write.
+    access: Mapped[str] = mapped_column(server_default="")
     version: Mapped[int]
     # Calendar programs take the highest one for the newest (RFC 5545 §3.8.7.4).
     sequence: Mapped[int]
@@ -254,6 +257,16 @@ class EntryRow(Base):
         Index("ix_entries_changes", "kind", "changed_at"),
         Index("ix_entries_status", "kind", "status", "changed_at"),
         Index("ix_entries_language", "kind", "is_public", "language"),
+        # Of few entries, so that others cost nothing.
+        Index(
+            "ix_entries_access",
+            "kind",
+            "is_public",
+            "is_over",
+            "access",
+            sqlite_where=sa.text("access <> ''"),
+            postgresql_where=sa.text("access <> ''"),
+        ),
     )
 
     @property
@@ -290,6 +303,7 @@ class EntryRow(Base):
         self.published_at = entry.published
         self.event_status = event.status if event else None
         self.series_starts_at = event.starts if event and event.recurrence else None
+        self.access = access_of(event)
 
     def set_state(self, state: State) -> None:
         """Set the columns that change with the time."""
@@ -300,6 +314,15 @@ class EntryRow(Base):
             membership.kind = self.kind
             membership.is_public = self.is_public
             membership.published_at = self.published_at
+
+
+def access_of(event: Event | None) -> str:
+    """Return the column `access` of an event.
+
+    A withdrawn one has it too, so that feeds which had the event tell of its
+    withdrawal.
+    """
+    return "".join(f" {name} " for name in event.access) if event else ""
 
 
 def stored_column(name: str) -> Any:

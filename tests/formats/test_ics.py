@@ -147,6 +147,8 @@ def test_any_text_is_read_back(
         status="confirmed",
         online_url=None,
         offers=(),
+        is_accessible_for_free=None,
+        accessibility=(),
         performers=(),
         location=Place(place),
         organizer=Person(organizer, "https://a.vn/", "a@x.vn"),

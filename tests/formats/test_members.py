@@ -13,6 +13,7 @@ from feedsvc.feeds.query import FORMATS
 from feedsvc.formats.shown import Shown
 from feedsvc.input.schemas import EventSchema
 from feedsvc.models import (
+    ACCESSIBILITY,
     ATTENDANCES,
     AVAILABILITIES,
     DELETED_MEMBERS,
@@ -136,6 +137,7 @@ def whole_feed(format: str, entry: Entry) -> ListPage:
             ("offers", (Offer("0", "VND", availability=availability),))
             for availability in AVAILABILITIES
         ),
+        *(("accessibility", (name,)) for name in ACCESSIBILITY),
     ],
     ids=str,
 )

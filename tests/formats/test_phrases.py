@@ -8,7 +8,7 @@ import pytest
 import feedsvc
 from feedsvc.feeds.query import PERIODS
 from feedsvc.formats.phrases import get_phrases
-from feedsvc.models import ATTENDANCES, AVAILABILITIES, EVENT_STATUSES
+from feedsvc.models import ACCESSIBILITY, ATTENDANCES, AVAILABILITIES, EVENT_STATUSES
 from feedsvc.text.languages import UI_LANGUAGES, resolve_language
 from tests.data import read_tables
 
@@ -32,7 +32,7 @@ def numbers(phrase: str) -> list[str]:
 
 KEYS = {
     *(f"error.{each}" for each in (400, 404, 405, 410, 500, 503, "other")),
-    *(f"event.{each}" for each in (*ATTENDANCES[1:], *AVAILABILITIES)),
+    *(f"event.{each}" for each in (*ATTENDANCES[1:], *AVAILABILITIES, *ACCESSIBILITY)),
     *(f"feed.period_{each}" for each in PERIODS),
     *(
         f"{group}{state}"
@@ -85,7 +85,7 @@ def test_every_phrase_is_used() -> None:
         *"badge. error. kind. state. recurrence. weekday. date. feed.news feed.events "
         "feed.past feed.period_ feed.upcoming feed.more_ entry.related_ event.is_ "
         "page.search_ event.mixed".split(),
-        *(f"event.{each}" for each in AVAILABILITIES),
+        *(f"event.{each}" for each in (*AVAILABILITIES, *ACCESSIBILITY)),
     )
     unused = [
         key

@@ -7,6 +7,7 @@ from jinja2 import UndefinedError
 
 from feedsvc.feeds.query import FORMATS
 from feedsvc.models import (
+    ACCESSIBILITY,
     ATTENDANCES,
     AVAILABILITIES,
     EVENT_STATUSES,
@@ -51,6 +52,7 @@ KEY = '\n    "{}": "'
         ("docs/api.md", "`{}`", EVENT_STATUSES),
         ("docs/api.md", "`{}`", ATTENDANCES),
         ("docs/api.md", "`{}`", AVAILABILITIES),
+        ("docs/api.md", "`{}`", ACCESSIBILITY),
         ("docs/feeds.md", '`"event_status": "{}"`', EVENT_STATES),
         ("docs/feeds.md", "`{}`", UI_LANGUAGES),
         ("docs/operating.md", "(`{}`)", UI_LANGUAGES),

@@ -271,6 +271,24 @@ def test_rules_end_in_utc(database: Database) -> None:
     }
 
 
+@pytest.mark.sqlite
+def test_events_whose_offers_cost_nothing_are_free(
+    tmp_path: Path, make_app: MakeApp
+) -> None:
+    path = tmp_path / "feedsvc.db"
+    path.write_bytes(OLD_DATABASE)
+    add_offer = (
+        "UPDATE entry_contents SET document = json_set(document, '$.event.offers', "
+        "json_array(json_object('currency', 'EUR', 'price', ?))) "
+        "WHERE entry_pk = (SELECT pk FROM entries WHERE id = ?)"
+    )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(add_offer, [("0.00", "moved"), ("5", "past-series")])
+    Service(f"sqlite:///{path}").command("db", "upgrade")
+    client = make_app(database_url=f"sqlite:///{path}", migrate=False).test_client()
+    assert ids(client, "/feeds/events.json?free=yes&when=all") == ["moved"]
+
+
 def test_new_entry_can_be_stored(editor: ApiClient) -> None:
     event = {"title": "Mới", "start": "2140-01-01", "categories": ["am-nhac"]}
     editor.put("/events/new", event)

@@ -143,6 +143,7 @@ def test_every_member_of_events_counts_for_sequence_or_does_not() -> None:
     named = {*SCHEDULE_MEMBERS} - {"starts", "ends", "all_day"}
     others = {
         *("start", "end", "previous_start", "organizer", "offers", "performers"),
+        *("is_accessible_for_free", "accessibility"),
     }
     assert named | others == {field.name for field in fields(Event)}
 
